@@ -1,0 +1,33 @@
+"""From a folder of audio to batches of features."""
+
+from genre.data.augment import Gain, Mixup, SpecAugment, TimeShift
+from genre.data.csv_list import CSV
+from genre.data.datamodule import GenreDataModule
+from genre.data.features import MFCC, Feature, MelSpectrogram, Spectrogram
+from genre.data.folder import Folder
+from genre.data.gtzan import GTZAN
+from genre.data.splits import KFoldSplit, OfficialSplit, Split, StratifiedSplit
+from genre.data.synthetic import Synthetic
+from genre.data.track import Corpus, Track
+
+__all__ = [
+    "CSV",
+    "GTZAN",
+    "MFCC",
+    "Corpus",
+    "Feature",
+    "Folder",
+    "Gain",
+    "GenreDataModule",
+    "KFoldSplit",
+    "MelSpectrogram",
+    "Mixup",
+    "OfficialSplit",
+    "SpecAugment",
+    "Spectrogram",
+    "Split",
+    "StratifiedSplit",
+    "Synthetic",
+    "TimeShift",
+    "Track",
+]

@@ -1,0 +1,116 @@
+"""Decoding: any stretch of any audio file as float32 mono at a wanted rate."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from genre.errors import GenreError
+
+#: The endings that libsndfile decodes and that a folder is searched for.
+EXTENSIONS = frozenset({".wav", ".au", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus"})
+
+
+class AudioError(GenreError):
+    """A file that holds no usable audio.
+
+    Attributes:
+        reason: Why, without the path.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What a file's header says: the number of frames and their rate in hertz."""
+
+    frames: int
+    sample_rate: int
+
+    @property
+    def seconds(self) -> float:
+        """The duration."""
+        return self.frames / self.sample_rate
+
+
+def probe(path: Path) -> AudioInfo:
+    """Reads the header of an audio file.
+
+    Raises:
+        AudioError: The file is missing, undecodable, or holds no frame.
+    """
+    with _open(path) as file:
+        return AudioInfo(file.frames, file.samplerate)
+
+
+def read_segment(path: Path, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:
+    """Decodes one segment, and no more of the file than that.
+
+    Args:
+        path: The audio file.
+        sample_rate: The rate of the result in hertz.
+        samples: The length of the result in samples at that rate.
+        position: Where the segment starts: 0 is the track's beginning, 1 the last possible start.
+
+    Returns:
+        ``(samples,)``: the mean of the channels. A track shorter than the segment is repeated, since silence in
+        its place would be a cue of its own.
+
+    Raises:
+        AudioError: The file is missing, undecodable, holds no frame there, or holds NaN or infinite samples.
+    """
+    with _open(path) as file:
+        rate = file.samplerate
+        wanted = -(-samples * rate // sample_rate)
+        try:
+            file.seek(round(position * max(0, file.frames - wanted)))
+            frames = file.read(wanted, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise AudioError(path, f"undecodable ({error})") from None
+    if not len(frames):
+        raise AudioError(path, "no audio frames")
+    mono = frames.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise AudioError(path, "NaN or infinite samples")
+    if rate != sample_rate:
+        mono = soxr.resample(mono, rate, sample_rate)
+    return np.resize(mono, samples) if len(mono) else np.zeros(samples, np.float32)
+
+
+def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
+    """Positions of a track's evaluation segments, spread evenly over its whole length.
+
+    Args:
+        seconds: The track's duration.
+        segment_seconds: The length of a segment.
+        most: The largest number of segments.
+
+    Returns:
+        As many positions (see :func:`read_segment`) as it takes to cover the track, but not more than ``most``.
+    """
+    count = min(most, max(1, int(np.ceil(seconds / segment_seconds - 1e-6))))
+    return [0.5] if count == 1 else [float(position) for position in np.linspace(0, 1, count)]
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    """Opens a file that has at least one frame."""
+    if not path.is_file():
+        raise AudioError(path, "no such file" if not path.exists() else "not a file")
+    if path.stat().st_size == 0:
+        raise AudioError(path, "empty file")
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless format such as .raw
+        raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None
+    except OSError as error:
+        raise AudioError(path, f"unreadable ({error.strerror})") from None
+    if file.frames <= 0:
+        file.close()
+        raise AudioError(path, "no audio frames")
+    return file

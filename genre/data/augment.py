@@ -1,0 +1,115 @@
+"""Train-only augmentation, in batches on the device: plain modules that draw from torch's random generator.
+
+The DataModule seeds that generator from the batch before it calls them, so what they draw is a function of the run's
+seed and the step. Any other module with the same shapes can stand in their place.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Gain(nn.Module):
+    """Changes the level of each clip by a random number of decibels.
+
+    Args:
+        min_db: The lowest gain.
+        max_db: The highest gain.
+    """
+
+    def __init__(self, min_db: float = -6.0, max_db: float = 6.0) -> None:
+        super().__init__()
+        self.min_db, self.max_db = min_db, max_db
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(B, 1, samples)`` to the same shape."""
+        shape = (len(waveform), 1, 1)
+        decibels = torch.empty(shape, device=waveform.device).uniform_(self.min_db, self.max_db)
+        return waveform * 10 ** (decibels / 20)
+
+
+class TimeShift(nn.Module):
+    """Rotates each clip by a random time: what leaves at the end comes back at the beginning.
+
+    Args:
+        fraction: The largest shift, as a share of the clip's length.
+    """
+
+    def __init__(self, fraction: float = 1.0) -> None:
+        super().__init__()
+        self.fraction = fraction
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(B, 1, samples)`` to the same shape."""
+        batch, samples = len(waveform), waveform.shape[-1]
+        shift = (torch.rand(batch, 1, 1, device=waveform.device) * self.fraction * samples).long()
+        source = (torch.arange(samples, device=waveform.device) - shift) % samples  # (B, 1, samples)
+        return waveform.gather(-1, source.expand_as(waveform))
+
+
+class SpecAugment(nn.Module):
+    """Masks random bands of frequencies and stretches of time with the mean of each clip (Park et al. 2019).
+
+    Args:
+        frequency_masks: The number of bands.
+        frequency_width: The largest height of a band, as a share of the rows.
+        time_masks: The number of stretches.
+        time_width: The largest length of a stretch, as a share of the frames.
+    """
+
+    def __init__(
+        self,
+        frequency_masks: int = 2,
+        frequency_width: float = 0.15,
+        time_masks: int = 2,
+        time_width: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.frequency_masks, self.frequency_width = frequency_masks, frequency_width
+        self.time_masks, self.time_width = time_masks, time_width
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        """``(B, 1, frequency, time)`` to the same shape."""
+        rows = _mask(spectrogram, spectrogram.shape[2], self.frequency_masks, self.frequency_width)
+        frames = _mask(spectrogram, spectrogram.shape[3], self.time_masks, self.time_width)
+        masked = rows[:, None, :, None] | frames[:, None, None, :]
+        return torch.where(masked, spectrogram.mean((2, 3), keepdim=True), spectrogram)
+
+
+class Mixup(nn.Module):
+    """Blends each clip with another of the batch, and their targets alike (Zhang et al. 2018).
+
+    Args:
+        alpha: Both parameters of the beta distribution that the share of the other clip is drawn from.
+    """
+
+    def __init__(self, alpha: float = 0.2) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, inputs: Tensor, targets: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Blends a batch.
+
+        Args:
+            inputs: ``(B, 1, frequency, time)``.
+            targets: ``(B,)`` class indices.
+            num_classes: The number of classes.
+
+        Returns:
+            The blended inputs and the targets as probabilities, ``(B, num_classes)``.
+        """
+        size = len(inputs)
+        share = torch.distributions.Beta(self.alpha, self.alpha).sample((size,)).to(inputs)
+        other = torch.randperm(size, device=inputs.device)
+        one_hot = F.one_hot(targets, num_classes).to(inputs.dtype)
+        blended = torch.lerp(inputs, inputs[other], share.view(-1, 1, 1, 1))
+        return blended, torch.lerp(one_hot, one_hot[other], share.view(-1, 1))
+
+
+def _mask(like: Tensor, size: int, masks: int, width: float) -> Tensor:
+    """``(B, size)``: true inside any of ``masks`` random stretches of at most ``width * size``."""
+    shape = (len(like), masks, 1)
+    length = torch.rand(shape, device=like.device) * width * size
+    start = torch.rand(shape, device=like.device) * (size - length)
+    place = torch.arange(size, device=like.device) + 0.5
+    return ((place >= start) & (place < start + length)).any(1)

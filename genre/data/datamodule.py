@@ -1,0 +1,312 @@
+"""The base of all DataModules: tracks in, batches of finished features out."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from genre.data.audio import AudioError, AudioInfo, probe, read_segment, spread
+from genre.data.augment import Mixup
+from genre.data.features import Feature
+from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
+from genre.data.splits import Partition, Split
+from genre.data.track import SIDES, Corpus, Side, Track
+from genre.errors import GenreError
+from genre.spec import Spec, describe
+
+log = logging.getLogger(__name__)
+
+#: So many train tracks are enough to measure the features' statistics on.
+MEASURED_TRACKS = 200
+
+
+class GenreDataModule(pl.LightningDataModule, ABC):
+    """Turns a root folder into batches of features; a data set is a subclass that reads the tracks.
+
+    Training draws random crops; evaluation reads segments spread evenly over each track, the same ones every time.
+    Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`.
+
+    Args:
+        root: Where the data set lies.
+        features: What the network hears; its ``sample_rate`` is the rate that tracks are resampled to.
+        split: Which tracks train, validate and test.
+        segment_seconds: The length of a segment.
+        evaluation_segments: The largest number of segments that a track is scored on.
+        batch_size: Segments in a batch.
+        crops_per_track: Random crops of each train track in an epoch.
+        balanced: Draw every genre equally often in training.
+        augment_waveform: Modules on ``(B, 1, samples)``, applied in training only.
+        augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
+        mixup: Blends train clips and their targets, if given.
+        num_workers: Processes that decode; 0: in the main process.
+        seed: Of the crops and the augmentation. The split has a seed of its own.
+
+    Attributes:
+        bad_files: Files that could not be read so far, and why.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        features: Feature,
+        split: Split,
+        segment_seconds: float = 3.0,
+        evaluation_segments: int = 10,
+        batch_size: int = 32,
+        crops_per_track: int = 1,
+        balanced: bool = False,
+        augment_waveform: Sequence[nn.Module] = (),
+        augment_spectrogram: Sequence[nn.Module] = (),
+        mixup: Mixup | None = None,
+        num_workers: int = 1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, value in {"evaluation_segments": evaluation_segments, "batch_size": batch_size}.items():
+            if value < 1:
+                raise GenreError(f"{name} must be at least 1; found {value}")
+        if segment_seconds * features.sample_rate < 1:
+            raise GenreError(f"segment_seconds must be positive; found {segment_seconds}")
+        self.root = Path(root).expanduser()
+        self.features, self.split = features, split
+        self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
+        self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
+        self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
+        self.mixup = mixup
+        self.num_workers, self.seed = num_workers, seed
+        self.bad_files: dict[Path, str] = {}
+        self._readable: dict[Side, tuple[list[Track], list[AudioInfo]]] = {}
+
+    @abstractmethod
+    def read_corpus(self) -> Corpus:
+        """Lists the data set's tracks below ``root``, which exists."""
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The tracks of the data set.
+
+        Raises:
+            GenreError: The root is missing or holds too little.
+        """
+        corpus = self.read_corpus()
+        if len(corpus.genres) < 2:
+            raise GenreError(
+                f"{self.root}: found {len(corpus.tracks)} tracks of {len(corpus.genres)} genre(s) for "
+                f"{type(self).__name__}, expected at least 2 genres; check data.root"
+            )
+        return corpus
+
+    @cached_property
+    def genres(self) -> list[str]:
+        """The names of the classes, in order; those of the classifier once one is attached."""
+        model = self.trainer.lightning_module if self.trainer else None
+        known: list[str] | None = getattr(model, "genres", None)
+        if known is None:
+            return self.corpus.genres
+        unknown = sorted(set(self.corpus.genres) - set(known))
+        if unknown:
+            raise GenreError(
+                f"the data has {len(unknown)} genre(s) that the model does not know: {', '.join(unknown)}; "
+                f"it knows {', '.join(known)}"
+            )
+        return known
+
+    @cached_property
+    def partition(self) -> Partition:
+        """The tracks of each side, before bad files are dropped: a split depends on no file's content."""
+        partition = self.split(self.corpus)
+        for side in ("train", "validation"):
+            if not partition[side]:
+                raise GenreError(f"the split leaves no {side} track of {len(self.corpus.tracks)}; choose another")
+        return partition
+
+    @property
+    def test_side(self) -> Side:
+        """The side that tests: ``validation`` where the split has no test track at hand."""
+        return "test" if self.partition["test"] else "validation"
+
+    def tracks(self, side: Side) -> list[Track]:
+        """The tracks of a side whose header could be read.
+
+        Raises:
+            GenreError: Every file of the side is bad.
+        """
+        return self._scan(side)[0]
+
+    @property
+    def samples(self) -> int:
+        """The length of a segment in samples."""
+        return round(self.segment_seconds * self.features.sample_rate)
+
+    def setup(self, stage: str) -> None:
+        """Splits the corpus and reads the headers of the sides that the stage needs."""
+        self.__dict__.pop("genres", None)  # a classifier may have been attached since
+        sides: dict[str, tuple[Side, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
+        for side in sides.get(stage, (self.test_side,)):
+            self._scan(side)
+        if stage == "test" and self.test_side != "test":
+            log.warning("the split has no test track at hand: testing on the validation tracks")
+
+    def train_dataloader(self) -> DataLoader[Segment]:
+        """Random crops, drawn as a function of seed and epoch."""
+        tracks = self.tracks("train")
+        dataset = TrainSegments(tracks, self._targets(tracks), self.features.sample_rate, self.samples)
+        ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            drop_last=len(sampler) > self.batch_size,  # batch norm cannot train on a last batch of one
+            collate_fn=collate,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader[Segment]:
+        """The fixed segments of the validation tracks."""
+        return self._evaluation_dataloader("validation")
+
+    def test_dataloader(self) -> DataLoader[Segment]:
+        """The fixed segments of the test tracks."""
+        return self._evaluation_dataloader(self.test_side)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Waveforms to features, in float32, on the device; in training with augmentation."""
+        assert self.trainer is not None
+        training = bool(self.trainer.training)
+        self._note_faults(batch, "train" if training else "test" if self.trainer.testing else "validation")
+        if not self.features.measured:
+            self._measure_features()
+        self.features.to(batch.inputs.device)
+        if not training:
+            return batch._replace(inputs=self.features(batch.inputs))
+        if batch.faults and not batch.valid.all():
+            raise GenreError(f"every file of the train split is bad; one is {self._first_bad()}")
+        # From here to the end of the step all that is random, dropout too, follows from seed and step: a resumed
+        # fit repeats it without any generator's state being saved.
+        torch.manual_seed(batch.seed)
+        inputs, targets = batch.inputs, batch.targets
+        for augment in self.augment_waveform:
+            inputs = augment.to(inputs.device)(inputs)
+        inputs = self.features(inputs)
+        for augment in self.augment_spectrogram:
+            inputs = augment.to(inputs.device)(inputs)
+        if self.mixup is not None:
+            inputs, targets = self.mixup(inputs, targets, len(self.genres))
+        return batch._replace(inputs=inputs, targets=targets)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The features with their measured statistics, which a checkpoint carries."""
+        return {"features": describe(self.features)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over the statistics of a checkpoint.
+
+        Raises:
+            GenreError: The checkpoint was trained on other features.
+        """
+        saved, here = state_dict["features"], describe(self.features)
+        if _without_statistics(saved) != _without_statistics(here):
+            raise GenreError(
+                f"the checkpoint was trained on {_readable(saved)}, the data gives {_readable(here)}; "
+                "pass the run's own config.yaml"
+            )
+        self.features.set_statistics(saved["init_args"]["mean"], saved["init_args"]["std"])
+
+    def _evaluation_dataloader(self, side: Side) -> DataLoader[Segment]:
+        tracks, infos = self._scan(side)
+        positions = [spread(info.seconds, self.segment_seconds, self.evaluation_segments) for info in infos]
+        rate = self.features.sample_rate
+        dataset = EvaluationSegments(tracks, self._targets(tracks), positions, rate, self.samples)
+        return DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            collate_fn=collate,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _targets(self, tracks: Sequence[Track]) -> list[int]:
+        classes = {genre: index for index, genre in enumerate(self.genres)}
+        return [classes[track.genre] for track in tracks]
+
+    def _scan(self, side: Side) -> tuple[list[Track], list[AudioInfo]]:
+        """Reads the headers of a side once, and drops the files that have none."""
+        if side not in self._readable:
+            tracks = self.partition[side]
+            with ThreadPoolExecutor() as pool:
+                infos = list(pool.map(_probe, tracks))
+            good = [(track, info) for track, info in zip(tracks, infos, strict=True) if isinstance(info, AudioInfo)]
+            for track, info in zip(tracks, infos, strict=True):
+                if isinstance(info, str):
+                    self._note_bad(track, info)
+            if not good:
+                raise GenreError(
+                    f"every file of the {side} split is bad ({len(tracks)} files); one is {self._first_bad()}"
+                )
+            self._readable[side] = [track for track, _ in good], [info for _, info in good]
+        return self._readable[side]
+
+    def _measure_features(self) -> None:
+        """Measures the features' statistics on the middle of train tracks, the same ones every time."""
+        tracks = self.tracks("train")
+        picked = np.linspace(0, len(tracks) - 1, min(MEASURED_TRACKS, len(tracks))).round().astype(int)
+
+        def waveforms() -> Any:
+            for index in picked:
+                try:
+                    samples = read_segment(tracks[index].path, self.features.sample_rate, self.samples, 0.5)
+                except AudioError as error:
+                    self._note_bad(tracks[index], error.reason)
+                else:
+                    yield torch.from_numpy(samples)
+
+        self.features.cpu().measure(waveforms())
+
+    def _note_faults(self, batch: Batch, side: Side) -> None:
+        for index, reason in batch.faults.items():
+            self._note_bad(self.tracks(self.test_side if side == "test" else side)[index], reason)
+
+    def _note_bad(self, track: Track, reason: str) -> None:
+        if track.path not in self.bad_files:
+            self.bad_files[track.path] = reason
+            log.warning("skipped %s: %s", track.path, reason)
+
+    def _first_bad(self) -> str:
+        path, reason = next(iter(self.bad_files.items()))
+        return f"{path}: {reason}"
+
+
+def shared_artists(partition: Partition) -> int:
+    """The number of artists that stand on more than one side: 0 under a grouped split."""
+    sides = [{track.artist for track in partition[side] if track.artist} for side in SIDES]
+    train, validation, test = sides
+    return len((train & validation) | (train & test) | (validation & test))
+
+
+def _probe(track: Track) -> AudioInfo | str:
+    try:
+        return probe(track.path)
+    except AudioError as error:
+        return error.reason
+
+
+def _without_statistics(spec: Spec) -> Spec:
+    return {**spec, "init_args": {**spec["init_args"], "mean": None, "std": None}}
+
+
+def _readable(spec: Spec) -> str:
+    arguments = ", ".join(f"{k}={v}" for k, v in spec["init_args"].items() if k not in ("mean", "std"))
+    return f"{spec['class_path'].rpartition('.')[2]}({arguments})"

@@ -1,0 +1,240 @@
+"""Features: what a network hears, from waveform to normalised decibels.
+
+All three stand on torchaudio's transforms and take their arguments by torchaudio's names. They differ from the plain
+transforms in three ways: the result is in decibels and normalised, ``top_db`` holds for each clip by itself, and they
+compute in float32 also under autocast.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+import torch
+import torchaudio.functional
+from torch import Tensor, nn
+from torchaudio.transforms import MelScale
+
+from genre.errors import GenreError
+
+Statistic: TypeAlias = float | Sequence[float] | None
+MelNorm: TypeAlias = Literal["slaney"] | None
+MelScaleName: TypeAlias = Literal["slaney", "htk"]
+
+
+class Feature(nn.Module, ABC):
+    """Base of the features: any ``(…, samples)`` to ``(…, frequency, time)``, normalised.
+
+    A subclass computes :meth:`transform` and keeps every argument of its constructor as an attribute of the same
+    name, so that a checkpoint can carry its configuration.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        mean: What is subtracted: one number, or one for each row (frequency bin, mel band, coefficient).
+            ``None``: measured on the train tracks before the first batch. 0 and a ``std`` of 1: no normalisation.
+        std: What it is then divided by, likewise.
+    """
+
+    mean: Statistic
+    std: Statistic
+    _shift: Tensor
+    _scale: Tensor
+
+    def __init__(self, sample_rate: int, mean: Statistic, std: Statistic) -> None:
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.register_buffer("_shift", torch.zeros(1), persistent=False)
+        self.register_buffer("_scale", torch.ones(1), persistent=False)
+        self.set_statistics(mean, std)
+
+    @abstractmethod
+    def transform(self, waveform: Tensor) -> Tensor:
+        """``(clips, samples)`` in float32 to ``(clips, frequency, time)``, not yet normalised."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether the statistics are known."""
+        return self.mean is not None and self.std is not None
+
+    def set_statistics(self, mean: Statistic, std: Statistic) -> None:
+        """Sets the normalisation: a number, or one for each row."""
+        self.mean, self.std = mean, std
+        self._shift = torch.as_tensor(0.0 if mean is None else mean, dtype=torch.float32).reshape(-1, 1)
+        self._scale = torch.as_tensor(1.0 if std is None else std, dtype=torch.float32).reshape(-1, 1)
+
+    @torch.no_grad()
+    def measure(self, waveforms: Iterable[Tensor]) -> None:
+        """Measures mean and standard deviation of every row over clips of any length, in float64."""
+        count, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for waveform in waveforms:
+            rows = self._decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
+            count += len(rows)
+            total, squares = total + rows.sum(0), squares + rows.square().sum(0)
+        if not count:
+            raise GenreError("no readable train track to measure the features' mean and standard deviation on")
+        mean = total / count
+        std = (squares / count - mean.square()).clamp(min=1e-6).sqrt()
+        self.set_statistics(mean.float().tolist(), std.float().tolist())
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32."""
+        decibels = self._decibels(waveform)
+        return (decibels - self._shift.to(decibels.device)) / self._scale.to(decibels.device)
+
+    def _decibels(self, waveform: Tensor) -> Tensor:
+        with torch.autocast(waveform.device.type, enabled=False):
+            clips = waveform.float().reshape(-1, waveform.shape[-1])
+            # On a CPU a batch's spectrogram falls out of the cache; clip by clip it is twice as fast.
+            parts = clips.split(1) if clips.device.type == "cpu" else (clips,)
+            result = torch.cat([self.transform(part) for part in parts])
+        return result.reshape(*waveform.shape[:-1], *result.shape[-2:])
+
+
+class Spectrogram(Feature):
+    """Power spectrogram in decibels, ``n_fft // 2 + 1`` rows.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        n_fft: The length of a frame's Fourier transform in samples.
+        win_length: The length of the Hann window; ``None``: ``n_fft``.
+        hop_length: Samples from frame to frame; ``None``: half of the window.
+        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``.
+        mean: See :class:`Feature`.
+        std: See :class:`Feature`.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int | None = 512,
+        top_db: float | None = 80.0,
+        mean: Statistic = None,
+        std: Statistic = None,
+    ) -> None:
+        super().__init__(sample_rate, mean, std)
+        self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
+        self.power = _Power(n_fft, win_length, hop_length)
+
+    def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
+        return _decibels(self.power(waveform), self.top_db)
+
+
+class MelSpectrogram(Feature):
+    """Mel spectrogram in decibels, ``n_mels`` rows; by default equal to librosa's.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        n_fft: The length of a frame's Fourier transform in samples.
+        win_length: The length of the Hann window; ``None``: ``n_fft``.
+        hop_length: Samples from frame to frame; ``None``: half of the window.
+        f_min: The lowest frequency in hertz.
+        f_max: The highest frequency in hertz; ``None``: half of the sample rate.
+        n_mels: The number of mel bands.
+        norm: ``slaney``: triangles of equal area; ``None``: of equal height (torchaudio's own default).
+        mel_scale: The formula of the mel scale; ``htk`` is torchaudio's own default.
+        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``.
+        mean: See :class:`Feature`.
+        std: See :class:`Feature`.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int | None = 512,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        n_mels: int = 128,
+        norm: MelNorm = "slaney",
+        mel_scale: MelScaleName = "slaney",
+        top_db: float | None = 80.0,
+        mean: Statistic = None,
+        std: Statistic = None,
+    ) -> None:
+        super().__init__(sample_rate, mean, std)
+        self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
+        self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
+        self.power = _Power(n_fft, win_length, hop_length)
+        self.filterbank = MelScale(n_mels, sample_rate, f_min, f_max, n_fft // 2 + 1, norm, mel_scale)
+
+    def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
+        return _decibels(self.filterbank(self.power(waveform)), self.top_db)
+
+
+class MFCC(Feature):
+    """Mel-frequency cepstral coefficients, ``n_mfcc`` rows: the orthonormal DCT-II of a mel spectrogram in decibels.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        n_mfcc: The number of coefficients, at most ``n_mels``.
+        n_fft: The length of a frame's Fourier transform in samples.
+        win_length: The length of the Hann window; ``None``: ``n_fft``.
+        hop_length: Samples from frame to frame; ``None``: half of the window.
+        f_min: The lowest frequency in hertz.
+        f_max: The highest frequency in hertz; ``None``: half of the sample rate.
+        n_mels: The number of mel bands.
+        norm: ``slaney``: triangles of equal area; ``None``: of equal height (torchaudio's own default).
+        mel_scale: The formula of the mel scale; ``htk`` is torchaudio's own default.
+        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``.
+        mean: See :class:`Feature`.
+        std: See :class:`Feature`.
+    """
+
+    basis: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        n_mfcc: int = 20,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int | None = 512,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        n_mels: int = 128,
+        norm: MelNorm = "slaney",
+        mel_scale: MelScaleName = "slaney",
+        top_db: float | None = 80.0,
+        mean: Statistic = None,
+        std: Statistic = None,
+    ) -> None:
+        if n_mfcc > n_mels:
+            raise GenreError(f"MFCC needs n_mfcc <= n_mels; found n_mfcc={n_mfcc}, n_mels={n_mels}")
+        super().__init__(sample_rate, mean, std)
+        self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
+        self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
+        self.n_mfcc = n_mfcc
+        self.power = _Power(n_fft, win_length, hop_length)
+        self.filterbank = MelScale(n_mels, sample_rate, f_min, f_max, n_fft // 2 + 1, norm, mel_scale)
+        self.register_buffer("basis", torchaudio.functional.create_dct(n_mfcc, n_mels, "ortho"), persistent=False)
+
+    def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
+        decibels = _decibels(self.filterbank(self.power(waveform)), self.top_db)
+        return self.basis.T @ decibels  # (coefficients, bands) @ (clips, bands, time)
+
+
+class _Power(nn.Module):
+    """Power spectrogram ``(clips, samples)`` to ``(clips, n_fft // 2 + 1, time)``, frames centred and reflected."""
+
+    def __init__(self, n_fft: int, win_length: int | None, hop_length: int | None) -> None:
+        super().__init__()
+        self.transform = torchaudio.transforms.Spectrogram(n_fft, win_length, hop_length, power=None)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        n_fft = self.transform.n_fft
+        if waveform.shape[-1] <= n_fft // 2:
+            raise GenreError(
+                f"a clip of {waveform.shape[-1]} samples is too short for n_fft={n_fft}; "
+                f"give at least {n_fft // 2 + 1} samples or a smaller n_fft"
+            )
+        spectrum = self.transform(waveform)
+        # Not abs().square(): its square root, squared away again, costs more than the Fourier transform.
+        return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
+
+
+def _decibels(power: Tensor, top_db: float | None) -> Tensor:
+    """``10 log10(power)``, clipped to ``top_db`` below the maximum of each clip."""
+    # The channel axis keeps torchaudio from taking the maximum over the whole batch.
+    return torchaudio.functional.amplitude_to_DB(power.unsqueeze(1), 10.0, 1e-10, 0.0, top_db).squeeze(1)

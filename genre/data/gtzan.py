@@ -1,0 +1,59 @@
+"""GTZAN: 1,000 excerpts of 30 s in ten genres (Tzanetakis and Cook 2002), with its artists and its honest split."""
+
+import csv
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from genre.data.audio import EXTENSIONS
+from genre.data.datamodule import GenreDataModule
+from genre.data.folder import require_folder
+from genre.data.track import SIDES, Corpus, Side, Track
+from genre.errors import GenreError
+
+GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
+
+
+class GTZAN(GenreDataModule):
+    """GTZAN as it is downloaded: ``genres_original/<genre>/<genre>.NNNNN.wav`` or ``genres/<genre>/….au``.
+
+    The genre folders are found at the root or up to two levels below it, and any subset of the tracks will do. The
+    artists and the fault-filtered split (Kereliuk, Sturm and Larsen 2015), which is the official one here, come
+    with the package, so that every copy of GTZAN can be split honestly.
+    """
+
+    def read_corpus(self) -> Corpus:  # noqa: D102
+        require_folder(self.root)
+        artists = read_artists()
+        levels = [self.root, *sorted(self.root.glob("*/")), *sorted(self.root.glob("*/*/"))]
+        for base in levels:
+            if any((base / genre).is_dir() for genre in GENRES):
+                break
+        else:
+            raise GenreError(
+                f"{self.root}: found no folder of a GTZAN genre ({', '.join(GENRES[:3])}, …) there or up to two "
+                "levels below; data.root should hold genres_original/ or genres/"
+            )
+        tracks = {
+            path.stem: Track(path, genre, artists.get(path.stem) or None)
+            for genre in GENRES
+            for path in sorted((base / genre).glob(f"{genre}.*"))
+            if path.suffix.lower() in EXTENSIONS
+        }
+        return Corpus(list(tracks.values()), fault_filtered_split())
+
+
+def read_artists() -> dict[str, str]:
+    """Track name, such as ``blues.00000``, to artist; empty where unknown. Source: Sturm 2014."""
+    with _resource("artists.csv").open(encoding="utf-8") as lines:
+        return {row["track"]: row["artist"] for row in csv.DictReader(lines)}
+
+
+def fault_filtered_split() -> dict[str, Side]:
+    """Track name to side in the fault-filtered partition: 443 / 197 / 290 tracks (Kereliuk, Sturm, Larsen 2015)."""
+    return {
+        name: side for side in SIDES for name in _resource(f"{side}.txt").read_text(encoding="utf-8").split()
+    }
+
+
+def _resource(name: str) -> Traversable:
+    return files("genre.data") / "gtzan_lists" / name

@@ -1,0 +1,207 @@
+"""Segments: what the loaders read from tracks, and how segments become a batch."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, DistributedSampler
+
+from genre.data.audio import AudioError, read_segment
+from genre.data.track import Track
+
+
+class Draw(NamedTuple):
+    """Which stretch of which track to read, and the seed of whatever is random about it."""
+
+    track: int
+    position: float
+    seed: int = 0
+
+
+class Segment(NamedTuple):
+    """One stretch of one track; ``faults`` names the tracks that could not be read, by index."""
+
+    waveform: Tensor  # (1, samples)
+    target: int
+    track: int
+    index: int
+    seed: int
+    valid: bool
+    faults: dict[int, str]
+
+
+class Batch(NamedTuple):
+    """A batch, before and after the features.
+
+    Attributes:
+        inputs: ``(B, 1, samples)`` waveforms from the loader, ``(B, 1, frequency, time)`` features on the device.
+        targets: ``(B,)`` class indices; after mixup ``(B, classes)`` probabilities.
+        tracks: ``(B,)`` index of each segment's track within its side.
+        segments: ``(B,)`` index of each segment within its side, for telling repeated ones.
+        valid: ``(B,)`` false where the track could not be read and ``inputs`` is silence.
+        seed: Seeds whatever is random about the batch on the device.
+        faults: Index of each unreadable track met, and why.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    tracks: Tensor
+    segments: Tensor
+    valid: Tensor
+    seed: int
+    faults: dict[int, str]
+
+
+def collate(segments: Sequence[Segment]) -> Batch:
+    """Stacks segments into a batch whose seed depends on all that was drawn for them."""
+    faults: dict[int, str] = {}
+    for segment in segments:
+        faults |= segment.faults
+    seeds = np.random.SeedSequence([segment.seed for segment in segments])
+    return Batch(
+        inputs=torch.stack([segment.waveform for segment in segments]),
+        targets=torch.tensor([segment.target for segment in segments]),
+        tracks=torch.tensor([segment.track for segment in segments]),
+        segments=torch.tensor([segment.index for segment in segments]),
+        valid=torch.tensor([segment.valid for segment in segments]),
+        seed=int(seeds.generate_state(1)[0]),
+        faults=faults,
+    )
+
+
+class _Segments:
+    """Reads the segments of one side's tracks.
+
+    Args:
+        tracks: The tracks of the side.
+        targets: The class index of each.
+        sample_rate: The rate in hertz.
+        samples: The length of a segment in samples.
+    """
+
+    def __init__(
+        self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int
+    ) -> None:
+        self.tracks, self.targets = tracks, targets
+        self.sample_rate, self.samples = sample_rate, samples
+        self.faults: dict[int, str] = {}
+
+    def read(self, draw: Draw, index: int) -> Segment:
+        """The segment, or silence with a fault."""
+        if draw.track not in self.faults:
+            try:
+                samples = read_segment(
+                    self.tracks[draw.track].path, self.sample_rate, self.samples, draw.position
+                )
+                waveform = torch.from_numpy(samples).unsqueeze(0)
+                return Segment(waveform, self.targets[draw.track], draw.track, index, draw.seed, True, {})
+            except AudioError as error:
+                self.faults[draw.track] = error.reason
+        silence = torch.zeros(1, self.samples)
+        faults = {draw.track: self.faults[draw.track]}
+        return Segment(silence, self.targets[draw.track], draw.track, index, draw.seed, False, faults)
+
+
+class TrainSegments(_Segments, Dataset[Segment]):
+    """Random crops: indexed by a :class:`Draw` of :class:`TrainSampler`."""
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+    def __getitem__(self, draw: Draw) -> Segment:
+        """The drawn segment, or in place of an unreadable track that of the next readable one."""
+        faults: dict[int, str] = {}
+        for step in range(len(self.tracks)):
+            segment = self.read(draw._replace(track=(draw.track + step) % len(self.tracks)), -1)
+            faults |= segment.faults
+            if segment.valid:
+                break
+        return segment._replace(faults=faults)
+
+
+class EvaluationSegments(_Segments, Dataset[Segment]):
+    """The fixed segments of every track, one after the other.
+
+    Args:
+        tracks: The tracks of the side.
+        targets: The class index of each.
+        positions: The positions of each track's segments.
+        sample_rate: The rate in hertz.
+        samples: The length of a segment in samples.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[Track],
+        targets: Sequence[int],
+        positions: Sequence[Sequence[float]],
+        sample_rate: int,
+        samples: int,
+    ) -> None:
+        super().__init__(tracks, targets, sample_rate, samples)
+        self.draws = [Draw(track, place) for track, places in enumerate(positions) for place in places]
+
+    def __len__(self) -> int:
+        return len(self.draws)
+
+    def __getitem__(self, index: int) -> Segment:
+        return self.read(self.draws[index], index)
+
+
+class TrainSampler(DistributedSampler[Draw]):
+    """Draws the crops of an epoch as a function of seed and epoch alone, so that a resumed fit draws the same.
+
+    Every track is drawn ``crops_per_track`` times an epoch in random order; balanced, every genre is drawn equally
+    often and its tracks in turn. A ``DistributedSampler``, since Lightning leaves those as they are and tells them
+    the epoch.
+
+    Args:
+        dataset: The train segments.
+        seed: The run's seed.
+        balanced: Draw every genre equally often.
+        crops_per_track: Crops drawn from a track in an epoch.
+        ranks: The number of processes that share the epoch.
+        rank: Which of them this one is.
+    """
+
+    def __init__(
+        self,
+        dataset: TrainSegments,
+        seed: int,
+        balanced: bool = False,
+        crops_per_track: int = 1,
+        ranks: int = 1,
+        rank: int = 0,
+    ) -> None:
+        super().__init__(dataset, num_replicas=ranks, rank=rank, seed=seed)
+        self.targets = np.asarray(dataset.targets)
+        self.balanced = balanced
+        self.draws = len(dataset.tracks) * crops_per_track
+        self.num_samples = self.draws // ranks
+
+    def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]  # torch types a sampler by its indices: ours are draws
+        random = np.random.default_rng([self.seed, self.epoch])
+        order = self._balanced(random) if self.balanced else self._uniform(random)
+        draws = [
+            Draw(int(track), float(position), int(seed))
+            for track, position, seed in zip(
+                order, random.random(len(order)), random.integers(2**31, size=len(order)), strict=True
+            )
+        ]
+        return iter(draws[self.rank : self.num_samples * self.num_replicas : self.num_replicas])
+
+    def _uniform(self, random: np.random.Generator) -> np.ndarray:
+        rounds = self.draws // len(self.targets)
+        return np.concatenate([random.permutation(len(self.targets)) for _ in range(rounds)])
+
+    def _balanced(self, random: np.random.Generator) -> np.ndarray:
+        genres = np.unique(self.targets)
+        share = -(-self.draws // len(genres))
+        picks = []
+        for genre in genres:
+            tracks = np.flatnonzero(self.targets == genre)
+            turns = [random.permutation(tracks) for _ in range(-(-share // len(tracks)))]
+            picks.append(np.concatenate(turns)[:share])
+        return random.permutation(np.concatenate(picks))[: self.draws]

@@ -1,0 +1,160 @@
+"""Splits: which tracks train, which validate, which test. Made of tracks, never of segments."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
+
+from genre.data.track import SIDES, Corpus, Side, Track
+from genre.errors import GenreError
+
+log = logging.getLogger(__name__)
+
+Partition: TypeAlias = dict[Side, list[Track]]
+
+
+class Split(ABC):
+    """A rule that puts every track of a corpus on one side, or on none.
+
+    Attributes:
+        leaky: Whether segments of one track may stand on two sides.
+    """
+
+    leaky: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(self, corpus: Corpus) -> Partition:
+        """Partitions the corpus.
+
+        Raises:
+            GenreError: The corpus cannot be split this way.
+        """
+
+
+class OfficialSplit(Split):
+    """The split that the data set's authors or its critics published, such as GTZAN's fault-filtered one.
+
+    Tracks outside the published lists are left out; listed tracks that are not in the corpus are counted.
+    """
+
+    def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
+        if not corpus.official:
+            raise GenreError(
+                "this data set has no official split; choose StratifiedSplit or KFoldSplit for data.split"
+            )
+        present = {track.name for track in corpus.tracks}
+        missing = Counter(side for name, side in corpus.official.items() if name not in present)
+        if missing:
+            parts = ", ".join(f"{missing[side]} of {side}" for side in SIDES if missing[side])
+            log.warning(
+                "official split: %d of its %d tracks are not on disk (%s)",
+                missing.total(),
+                len(corpus.official),
+                parts,
+            )
+        return {
+            side: [track for track in corpus.tracks if corpus.official.get(track.name) == side] for side in SIDES
+        }
+
+
+class StratifiedSplit(Split):
+    """A random split with every genre in proportion.
+
+    Args:
+        validation: The share of tracks that validates.
+        test: The share of tracks that tests.
+        by_artist: Keep every artist on one side. Tracks of unknown artists count as artists of their own. The
+            shares are then approximate, since artists are not divided.
+        seed: The same seed gives the same split of the same corpus.
+    """
+
+    def __init__(
+        self, validation: float = 0.15, test: float = 0.15, by_artist: bool = False, seed: int = 0
+    ) -> None:
+        if min(validation, test) < 0 or validation + test >= 1 or validation == 0:
+            raise GenreError(
+                f"a split needs validation > 0, test >= 0 and tracks left to train on; "
+                f"found validation={validation}, test={test}"
+            )
+        self.validation, self.test, self.by_artist, self.seed = validation, test, by_artist, seed
+
+    def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
+        rest, test = self._cut(corpus.tracks, self.test)
+        train, validation = self._cut(rest, self.validation / (1 - self.test))
+        return {"train": train, "validation": validation, "test": test}
+
+    def _cut(self, tracks: list[Track], share: float) -> tuple[list[Track], list[Track]]:
+        """Cuts off ``share`` of the tracks; returns the rest first."""
+        if share == 0:
+            return tracks, []
+        if self.by_artist:
+            return _fold(tracks, max(2, round(1 / share)), 0, by_artist=True, seed=self.seed)
+        _check_counts(tracks, 2)
+        try:
+            rest, cut = train_test_split(
+                tracks, test_size=share, random_state=self.seed, stratify=[track.genre for track in tracks]
+            )
+        except ValueError as error:
+            raise GenreError(f"{len(tracks)} tracks are too few for a stratified split: {error}") from None
+        return rest, cut
+
+
+class KFoldSplit(Split):
+    """One turn of stratified k-fold cross-validation: fold ``fold`` tests, the next one validates.
+
+    Args:
+        folds: The number of folds, at least 3.
+        fold: Which fold tests, counted from 0.
+        by_artist: Keep every artist in one fold. Tracks of unknown artists count as artists of their own.
+        seed: The same seed gives the same folds of the same corpus.
+    """
+
+    def __init__(self, folds: int = 10, fold: int = 0, by_artist: bool = False, seed: int = 0) -> None:
+        if folds < 3 or not 0 <= fold < folds:
+            raise GenreError(f"k-fold needs folds >= 3 and 0 <= fold < folds; found folds={folds}, fold={fold}")
+        self.folds, self.fold, self.by_artist, self.seed = folds, fold, by_artist, seed
+
+    def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
+        def cut(fold: int) -> list[Track]:
+            return _fold(corpus.tracks, self.folds, fold, by_artist=self.by_artist, seed=self.seed)[1]
+
+        test, validation = cut(self.fold), cut((self.fold + 1) % self.folds)
+        held_out = {track.path for track in (*test, *validation)}
+        train = [track for track in corpus.tracks if track.path not in held_out]
+        return {"train": train, "validation": validation, "test": test}
+
+
+def groups(tracks: Sequence[Track]) -> list[str]:
+    """The group of every track: its artist, or the track itself where the artist is unknown."""
+    return [f"artist {track.artist}" if track.artist else f"track {track.path}" for track in tracks]
+
+
+def _fold(
+    tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: int
+) -> tuple[list[Track], list[Track]]:
+    """The tracks outside and inside fold number ``fold``."""
+    genres = [track.genre for track in tracks]
+    if by_artist:
+        artists = groups(tracks)
+        if len(set(artists)) < folds:
+            raise GenreError(f"{len(set(artists))} artists cannot be split into {folds} folds; use fewer folds")
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(genres, genres, artists)
+    else:
+        _check_counts(tracks, folds)
+        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed).split(genres, genres)
+    outside, inside = list(splitter)[fold]
+    return [tracks[i] for i in np.sort(outside)], [tracks[i] for i in np.sort(inside)]
+
+
+def _check_counts(tracks: Sequence[Track], least: int) -> None:
+    """Raises if a genre has too few tracks to stand on every side."""
+    counts = Counter(track.genre for track in tracks)
+    for genre, count in sorted(counts.items()):
+        if count < least:
+            raise GenreError(
+                f"genre '{genre}' has {count} track(s) where this split needs {least}; add tracks or remove the genre"
+            )

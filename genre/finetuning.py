@@ -1,0 +1,123 @@
+"""Transfer learning: linear probe, gradual unfreezing, and learning rates that differ by layer.
+
+All of it works on networks with a ``backbone``, which carries trained weights, and a new head. What is frozen at an
+epoch is a function of the epoch alone, and the optimiser holds all parameters from the start (it passes over those
+without a gradient), so that a resumed fit has nothing to restore.
+"""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from timm.models import group_parameters
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
+
+from genre.errors import GenreError
+
+
+class LinearProbe(pl.Callback):
+    """Trains the head alone: the backbone's weights and its batch-norm statistics stay as they are."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
+        _freeze(_backbone(pl_module))
+
+    def on_train_batch_start(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        _freeze(_backbone(pl_module))
+
+
+class GradualUnfreezing(pl.Callback):
+    """Trains the head alone at first, then unfreezes the backbone layer by layer, from the last to the first.
+
+    Frozen layers keep their batch-norm statistics. On several devices it needs the strategy
+    ``ddp_find_unused_parameters_true``.
+
+    Args:
+        first_epoch: The epoch, counted from 0, in which the last layer is unfrozen.
+        epochs_per_layer: Epochs from one layer to the one before it; 0: all at once.
+    """
+
+    def __init__(self, first_epoch: int = 1, epochs_per_layer: int = 1) -> None:
+        self.first_epoch, self.epochs_per_layer = first_epoch, epochs_per_layer
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
+        layers(_backbone(pl_module))
+
+    def on_train_batch_start(  # noqa: D102
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        backbone = _backbone(pl_module)
+        for depth, names in enumerate(reversed(layers(backbone))):
+            frozen = trainer.current_epoch < self.first_epoch + depth * self.epochs_per_layer
+            for name in names:
+                backbone.get_parameter(name).requires_grad_(not frozen)
+        for module in backbone.modules():
+            if isinstance(module, _BatchNorm):
+                module.train(bool(module.weight.requires_grad))
+
+
+def layers(backbone: nn.Module) -> list[list[str]]:
+    """Names of a backbone's parameters, layer by layer from input to output.
+
+    timm's networks say what their layers are (for ResNet-18 the stem and four stages); of any other module the
+    direct children count.
+    """
+    if hasattr(backbone, "group_matcher"):
+        grouped = group_parameters(backbone, backbone.group_matcher(coarse=True))
+    else:
+        grouped = {
+            name: [f"{name}.{inner}" for inner, _ in child.named_parameters()]
+            for name, child in backbone.named_children()
+        }
+    return [names for names in grouped.values() if names]
+
+
+def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups for an optimiser, with a ``lr_scale`` that falls by ``layer_decay`` from layer to layer.
+
+    Raises:
+        GenreError: ``layer_decay`` is not 1, and the network has no backbone.
+    """
+    if layer_decay == 1:
+        return [{"params": list(network.parameters())}]
+    backbone = _require_backbone(network)
+    inside = {id(parameter) for parameter in backbone.parameters()}
+    head = [parameter for parameter in network.parameters() if id(parameter) not in inside]
+    groups = [{"params": head, "lr_scale": 1.0}]
+    for depth, names in enumerate(reversed(layers(backbone)), start=1):
+        parameters = [backbone.get_parameter(name) for name in names]
+        groups.append({"params": parameters, "lr_scale": layer_decay**depth})
+    return groups
+
+
+def scale_learning_rates(optimizer: Optimizer) -> None:
+    """Applies the groups' ``lr_scale`` to the learning rates that the optimiser, or a new schedule, has set."""
+    for group in optimizer.param_groups:
+        for name in ("lr", "initial_lr", "max_lr", "min_lr"):
+            if name in group:
+                group[name] *= group.get("lr_scale", 1.0)
+
+
+def _backbone(module: pl.LightningModule) -> nn.Module:
+    network = module.network
+    assert isinstance(network, nn.Module)
+    return _require_backbone(network)
+
+
+def _require_backbone(network: nn.Module) -> nn.Module:
+    backbone = getattr(network, "backbone", None)
+    if not isinstance(backbone, nn.Module):
+        raise GenreError(
+            f"{type(network).__name__} has no backbone to freeze or to grade; fine-tune ResNet18, EfficientNetV2S or a "
+            "network of your own with the attributes backbone and head"
+        )
+    return backbone
+
+
+def _freeze(backbone: nn.Module) -> None:
+    backbone.requires_grad_(False)
+    for module in backbone.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()

@@ -1,0 +1,153 @@
+"""Scores of tracks: the probabilities of a track's segments averaged, then compared with its genre."""
+
+import warnings
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+import torchmetrics
+from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_auroc,
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
+
+from genre.errors import GenreError
+
+#: The names of the scores, as they are logged after ``val_`` and ``test_``.
+SCORES = ("accuracy", "precision", "recall", "f1", "auroc")
+
+
+class TrackPredictions(NamedTuple):
+    """What a classifier says of tracks.
+
+    Attributes:
+        tracks: ``(N,)`` the index of each track within its side.
+        targets: ``(N,)`` the class index of each.
+        probabilities: ``(N, classes)`` the mean over each track's segments.
+        loss: The mean cross-entropy of the segments.
+    """
+
+    tracks: Tensor
+    targets: Tensor
+    probabilities: Tensor
+    loss: Tensor
+
+
+class TrackAverage(torchmetrics.Metric):
+    """Collects the segments of an evaluation from all processes, and averages them per track.
+
+    A sampler for several processes repeats segments to give each process as many; repeated ones count once.
+    """
+
+    full_state_update = False
+    logits: list[Tensor] | Tensor
+    targets: list[Tensor] | Tensor
+    tracks: list[Tensor] | Tensor
+    segments: list[Tensor] | Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("logits", "targets", "tracks", "segments"):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, logits: Tensor, targets: Tensor, tracks: Tensor, segments: Tensor, valid: Tensor) -> None:
+        """Takes in a batch.
+
+        Args:
+            logits: ``(B, classes)``.
+            targets: ``(B,)`` class indices.
+            tracks: ``(B,)`` index of each segment's track.
+            segments: ``(B,)`` index of each segment.
+            valid: ``(B,)`` false for segments that could not be read: they do not count.
+        """
+        batch = {"logits": logits.float(), "targets": targets, "tracks": tracks, "segments": segments}
+        for name, values in batch.items():
+            getattr(self, name).append(values[valid])
+
+    def compute(self) -> TrackPredictions:
+        """The predictions, ordered by track.
+
+        Raises:
+            GenreError: Not one segment could be read.
+        """
+        logits, targets, tracks, segments = (
+            torch.cat(state) if isinstance(state, list) else state
+            for state in (self.logits, self.targets, self.tracks, self.segments)
+        )
+        if not len(segments):
+            raise GenreError("every file of the evaluated split is bad; see the lines above for each file's fault")
+        order = segments.argsort(stable=True)
+        first = torch.ones_like(order, dtype=torch.bool)
+        first[1:] = segments[order][1:] != segments[order][:-1]
+        kept = order[first]
+        logits, targets, tracks = logits[kept], targets[kept], tracks[kept]
+        names, members = tracks.unique(return_inverse=True)
+        total = torch.zeros(len(names), logits.shape[1], dtype=torch.float64, device=logits.device)
+        total.index_add_(0, members, logits.double().softmax(1))
+        count = members.bincount().unsqueeze(1)
+        track_targets = torch.zeros_like(names).index_put_((members,), targets)
+        return TrackPredictions(names, track_targets, (total / count).float(), F.cross_entropy(logits, targets))
+
+
+def score(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """The five scores of a set of tracks.
+
+    Precision, recall, F1 and AUC-ROC (one against the rest) are means over the genres that occur among ``targets``:
+    a genre without a track has no score, and is not counted as 0.
+
+    Args:
+        probabilities: ``(N, classes)``.
+        targets: ``(N,)`` class indices.
+
+    Returns:
+        Scalars by the names of :data:`SCORES`.
+    """
+    present = targets.bincount(minlength=probabilities.shape[1]) > 0
+    scores = {"accuracy": multiclass_accuracy(probabilities, targets, probabilities.shape[1], average="micro")}
+    return scores | {name: value[present].mean() for name, value in score_genres(probabilities, targets).items()}
+
+
+def score_genres(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
+    """Precision, recall, F1 and AUC-ROC of every genre: ``(classes,)`` each; see :func:`score`."""
+    classes = probabilities.shape[1]
+    scores: dict[str, Tensor] = {
+        "precision": multiclass_precision(probabilities, targets, classes, average="none"),
+        "recall": multiclass_recall(probabilities, targets, classes, average="none"),
+        "f1": multiclass_f1_score(probabilities, targets, classes, average="none"),
+    }
+    scores["auroc"] = torch.full((classes,), 0.5, device=probabilities.device)
+    present = targets.unique()
+    if len(present) > 1:  # with one genre there is no rest to tell it from
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of absent genres, which score() leaves out
+            scores["auroc"] = multiclass_auroc(probabilities, targets, classes, average="none")
+    return scores
+
+
+def intervals(
+    probabilities: Tensor, targets: Tensor, resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % percentile bootstrap intervals of the scores over tracks.
+
+    Args:
+        probabilities: ``(N, classes)``.
+        targets: ``(N,)`` class indices.
+        resamples: How often the N tracks are drawn with replacement.
+        seed: Of the drawing.
+
+    Returns:
+        Lower and upper bound by the names of :data:`SCORES`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    probabilities, targets = probabilities.cpu(), targets.cpu()
+    draws = torch.randint(len(targets), (resamples, len(targets)), generator=generator)
+    scores = [score(probabilities[draw], targets[draw]) for draw in draws]
+    bounds = {}
+    for name in SCORES:
+        low, high = torch.stack([values[name] for values in scores]).quantile(torch.tensor([0.025, 0.975]))
+        bounds[name] = (float(low), float(high))
+    return bounds

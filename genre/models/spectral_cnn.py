@@ -1,0 +1,62 @@
+"""SpectralCNN of Singh and Gupta."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from genre.errors import GenreError
+
+
+class SpectralCNN(nn.Module):
+    """Five convolutional and three dense layers (Singh and Gupta, "Empirical Analysis of Music Genre Classification").
+
+    The layer sizes are those of the paper's public code, which has two dense layers where the paper says three: the
+    middle one (64 to 64) is ours. The code's pools are tied to the size of one picture; here a global average pool
+    takes any number of rows and frames of at least 32.
+
+    Args:
+        num_classes: The number of genres.
+        in_channels: Channels of the input; the paper's pictures had 3, and with two dense layers 40,416 parameters.
+        dropout: Dropout after every convolutional block.
+        dense_dropout: Dropout before the last layer.
+    """
+
+    def __init__(
+        self, num_classes: int, in_channels: int = 1, dropout: float = 0.1, dense_dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.input_norm = nn.BatchNorm2d(in_channels)
+        self.blocks = nn.Sequential(
+            _block(in_channels, 16, dropout),
+            _block(16, 16, dropout),
+            _block(16, 32, dropout),
+            _block(32, 32, dropout),
+            _block(32, 64, dropout),
+        )
+        self.dense = nn.Sequential(
+            nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(),
+            nn.Linear(64, 64), nn.BatchNorm1d(64), nn.ReLU(),
+            nn.Dropout(dense_dropout),
+            nn.Linear(64, num_classes),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, frequency, time)`` to ``(B, num_classes)`` logits."""
+        if min(x.shape[-2:]) < 32:
+            raise GenreError(
+                f"SpectralCNN halves its input five times: found {x.shape[-2]} rows and {x.shape[-1]} frames, "
+                "expected at least 32 of each; use more rows or longer segments"
+            )
+        x = self.blocks(self.input_norm(x))  # (B, 64, frequency // 32, time // 32)
+        x = F.adaptive_avg_pool2d(x, 1).flatten(1)  # (B, 64)
+        logits: Tensor = self.dense(x)
+        return logits
+
+
+def _block(in_channels: int, channels: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, channels, 3, padding=1),
+        nn.BatchNorm2d(channels),
+        nn.LeakyReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(dropout),
+    )

@@ -1,0 +1,106 @@
+"""The pictures of a run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import librosa.display
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+#: Ten colours that colour-blind readers can tell apart; genres beyond them repeat the colours with other lines.
+COLORS = [entry["color"] for entry in matplotlib.style.library["petroff10"]["axes.prop_cycle"]]
+LINES = ("-", "--", ":", "-.")
+
+
+def plot_confusion_matrix(targets: NDArray[np.int64], predicted: NDArray[np.int64], genres: Sequence[str]) -> Figure:
+    """Tracks by genre (rows) and prediction (columns): counts, shaded by the share of the row."""
+    size = len(genres)
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (targets, predicted), 1)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axes = _figure(3 + 0.5 * size, 2.5 + 0.45 * size)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        color = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
+    axes.set_xticks(range(size), genres, rotation=45, ha="right")
+    axes.set_yticks(range(size), genres)
+    axes.set(xlabel="predicted genre", ylabel="true genre", title=f"Confusion matrix of {len(targets)} tracks")
+    figure.colorbar(image, ax=axes, label="share of the genre's tracks")
+    return figure
+
+
+def plot_roc(targets: NDArray[np.int64], probabilities: NDArray[np.float32], genres: Sequence[str],
+             areas: Mapping[str, float], mean_area: float) -> Figure:  # fmt: skip
+    """One ROC curve a genre, one against the rest, and their mean."""
+    figure, axes = _figure(8.5, 6)
+    grid = np.linspace(0, 1, 201)
+    curves = []
+    for index, genre in enumerate(genres):
+        positive = targets == index
+        if not positive.any() or positive.all():
+            continue
+        false_positive, true_positive, _ = roc_curve(positive, probabilities[:, index])
+        curves.append(np.interp(grid, false_positive, true_positive))
+        style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
+        axes.plot(false_positive, true_positive, label=f"{genre} ({areas[genre]:.2f})", **style)
+    if curves:
+        axes.plot(grid, np.mean(curves, 0), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC curves, one genre against the rest")
+    axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
+    axes.legend(title="genre (area under curve)", loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    return figure
+
+
+def plot_learning_curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:
+    """Loss and accuracy of train segments and validation tracks, epoch by epoch."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    epochs = [entry["epoch"] for entry in history]
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for color, (key, label) in zip(COLORS, (("train", "train segments"), ("val", "validation")), strict=False):
+            values = [entry.get(f"{key}_{name}", np.nan) for entry in history]
+            axes.plot(epochs, values, color=color, marker="o", markersize=3, label=label)
+        if best_epoch is not None:
+            axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best checkpoint (epoch {best_epoch})")
+        axes.set(xlabel="epoch", ylabel="cross-entropy" if name == "loss" else name, title=name.capitalize())
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], sample_rate: int, hop_length: int, kind: str) -> Figure:
+    """What the network sees of one track a genre: ``(frequency, time)`` each, by genre."""
+    columns = min(5, len(inputs))
+    rows = -(-len(inputs) // columns)
+    figure = Figure(figsize=(2.6 * columns + 1, 2.2 * rows + 0.6), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    low, high = np.percentile(np.concatenate([values.ravel() for values in inputs.values()]), (1, 99))
+    scale = {"MelSpectrogram": "mel", "Spectrogram": "linear"}.get(kind)
+    for axes, (genre, values) in zip(grid.flat, inputs.items(), strict=False):
+        image = librosa.display.specshow(
+            values, sr=sample_rate, hop_length=hop_length, n_fft=2 * (len(values) - 1) if scale == "linear" else None,
+            x_axis="time", y_axis=scale, ax=axes, vmin=low, vmax=high, cmap="magma",
+        )  # fmt: skip
+        axes.set(title=genre, xlabel="", ylabel="")
+    for axes in grid.flat[len(inputs) :]:
+        axes.set_visible(False)
+    figure.supxlabel("time in seconds")
+    figure.supylabel("frequency in hertz" if scale else "coefficient")
+    figure.colorbar(image, ax=grid, label="normalised decibels" if scale else "normalised value")
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG."""
+    figure.savefig(path, dpi=110)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()

@@ -1,0 +1,94 @@
+"""``genre predict``: files and folders in, one line a file out."""
+
+import csv
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from genre.data.audio import AudioError
+from genre.data.folder import audio_files
+from genre.errors import GenreError
+from genre.predictor import Prediction, Predictor, load
+
+#: Genres beside the best one that the table shows.
+RUNNERS_UP = 2
+
+
+def predict(
+    checkpoint: Path, paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]
+) -> int:
+    """Predicts every file; returns the exit status, 1 if any file was bad."""
+    sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise GenreError(f"--import {module}: {error}") from None
+    predictor = load(checkpoint, device="cuda" if torch.cuda.is_available() else "cpu")
+    if segments is not None:
+        predictor.evaluation_segments = segments
+    results = _Results(predictor, paths)
+    {"table": _table, "json": _json, "csv": _csv}[form](results, predictor.genres)
+    return 1 if results.faults else 0
+
+
+class _Results:
+    """Predictions in the order of the paths; a bad file gives a line on stderr and is counted."""
+
+    def __init__(self, predictor: Predictor, paths: Sequence[Path]) -> None:
+        self.predictor, self.paths, self.faults = predictor, paths, 0
+
+    def __iter__(self) -> Iterator[Prediction]:
+        for path in self.paths:
+            files = audio_files(path) if path.is_dir() else [path]
+            if not files:
+                self._complain(f"{path}: no audio file in this folder")
+            for file in files:
+                try:
+                    yield self.predictor.predict(file)
+                except AudioError as error:
+                    self._complain(str(error))
+
+    def _complain(self, message: str) -> None:
+        self.faults += 1
+        print(f"genre: {message}", file=sys.stderr)
+
+
+def _table(results: _Results, genres: Sequence[str]) -> None:
+    table = Table()
+    table.add_column("path", overflow="fold")
+    table.add_column("genre", style="bold")
+    table.add_column("probability", justify="right")
+    table.add_column("runners-up")
+    for result in results:
+        others = list(result.probabilities.items())[1 : 1 + RUNNERS_UP]
+        runners_up = ", ".join(f"{genre} {probability:.2f}" for genre, probability in others)
+        table.add_row(str(result.path), result.genre, f"{result.probability:.2f}", runners_up)
+    if table.row_count:
+        Console().print(table)
+
+
+def _json(results: _Results, genres: Sequence[str]) -> None:
+    for result in results:
+        entry = {
+            "path": str(result.path),
+            "genre": result.genre,
+            "probability": result.probability,
+            "probabilities": result.probabilities,
+        }
+        print(json.dumps(entry, ensure_ascii=False), flush=True)
+
+
+def _csv(results: _Results, genres: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["path", "genre", "probability", *genres])
+    for result in results:
+        values = [f"{result.probabilities[genre]:.6f}" for genre in genres]
+        writer.writerow([result.path, result.genre, f"{result.probability:.6f}", *values])
+        sys.stdout.flush()

@@ -1,0 +1,155 @@
+"""A trained classifier on files: from a checkpoint alone to the genre of a song."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genre.data.audio import probe, read_segment, spread
+from genre.data.features import Feature
+from genre.errors import GenreError
+from genre.spec import build
+
+#: Segments that go through the network at once: memory does not grow with the length of a file.
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one file.
+
+    Attributes:
+        path: The file.
+        genre: The most probable genre.
+        probability: Its probability.
+        probabilities: That of every genre, the most probable first.
+    """
+
+    path: Path
+    genre: str
+    probability: float
+    probabilities: dict[str, float]
+
+
+class Predictor:
+    """Waveform in, genre out.
+
+    Args:
+        network: The trained network, in evaluation mode.
+        features: What it hears, with their statistics.
+        genres: The names of the classes, in order.
+        segment_seconds: The length of a segment.
+        evaluation_segments: The largest number of segments that a file is judged by.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        features: Feature,
+        genres: list[str],
+        segment_seconds: float,
+        evaluation_segments: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.network, self.features = network.to(device).eval(), features.to(device).eval()
+        self.genres = genres
+        self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
+        self.device = torch.device(device)
+
+    def predict(self, path: Path | str) -> Prediction:
+        """Names the genre of an audio file of any length, from segments spread evenly over it.
+
+        Raises:
+            AudioError: The file is missing or holds no usable audio.
+        """
+        file = Path(path)
+        samples = round(self.segment_seconds * self.features.sample_rate)
+        positions = spread(probe(file).seconds, self.segment_seconds, self.evaluation_segments)
+        total = torch.zeros(len(self.genres), dtype=torch.float64)
+        for start in range(0, len(positions), BATCH):
+            waveforms = [
+                torch.from_numpy(read_segment(file, self.features.sample_rate, samples, position))
+                for position in positions[start : start + BATCH]
+            ]
+            total += self.probabilities(torch.stack(waveforms).unsqueeze(1)).sum(0).double().cpu()
+        values = (total / len(positions)).tolist()
+        ranked = sorted(zip(self.genres, values, strict=True), key=lambda pair: -pair[1])
+        return Prediction(file, ranked[0][0], ranked[0][1], dict(ranked))
+
+    @torch.inference_mode()
+    def probabilities(self, waveforms: Tensor) -> Tensor:
+        """Waveforms ``(B, 1, samples)`` to the probabilities of the genres ``(B, genres)``."""
+        logits: Tensor = self.network(self.features(waveforms.to(self.device)))
+        return logits.float().softmax(1)
+
+
+def load(
+    path: Path | str, network: Callable[[int], nn.Module] | None = None, device: torch.device | str = "cpu"
+) -> Predictor:
+    """Loads a trained classifier from a checkpoint; nothing that the file contains is executed.
+
+    Args:
+        path: A checkpoint of a fit with a :class:`~genre.data.GenreDataModule`.
+        network: Builds the network from the number of genres, for a checkpoint that could not name its class.
+        device: Where to compute.
+
+    Raises:
+        GenreError: The file is missing, no checkpoint of this library, or names a class that is not at hand.
+    """
+    checkpoint = read_checkpoint(path)
+    content = checkpoint["genre"]
+    genres = list(content["genres"])
+    if network is None and content["network"] is None:
+        raise GenreError(f"{path}: the checkpoint could not name its network's class; pass network= to genre.load")
+    module = network(len(genres)) if network else build(_without_weights(content["network"]), nn.Module, len(genres))
+    prefix = "network."
+    weights = {
+        key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
+    }
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise GenreError(f"{path}: its weights do not fit {type(module).__name__} ({_first_lines(error)})") from None
+    return Predictor(
+        module,
+        build(content["features"], Feature),
+        genres,
+        content["segment_seconds"],
+        content["evaluation_segments"],
+        device,
+    )
+
+
+def read_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Reads a checkpoint's plain content.
+
+    Raises:
+        GenreError: The file is missing or no checkpoint of this library.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise GenreError(f"{file}: no such checkpoint; a fit writes runs/<name>/version_N/checkpoints/best.ckpt")
+    try:
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
+        raise GenreError(f"{file}: not a checkpoint that can be loaded safely ({_first_lines(error)})") from None
+    if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
+        raise GenreError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
+    return checkpoint
+
+
+def _without_weights(spec: dict[str, Any]) -> dict[str, Any]:
+    """The network without its pretrained weights, which the checkpoint's own replace."""
+    arguments = dict(spec["init_args"])
+    if "pretrained" in arguments:
+        arguments["pretrained"] = False
+    return {**spec, "init_args": arguments}
+
+
+def _first_lines(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]

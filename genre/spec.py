@@ -1,0 +1,95 @@
+"""Configuration as plain data: how a checkpoint names a class and its arguments, and builds it again."""
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+from torch import nn
+
+from genre.errors import GenreError
+
+Spec: TypeAlias = dict[str, Any]
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+def describe(module: nn.Module) -> Spec:
+    """The class path and arguments of a module that keeps each argument as an attribute of the same name.
+
+    Raises:
+        GenreError: An argument is not kept, or is not plain data.
+    """
+    kind = type(module)
+    names = inspect.signature(kind).parameters
+    absent = [name for name in names if not hasattr(module, name)]
+    if absent:
+        raise GenreError(f"{kind.__name__} must keep its argument '{absent[0]}' as the attribute self.{absent[0]}")
+    return _spec(kind, {name: getattr(module, name) for name in names})
+
+
+def describe_factory(factory: Callable[..., nn.Module]) -> Spec | None:
+    """The class path and arguments of a class or of a ``functools.partial`` of one; of anything else ``None``."""
+    kind = target(factory)
+    arguments = dict(factory.keywords) if isinstance(factory, functools.partial) else {}
+    return _spec(kind, arguments) if isinstance(kind, type) else None
+
+
+def target(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """What a factory calls in the end: the class inside a ``functools.partial``, or the factory itself."""
+    if not isinstance(factory, functools.partial):
+        return factory
+    # The command line's partials call an instantiator, with the class as first argument.
+    inner = factory.args[0] if factory.args else factory.func
+    return inner if callable(inner) else factory.func
+
+
+def build(spec: Spec, base: type[ModuleT], *args: object) -> ModuleT:
+    """Builds what a spec describes.
+
+    Only classes of this package, or of modules that the running program has imported itself, are looked up: a
+    checkpoint never causes other code to be imported.
+
+    Args:
+        spec: ``class_path`` and ``init_args``.
+        base: What the class must be a subclass of.
+        args: Positional arguments that come before the spec's own.
+
+    Raises:
+        GenreError: The class is unknown, not allowed, no subclass of ``base``, or does not take the arguments.
+    """
+    path = str(spec.get("class_path"))
+    module_name, _, class_name = path.rpartition(".")
+    if module_name == "genre" or module_name.startswith("genre."):
+        importlib.import_module(module_name)
+    if module_name not in sys.modules:
+        raise GenreError(
+            f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
+            f"'{module_name}', import it first (genre predict --import {module_name})"
+        )
+    kind = getattr(sys.modules[module_name], class_name, None)
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise GenreError(f"the checkpoint names {path} where a {base.__name__} class of this program is expected")
+    try:
+        return kind(*args, **spec["init_args"])
+    except TypeError as error:
+        raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {error}") from None
+
+
+def _spec(kind: type, arguments: dict[str, Any]) -> Spec:
+    for name, value in arguments.items():
+        if not _is_plain(value):
+            raise GenreError(
+                f"{kind.__name__}({name}=…) is a {type(value).__name__}; a checkpoint can carry only numbers, strings, "
+                "None, lists and dicts as arguments"
+            )
+    return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": arguments}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or type(value) in (bool, int, float, str)
