@@ -45,7 +45,6 @@ class GenreClassifier(pl.LightningModule):
         compile: Compile the network with ``torch.compile``.
     """
 
-    trainer: pl.Trainer
     loss_weights: Tensor | None
 
     def __init__(
@@ -63,14 +62,18 @@ class GenreClassifier(pl.LightningModule):
         super().__init__()
         if isinstance(network, nn.Module):
             raise GenreError(
-                f"network is a finished {type(network).__name__}; pass the class, or functools.partial(class, …), which "
-                "is called with the number of genres"
+                f"network is a finished {type(network).__name__}; pass the class, or functools.partial(class, …), "
+                "which is called with the number of genres"
             )
         self.genres = list(genres)
         self.network_spec = describe_factory(network)
         self.network = network(len(self.genres))
         self.optimizer, self.scheduler = optimizer, scheduler
-        self.label_smoothing, self.class_weights, self.layer_decay = label_smoothing, class_weights, layer_decay
+        self.label_smoothing, self.class_weights, self.layer_decay = (
+            label_smoothing,
+            class_weights,
+            layer_decay,
+        )
         self.register_buffer("loss_weights", None, persistent=False)
         self.val_tracks, self.test_tracks = TrackAverage(), TrackAverage()
         self.test_predictions: TrackPredictions | None = None
@@ -102,9 +105,7 @@ class GenreClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step on a batch of random crops."""
         logits = self(batch.inputs).float()
-        loss = F.cross_entropy(
-            logits, batch.targets, weight=self.loss_weights, label_smoothing=self.label_smoothing
-        )
+        loss = F.cross_entropy(logits, batch.targets, weight=self.loss_weights, label_smoothing=self.label_smoothing)
         targets = batch.targets.argmax(1) if batch.targets.is_floating_point() else batch.targets
         accuracy = (logits.argmax(1) == targets).float().mean()
         size = len(targets)
@@ -183,5 +184,6 @@ class GenreClassifier(pl.LightningModule):
         predictions: TrackPredictions = tracks.compute()
         tracks.reset()
         scores = score(predictions.probabilities, predictions.targets) | {"loss": predictions.loss}
-        self.log_dict({f"{side}_{name}": value for name, value in scores.items()}, prog_bar=side == "val")
+        for name, value in scores.items():
+            self.log(f"{side}_{name}", value, prog_bar=side == "val" and name in ("accuracy", "loss"))
         return predictions

@@ -64,7 +64,10 @@ def _parser() -> argparse.ArgumentParser:
         help="how to print; json is one object a line (default: %(default)s)",
     )
     predict.add_argument(
-        "--segments", type=_positive, metavar="N", help="the largest number of segments that a file is judged by"
+        "--segments",
+        type=_positive,
+        metavar="N",
+        help="the largest number of segments that a file is judged by",
     )
     predict.add_argument(
         "--import",

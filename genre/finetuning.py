@@ -64,8 +64,9 @@ def layers(backbone: nn.Module) -> list[list[str]]:
     timm's networks say what their layers are (for ResNet-18 the stem and four stages); of any other module the
     direct children count.
     """
-    if hasattr(backbone, "group_matcher"):
-        grouped = group_parameters(backbone, backbone.group_matcher(coarse=True))
+    matcher = getattr(backbone, "group_matcher", None)
+    if callable(matcher):
+        grouped = group_parameters(backbone, matcher(coarse=True))
     else:
         grouped = {
             name: [f"{name}.{inner}" for inner, _ in child.named_parameters()]

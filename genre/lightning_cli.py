@@ -14,9 +14,10 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 import genre.data
-import genre.models  # noqa: F401  # so that class names can be given without their module
+import genre.models  # so that class names can be given without their module
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
+from genre.errors import GenreError
 from genre.predictor import read_checkpoint
 from genre.report import Report
 from genre.usage import one_line
@@ -32,16 +33,20 @@ def run(arguments: Sequence[str]) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|jsonargparse")
     sys.argv[1:] = _with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
-    GenreCLI(
-        GenreClassifier,
-        GenreDataModule,
-        subclass_mode_data=True,
-        seed_everything_default=0,
-        parser_class=GenreParser,
-        save_config_kwargs={"overwrite": True},  # a resumed fit goes on in its own folder
-        auto_configure_optimizers=False,
-        load_from_checkpoint_support=False,
-    )
+    try:
+        GenreCLI(
+            GenreClassifier,
+            GenreDataModule,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            parser_class=GenreParser,
+            parser_kwargs={"allow_abbrev": False},
+            save_config_kwargs={"overwrite": True},  # a resumed fit goes on in its own folder
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+    except Exception as error:
+        raise _mendable(error) from error
 
 
 class GenreParser(LightningArgumentParser):
@@ -49,7 +54,8 @@ class GenreParser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Exits with status 2."""
-        print(f"genre: error: {one_line(message)}", file=sys.stderr)
+        classes = [*genre.data.__all__, *genre.models.__all__]
+        print(f"genre: error: {one_line(message, classes)}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -82,6 +88,7 @@ class GenreCLI(LightningCLI):
                 "checkpoint.enable_version_counter": False,
                 "trainer.max_epochs": 50,
                 "trainer.log_every_n_steps": 1,
+                "trainer.enable_model_summary": False,
             }
         )
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
@@ -101,9 +108,10 @@ class GenreCLI(LightningCLI):
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
         config = self.config_init[self.subcommand]
         trainer, checkpoint = config.trainer, config.checkpoint
-        callbacks: list[Callback] = [*(trainer.callbacks or []), Report()]
+        callbacks: list[Callback] = list(trainer.callbacks or [])
         if trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar())
+        callbacks.append(Report())  # after the progress bar, which has to be gone when it prints
         if trainer.enable_checkpointing is not False and self.subcommand == "fit":
             callbacks.append(checkpoint)
         loggers = trainer.logger
@@ -154,9 +162,18 @@ class GenreCLI(LightningCLI):
         return parent / f"version_{max(taken, default=-1) + 1}"
 
     def _loggers(self) -> list[Logger]:
-        place, name, version = self.folder.parents[1], self.folder.parent.name, self.folder.name
+        place, name = self.folder.parents[1], self.folder.parent.name
+        version = int(self.folder.name.removeprefix("version_"))
         _keep(self.folder / "metrics.csv")
         return [TensorBoardLogger(place, name, version), CSVLogger(place, name, version)]
+
+
+def _mendable(error: Exception) -> Exception:
+    """The GenreError that an error was raised from, such as jsonargparse's of a link; or the error itself."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, GenreError):
+        cause = cause.__cause__ or cause.__context__
+    return cause or error
 
 
 @rank_zero_only

@@ -85,7 +85,7 @@ class TrackAverage(torchmetrics.Metric):
         first[1:] = segments[order][1:] != segments[order][:-1]
         kept = order[first]
         logits, targets, tracks = logits[kept], targets[kept], tracks[kept]
-        names, members = tracks.unique(return_inverse=True)
+        names, members = torch.unique(tracks, return_inverse=True)
         total = torch.zeros(len(names), logits.shape[1], dtype=torch.float64, device=logits.device)
         total.index_add_(0, members, logits.double().softmax(1))
         count = members.bincount().unsqueeze(1)
@@ -120,7 +120,7 @@ def score_genres(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
         "f1": multiclass_f1_score(probabilities, targets, classes, average="none"),
     }
     scores["auroc"] = torch.full((classes,), 0.5, device=probabilities.device)
-    present = targets.unique()
+    present = torch.unique(targets)
     if len(present) > 1:  # with one genre there is no rest to tell it from
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of absent genres, which score() leaves out

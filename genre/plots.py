@@ -51,7 +51,11 @@ def plot_roc(targets: NDArray[np.int64], probabilities: NDArray[np.float32], gen
     if curves:
         axes.plot(grid, np.mean(curves, 0), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
-    axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC curves, one genre against the rest")
+    axes.set(
+        xlabel="false positive rate",
+        ylabel="true positive rate",
+        title="ROC curves, one genre against the rest",
+    )
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
     axes.legend(title="genre (area under curve)", loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
     return figure

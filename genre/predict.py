@@ -20,9 +20,7 @@ from genre.predictor import Prediction, Predictor, load
 RUNNERS_UP = 2
 
 
-def predict(
-    checkpoint: Path, paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]
-) -> int:
+def predict(checkpoint: Path, paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]) -> int:
     """Predicts every file; returns the exit status, 1 if any file was bad."""
     sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
     for module in modules:

@@ -115,9 +115,11 @@ def load(
         module.load_state_dict(weights)
     except RuntimeError as error:
         raise GenreError(f"{path}: its weights do not fit {type(module).__name__} ({_first_lines(error)})") from None
+    features = build(content["features"], Feature)
+    assert isinstance(features, Feature)
     return Predictor(
         module,
-        build(content["features"], Feature),
+        features,
         genres,
         content["segment_seconds"],
         content["evaluation_segments"],

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from genre import plots
 from genre._version import __version__
@@ -32,6 +33,8 @@ class Report(pl.Callback):
         self.folder = folder
         self.history: list[dict[str, float]] = []
         self._started = 0.0
+        self._metrics: dict[str, Any] = {}
+        self._written: Path | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """The history, which a resumed fit goes on with."""
@@ -40,6 +43,18 @@ class Report(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the history of an interrupted fit."""
         self.history = list(state_dict["history"])
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says in one line what is trained on what."""
+        data = getattr(trainer, "datamodule", None)
+        if trainer.is_global_zero and isinstance(pl_module, GenreClassifier) and isinstance(data, GenreDataModule):
+            sides = ", ".join(f"{len(tracks)} {side}" for side, tracks in data.partition.items())
+            network = pl_module.network
+            Console().print(
+                f"{type(network).__name__} ({count(network):,} parameters, {count(network, trainable=True):,} trainable) "
+                f"on {type(data).__name__}: {len(data.genres)} genres, {sides} tracks",
+                highlight=False,
+            )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._started = perf_counter()
@@ -50,7 +65,7 @@ class Report(pl.Callback):
         self.history.append({"epoch": trainer.current_epoch, "seconds": round(seconds, 3), **scores})
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Writes the report and prints its table."""
+        """Writes the report."""
         data = getattr(trainer, "datamodule", None)
         folder = self.folder or (Path(trainer.log_dir) / "report" if trainer.log_dir else None)
         if not trainer.is_global_zero or folder is None or not isinstance(data, GenreDataModule):
@@ -64,7 +79,13 @@ class Report(pl.Callback):
         _write_predictions(folder / "predictions.csv", predictions, pl_module.genres, data)
         pictures = self._draw(folder, predictions, metrics, pl_module.genres, data, _best_epoch(trainer))
         _write_page(folder / "index.html", metrics, pictures)
-        _print_table(metrics, folder)
+        self._metrics, self._written = metrics, folder
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Prints the table of a test, once its progress bar is gone."""
+        if self._written is not None:
+            _print_table(self._metrics, self._written)
+            self._written = None
 
     def _draw(self, folder: Path, predictions: TrackPredictions, metrics: dict[str, Any], genres: list[str],
               data: GenreDataModule, best_epoch: int | None) -> dict[str, str]:  # fmt: skip
@@ -73,10 +94,12 @@ class Report(pl.Callback):
         areas = {genre: values["auroc"] for genre, values in metrics["genres"].items()}
         pictures = {"confusion_matrix.png": "Confusion matrix", "roc.png": "ROC curves"}
         plots.save(
-            plots.plot_confusion_matrix(targets, probabilities.argmax(1), genres), folder / "confusion_matrix.png"
+            plots.plot_confusion_matrix(targets, probabilities.argmax(1), genres),
+            folder / "confusion_matrix.png",
         )
         plots.save(
-            plots.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]), folder / "roc.png"
+            plots.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]),
+            folder / "roc.png",
         )
         if self.history:
             plots.save(plots.plot_learning_curves(self.history, best_epoch), folder / "learning_curves.png")
@@ -90,7 +113,11 @@ def summarize(predictions: TrackPredictions, model: GenreClassifier, data: Genre
     probabilities, targets = predictions.probabilities, predictions.targets
     bounds = intervals(probabilities, targets)
     metrics: dict[str, Any] = {
-        name: {"value": round(float(value), 4), "low": round(bounds[name][0], 4), "high": round(bounds[name][1], 4)}
+        name: {
+            "value": round(float(value), 4),
+            "low": round(bounds[name][0], 4),
+            "high": round(bounds[name][1], 4),
+        }
         for name, value in score(probabilities, targets).items()
     }
     by_genre = score_genres(probabilities, targets)
@@ -102,8 +129,8 @@ def summarize(predictions: TrackPredictions, model: GenreClassifier, data: Genre
     }
     metrics["loss"] = round(float(predictions.loss), 4)
     metrics["network"] = type(model.network).__name__
-    metrics["parameters"] = sum(parameter.numel() for parameter in model.network.parameters())
-    metrics["trainable"] = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
+    metrics["parameters"] = count(model.network)
+    metrics["trainable"] = count(model.network, trainable=True)
     metrics["features"] = type(data.features).__name__
     metrics["data_set"] = type(data).__name__
     metrics["root"] = str(data.root)
@@ -117,6 +144,11 @@ def summarize(predictions: TrackPredictions, model: GenreClassifier, data: Genre
     metrics["bad_files"] = [{"path": str(path), "reason": reason} for path, reason in data.bad_files.items()]
     metrics["version"] = __version__
     return metrics
+
+
+def count(network: nn.Module, *, trainable: bool = False) -> int:
+    """The number of a network's parameters, or of those that train."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad or not trainable)
 
 
 def _write_predictions(path: Path, predictions: TrackPredictions, genres: list[str], data: GenreDataModule) -> None:
@@ -193,8 +225,8 @@ def remarks(metrics: dict[str, Any]) -> list[str]:
         )
     if metrics["artists_shared"]:
         found.append(
-            f"{metrics['artists_shared']} artists stand on more than one side: expect lower scores on artists that were "
-            "never heard (by_artist: true measures them)."
+            f"{metrics['artists_shared']} artists stand on more than one side: expect lower scores on artists that "
+            "were never heard (by_artist: true measures them)."
         )
     if metrics["bad_files"]:
         found.append(f"{len(metrics['bad_files'])} file(s) could not be read and are listed in the report.")

@@ -5,14 +5,13 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from torch import nn
 
 from genre.errors import GenreError
 
 Spec: TypeAlias = dict[str, Any]
-ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def describe(module: nn.Module) -> Spec:
@@ -40,12 +39,11 @@ def target(factory: Callable[..., Any]) -> Callable[..., Any]:
     """What a factory calls in the end: the class inside a ``functools.partial``, or the factory itself."""
     if not isinstance(factory, functools.partial):
         return factory
-    # The command line's partials call an instantiator, with the class as first argument.
-    inner = factory.args[0] if factory.args else factory.func
-    return inner if callable(inner) else factory.func
+    # The command line's partials call an instantiator, with the class among its arguments.
+    return next((argument for argument in factory.args if isinstance(argument, type)), factory.func)
 
 
-def build(spec: Spec, base: type[ModuleT], *args: object) -> ModuleT:
+def build(spec: Spec, base: type[nn.Module], *args: object) -> nn.Module:
     """Builds what a spec describes.
 
     Only classes of this package, or of modules that the running program has imported itself, are looked up: a
@@ -72,9 +70,10 @@ def build(spec: Spec, base: type[ModuleT], *args: object) -> ModuleT:
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise GenreError(f"the checkpoint names {path} where a {base.__name__} class of this program is expected")
     try:
-        return kind(*args, **spec["init_args"])
+        module: nn.Module = kind(*args, **spec["init_args"])
     except TypeError as error:
         raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {error}") from None
+    return module
 
 
 def _spec(kind: type, arguments: dict[str, Any]) -> Spec:

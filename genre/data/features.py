@@ -84,7 +84,7 @@ class Feature(nn.Module, ABC):
         with torch.autocast(waveform.device.type, enabled=False):
             clips = waveform.float().reshape(-1, waveform.shape[-1])
             # On a CPU a batch's spectrogram falls out of the cache; clip by clip it is twice as fast.
-            parts = clips.split(1) if clips.device.type == "cpu" else (clips,)
+            parts = torch.split(clips, 1) if clips.device.type == "cpu" else (clips,)
             result = torch.cat([self.transform(part) for part in parts])
         return result.reshape(*waveform.shape[:-1], *result.shape[-2:])
 
@@ -237,4 +237,5 @@ class _Power(nn.Module):
 def _decibels(power: Tensor, top_db: float | None) -> Tensor:
     """``10 log10(power)``, clipped to ``top_db`` below the maximum of each clip."""
     # The channel axis keeps torchaudio from taking the maximum over the whole batch.
-    return torchaudio.functional.amplitude_to_DB(power.unsqueeze(1), 10.0, 1e-10, 0.0, top_db).squeeze(1)
+    decibels: Tensor = torchaudio.functional.amplitude_to_DB(power.unsqueeze(1), 10.0, 1e-10, 0.0, top_db)
+    return decibels.squeeze(1)

@@ -26,7 +26,7 @@ class Segment(NamedTuple):
     waveform: Tensor  # (1, samples)
     target: int
     track: int
-    index: int
+    segment: int
     seed: int
     valid: bool
     faults: dict[int, str]
@@ -64,7 +64,7 @@ def collate(segments: Sequence[Segment]) -> Batch:
         inputs=torch.stack([segment.waveform for segment in segments]),
         targets=torch.tensor([segment.target for segment in segments]),
         tracks=torch.tensor([segment.track for segment in segments]),
-        segments=torch.tensor([segment.index for segment in segments]),
+        segments=torch.tensor([segment.segment for segment in segments]),
         valid=torch.tensor([segment.valid for segment in segments]),
         seed=int(seeds.generate_state(1)[0]),
         faults=faults,
@@ -81,27 +81,23 @@ class _Segments:
         samples: The length of a segment in samples.
     """
 
-    def __init__(
-        self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int
-    ) -> None:
+    def __init__(self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int) -> None:
         self.tracks, self.targets = tracks, targets
         self.sample_rate, self.samples = sample_rate, samples
         self.faults: dict[int, str] = {}
 
-    def read(self, draw: Draw, index: int) -> Segment:
+    def read(self, draw: Draw, segment: int) -> Segment:
         """The segment, or silence with a fault."""
         if draw.track not in self.faults:
             try:
-                samples = read_segment(
-                    self.tracks[draw.track].path, self.sample_rate, self.samples, draw.position
-                )
+                samples = read_segment(self.tracks[draw.track].path, self.sample_rate, self.samples, draw.position)
                 waveform = torch.from_numpy(samples).unsqueeze(0)
-                return Segment(waveform, self.targets[draw.track], draw.track, index, draw.seed, True, {})
+                return Segment(waveform, self.targets[draw.track], draw.track, segment, draw.seed, True, {})
             except AudioError as error:
                 self.faults[draw.track] = error.reason
         silence = torch.zeros(1, self.samples)
         faults = {draw.track: self.faults[draw.track]}
-        return Segment(silence, self.targets[draw.track], draw.track, index, draw.seed, False, faults)
+        return Segment(silence, self.targets[draw.track], draw.track, segment, draw.seed, False, faults)
 
 
 class TrainSegments(_Segments, Dataset[Segment]):
@@ -181,7 +177,7 @@ class TrainSampler(DistributedSampler[Draw]):
         self.draws = len(dataset.tracks) * crops_per_track
         self.num_samples = self.draws // ranks
 
-    def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]  # torch types a sampler by its indices: ours are draws
+    def __iter__(self) -> Iterator[Draw]:
         random = np.random.default_rng([self.seed, self.epoch])
         order = self._balanced(random) if self.balanced else self._uniform(random)
         draws = [

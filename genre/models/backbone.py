@@ -5,7 +5,6 @@ from pathlib import Path
 
 import huggingface_hub
 import timm
-from huggingface_hub.utils import get_session
 from torch import nn
 
 from genre.errors import GenreError
@@ -59,7 +58,8 @@ def _timm(name: str, in_channels: int, weights: Path | None) -> nn.Module:
 
 def _hub_file(name: str) -> Path:
     """The weights file of that name in the hub's local cache, downloaded if it is not there yet."""
-    repository = timm.get_pretrained_cfg(name).hf_hub_id
+    config = timm.get_pretrained_cfg(name)
+    repository = config.hf_hub_id if config else None
     if repository is None:
         raise GenreError(f"timm has no weights named {name}; pass a .pth or .safetensors file, or pretrained: false")
     for filename in HUB_FILES:
@@ -69,7 +69,7 @@ def _hub_file(name: str) -> Path:
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         # One quick question first, since the hub's client would try for most of a minute without a network.
-        get_session().head(huggingface_hub.hf_hub_url(repository, HUB_FILES[0]), timeout=10)
+        huggingface_hub.get_session().head(huggingface_hub.hf_hub_url(repository, HUB_FILES[0]), timeout=10)
         return Path(huggingface_hub.hf_hub_download(repository, HUB_FILES[0]))
     except Exception as error:  # the hub's, the network's and the file system's errors, of many types
         raise GenreError(

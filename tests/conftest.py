@@ -1,0 +1,77 @@
+"""Small corpora of generated audio, in the layouts that people have."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from genre.data.gtzan import GENRES
+
+GTZAN_MINI = Path(__file__).parents[2] / "shared" / "gtzan-mini"
+
+#: Seconds of a generated track: long and short ones, as in a real collection.
+SECONDS = (2.5, 1.2, 0.6, 3.1)
+
+
+def tone(genre: int, track: int, seconds: float, sample_rate: int = 22050) -> np.ndarray:
+    """A chord whose pitch tells the genre, with noise that differs from track to track."""
+    random = np.random.default_rng([genre, track])
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    pitch = 110 * 2 ** (genre / 3) * random.uniform(0.98, 1.02)
+    chord = sum(np.sin(2 * np.pi * pitch * ratio * time) for ratio in (1, 1.25, 1.5))
+    return (0.2 * chord + 0.02 * random.standard_normal(len(time))).astype(np.float32)
+
+
+def write_gtzan(root: Path, numbers: Callable[[str], list[int]], seconds: float | None = None) -> Path:
+    """Writes generated tracks as ``genres_original/<genre>/<genre>.NNNNN.wav``."""
+    for index, genre in enumerate(GENRES):
+        folder = root / "genres_original" / genre
+        folder.mkdir(parents=True)
+        for place, number in enumerate(numbers(genre)):
+            wave = tone(index, number, seconds or SECONDS[place % len(SECONDS)])
+            soundfile.write(folder / f"{genre}.{number:05d}.wav", wave, 22050, subtype="PCM_16")
+    return root
+
+
+def write_folder(root: Path, genres: int = 3, tracks: int = 8, seconds: float = 1.0) -> Path:
+    """Writes generated tracks as ``<genre>/<artist>/<file>``, two tracks an artist."""
+    for genre in range(genres):
+        for track in range(tracks):
+            path = root / f"genre{genre}" / f"artist{genre}{track // 2}" / f"song{track}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, tone(genre, track, seconds), 22050, subtype="PCM_16")
+    return root
+
+
+@pytest.fixture(scope="session")
+def gtzan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A subset of GTZAN's layout with tracks of all three sides of the fault-filtered split: 10 genres, 8 tracks each."""
+    from genre.data.gtzan import fault_filtered_split
+
+    sides = fault_filtered_split()
+
+    def numbers(genre: str) -> list[int]:
+        wanted = {"train": 4, "validation": 2, "test": 2}
+        return sorted(
+            int(name.partition(".")[2])
+            for side, count in wanted.items()
+            for name in [name for name, there in sides.items() if there == side and name.startswith(f"{genre}.")][:count]
+        )
+
+    return write_gtzan(tmp_path_factory.mktemp("gtzan"), numbers)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three genres in nested folders, 8 tracks of 4 artists each."""
+    return write_folder(tmp_path_factory.mktemp("folder"))
+
+
+@pytest.fixture(scope="session")
+def gtzan_mini() -> Path:
+    """Real music, where it is at hand."""
+    if not GTZAN_MINI.is_dir():
+        pytest.skip(f"gtzan-mini is not at {GTZAN_MINI}")
+    return GTZAN_MINI
