@@ -19,7 +19,7 @@ from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.predictor import read_checkpoint
-from genre.report import Report
+from genre.report import Report, short
 from genre.usage import one_line
 
 #: What Lightning accepts in place of a checkpoint's path.
@@ -83,7 +83,6 @@ class GenreCLI(LightningCLI):
             {
                 "checkpoint.monitor": "val_loss",
                 "checkpoint.filename": "best",
-                "checkpoint.save_last": True,
                 "checkpoint.save_on_train_epoch_end": True,
                 "checkpoint.enable_version_counter": False,
                 "trainer.max_epochs": 50,
@@ -113,7 +112,9 @@ class GenreCLI(LightningCLI):
             callbacks.append(RichProgressBar())
         callbacks.append(Report())  # after the progress bar, which has to be gone when it prints
         if trainer.enable_checkpointing is not False and self.subcommand == "fit":
-            callbacks.append(checkpoint)
+            # Lightning's save_last skips the epochs that do not improve; to resume, every epoch has to be there.
+            last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+            callbacks += [checkpoint, last]
         loggers = trainer.logger
         if loggers in (None, True):
             loggers = self._loggers()
@@ -128,7 +129,7 @@ class GenreCLI(LightningCLI):
         except SystemExit:  # Lightning's answer to Ctrl-C
             last = self.folder / "checkpoints" / "last.ckpt"
             if last.is_file():
-                print(f"genre: interrupted; go on with: genre fit --ckpt_path {last}", file=sys.stderr)
+                print(f"genre: interrupted; go on with: genre fit --ckpt_path {short(last)}", file=sys.stderr)
             sys.exit(130)
         best = getattr(self.trainer.checkpoint_callback, "best_model_path", None) or None
         self.test(model, datamodule, best)
@@ -157,7 +158,7 @@ class GenreCLI(LightningCLI):
         files = [Path(str(file)).stem for file in options.config or []]
         network = str(options.model.network.class_path).rpartition(".")[2]
         name = options.name or "-".join(files) or network
-        parent = Path(options.runs_dir).expanduser() / name
+        parent = Path(options.runs_dir).expanduser().resolve() / name  # absolute: a resumed fit compares it
         taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
         return parent / f"version_{max(taken, default=-1) + 1}"
 

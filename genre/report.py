@@ -209,7 +209,12 @@ def _print_table(metrics: dict[str, Any], folder: Path) -> None:
     console.print(table)
     for line in remarks(metrics):
         console.print(line, style="yellow", highlight=False)
-    console.print(f"report: {folder / 'index.html'}", soft_wrap=True, highlight=False)
+    console.print(f"report: {short(folder / 'index.html')}", soft_wrap=True, highlight=False)
+
+
+def short(path: Path) -> Path:
+    """The path from the current folder, where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def remarks(metrics: dict[str, Any]) -> list[str]:

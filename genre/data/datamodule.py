@@ -84,6 +84,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.mixup = mixup
         self.num_workers, self.seed = num_workers, seed
         self.bad_files: dict[Path, str] = {}
+        self._epoch = 0
         self._readable: dict[Side, tuple[list[Track], list[AudioInfo]]] = {}
 
     @abstractmethod
@@ -162,6 +163,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         dataset = TrainSegments(tracks, self._targets(tracks), self.features.sample_rate, self.samples)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
+        # Lightning tells the sampler its epoch after the workers have begun to read: too late for a resumed fit.
+        sampler.set_epoch(self._epoch)
         return DataLoader(
             dataset,
             batch_size=self.batch_size,
@@ -207,11 +210,12 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return batch._replace(inputs=inputs, targets=targets)
 
     def state_dict(self) -> dict[str, Any]:
-        """The features with their measured statistics, which a checkpoint carries."""
-        return {"features": describe(self.features)}
+        """The features with their measured statistics, and the epoch that comes next, which a checkpoint carries."""
+        epoch = self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
+        return {"features": describe(self.features), "epoch": epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over the statistics of a checkpoint.
+        """Takes over the statistics and the epoch of a checkpoint.
 
         Raises:
             GenreError: The checkpoint was trained on other features.
@@ -223,6 +227,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 "pass the run's own config.yaml"
             )
         self.features.set_statistics(saved["init_args"]["mean"], saved["init_args"]["std"])
+        self._epoch = int(state_dict["epoch"])
 
     def _evaluation_dataloader(self, side: Side) -> DataLoader[Segment]:
         tracks, infos = self._scan(side)

@@ -1,0 +1,166 @@
+"""An interrupted fit that is resumed gives, bit for bit, what the uninterrupted one gives."""
+
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import yaml
+
+from genre import GenreClassifier, GradualUnfreezing, LinearProbe
+from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit, TimeShift
+from genre.models import ResNet18, SpectralCNN
+
+ROOT = Path(__file__).parents[1]
+
+
+def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "genre", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    different = [name for name in one if not torch.equal(one[name], other[name])]
+    assert not different
+
+
+def test_sigkill_in_the_middle_of_an_epoch(folder: Path, tmp_path: Path) -> None:
+    config = {
+        "model": {
+            "network": "genre.models.SpectralCNN",
+            "scheduler": {"class_path": "torch.optim.lr_scheduler.OneCycleLR", "init_args": {"max_lr": 0.01}},
+        },
+        "data": {
+            "class_path": "genre.data.Folder",
+            "init_args": {
+                "root": str(folder),
+                "features": {"class_path": "genre.data.MelSpectrogram", "init_args": {"n_mels": 32, "n_fft": 512}},
+                "split": {"class_path": "genre.data.StratifiedSplit", "init_args": {"by_artist": True, "test": 0.25}},
+                "segment_seconds": 0.9,
+                "batch_size": 4,
+                "crops_per_track": 2,
+                "augment_waveform": ["genre.data.Gain", "genre.data.TimeShift"],
+                "augment_spectrogram": ["genre.data.SpecAugment"],
+                "mixup": "genre.data.Mixup",
+            },
+        },
+        "trainer": {"max_epochs": 3, "accelerator": "cpu", "enable_progress_bar": False},
+    }
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    whole = genre("fit", "--config", "run.yaml", "--name", "whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    steps = torch.load(tmp_path / "runs/whole/version_0/checkpoints/last.ckpt", weights_only=True)["global_step"]
+    middle_of_epoch_2 = steps * 5 // 6
+    kill = ["--trainer.callbacks+=tests.callbacks.Kill", f"--trainer.callbacks.step={middle_of_epoch_2}"]
+    killed = genre("fit", "--config", "run.yaml", "--name", "killed", *kill, cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run = tmp_path / "runs/killed/version_0"
+    last = run / "checkpoints/last.ckpt"
+    assert torch.load(last, weights_only=True)["epoch"] == 1
+    resumed = genre("fit", "--config", "run.yaml", "--ckpt_path", str(last), cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert_same(weights(last), weights(tmp_path / "runs/whole/version_0/checkpoints/last.ckpt"))
+    assert_same(weights(run / "checkpoints/best.ckpt"), weights(tmp_path / "runs/whole/version_0/checkpoints/best.ckpt"))
+    report, reference = run / "report", tmp_path / "runs/whole/version_0/report"
+    assert (report / "metrics.json").read_text() == (reference / "metrics.json").read_text()
+    assert (report / "predictions.csv").read_text() == (reference / "predictions.csv").read_text()
+    # The log of the epochs before the kill is kept beside that of the epochs after it.
+    assert (run / "metrics.0.csv").is_file()
+    assert not (tmp_path / "runs/killed/version_1").exists()
+
+
+def fit(folder: Path, epochs: int, out: Path, checkpoint: Path | None = None, callbacks: tuple[pl.Callback, ...] = (),
+        network: Any = SpectralCNN, **options: Any) -> GenreClassifier:  # fmt: skip
+    data = Folder(
+        folder,
+        MelSpectrogram(n_mels=32, n_fft=512),
+        StratifiedSplit(test=0.25),
+        segment_seconds=0.8,
+        batch_size=6,
+        num_workers=0,
+        augment_waveform=[Gain(), TimeShift()],
+        augment_spectrogram=[SpecAugment()],
+        mixup=Mixup(),
+    )
+    pl.seed_everything(3)
+    classifier = GenreClassifier(network, data.genres, **options)
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, num_sanity_val_steps=0, callbacks=list(callbacks),
+    )  # fmt: skip
+    if checkpoint is not None:
+        torch.rand(7)  # a resumed process stands elsewhere in the generator's stream
+    trainer.fit(classifier, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    trainer.save_checkpoint(out)
+    return classifier
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5),
+        partial(pl.cli.ReduceLROnPlateau, monitor="val_loss", patience=0, threshold=0.5),
+        partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=4),
+    ],
+    ids=["step", "plateau", "cosine"],
+)
+def test_epoch_schedules_go_on(folder: Path, tmp_path: Path, scheduler: Any) -> None:
+    fit(folder, 4, tmp_path / "whole.ckpt", scheduler=scheduler)
+    fit(folder, 2, tmp_path / "half.ckpt", scheduler=scheduler)
+    fit(folder, 4, tmp_path / "resumed.ckpt", tmp_path / "half.ckpt", scheduler=scheduler)
+    whole = torch.load(tmp_path / "whole.ckpt", weights_only=True)
+    resumed = torch.load(tmp_path / "resumed.ckpt", weights_only=True)
+    assert whole["optimizer_states"][0]["param_groups"] == resumed["optimizer_states"][0]["param_groups"]
+    assert_same(whole["state_dict"], resumed["state_dict"])
+
+
+def tiny_resnet() -> Any:
+    return partial(ResNet18, pretrained=False)
+
+
+def trainable(classifier: GenreClassifier) -> set[str]:
+    return {name for name, parameter in classifier.network.named_parameters() if parameter.requires_grad}
+
+
+def test_gradual_unfreezing_goes_on(folder: Path, tmp_path: Path) -> None:
+    """Unfrozen from epoch 1 on, a layer an epoch: resumed after epoch 2, all that was unfrozen stays so."""
+
+    def run(epochs: int, name: str, checkpoint: Path | None = None) -> GenreClassifier:
+        callbacks = (GradualUnfreezing(first_epoch=1, epochs_per_layer=1),)
+        return fit(folder, epochs, tmp_path / name, checkpoint, callbacks, tiny_resnet(), layer_decay=0.5)
+
+    whole, half = run(4, "whole.ckpt"), run(2, "half.ckpt")
+    assert {name.partition(".")[0] for name in trainable(half)} == {"head", "backbone"}
+    assert {name.split(".")[1] for name in trainable(half) if name.startswith("backbone")} == {"layer4"}
+    resumed = run(4, "resumed.ckpt", tmp_path / "half.ckpt")
+    assert trainable(resumed) == trainable(whole)
+    assert {name.split(".")[1] for name in trainable(whole) if name.startswith("backbone")} == {"layer2", "layer3", "layer4"}
+    assert_same(weights(tmp_path / "whole.ckpt"), weights(tmp_path / "resumed.ckpt"))
+
+
+def test_linear_probe_goes_on_and_keeps_the_backbone(folder: Path, tmp_path: Path) -> None:
+    def run(epochs: int, name: str, checkpoint: Path | None = None) -> None:
+        fit(folder, epochs, tmp_path / name, checkpoint, (LinearProbe(),), tiny_resnet())
+
+    run(1, "one.ckpt"), run(3, "three.ckpt")
+    run(3, "resumed.ckpt", tmp_path / "one.ckpt")
+    one, three = weights(tmp_path / "one.ckpt"), weights(tmp_path / "three.ckpt")
+    backbone = {name: value for name, value in one.items() if ".backbone." in name}
+    assert any("running_mean" in name for name in backbone)
+    assert_same(backbone, {name: value for name, value in three.items() if ".backbone." in name})
+    assert not torch.equal(one["network.head.weight"], three["network.head.weight"])
+    assert_same(three, weights(tmp_path / "resumed.ckpt"))
