@@ -1,5 +1,6 @@
 """Small corpora of generated audio, in the layouts that people have."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,7 +58,9 @@ def gtzan(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return sorted(
             int(name.partition(".")[2])
             for side, count in wanted.items()
-            for name in [name for name, there in sides.items() if there == side and name.startswith(f"{genre}.")][:count]
+            for name in [name for name, there in sides.items() if there == side and name.startswith(f"{genre}.")][
+                :count
+            ]
         )
 
     return write_gtzan(tmp_path_factory.mktemp("gtzan"), numbers)
@@ -75,3 +78,48 @@ def gtzan_mini() -> Path:
     if not GTZAN_MINI.is_dir():
         pytest.skip(f"gtzan-mini is not at {GTZAN_MINI}")
     return GTZAN_MINI
+
+
+def run_cli(*arguments: str | Path) -> int:
+    """Runs the command line in this process; returns its exit status."""
+    from genre.cli import main
+
+    before = sys.argv[:]
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+            return 1
+        return stop.code or 0
+    finally:
+        sys.argv[:] = before
+    raise AssertionError("main() always exits")
+
+
+#: Options of a fit that takes a second.
+QUICK = (
+    "--model.network=genre.models.SpectralCNN",
+    "--data=genre.data.Folder",
+    "--data.features=genre.data.MelSpectrogram",
+    "--data.features.n_mels=32",
+    "--data.features.n_fft=512",
+    "--data.features.hop_length=256",
+    "--data.split=genre.data.StratifiedSplit",
+    "--data.split.by_artist=true",
+    "--data.split.test=0.25",
+    "--data.segment_seconds=0.8",
+    "--data.batch_size=6",
+    "--data.num_workers=0",
+    "--trainer.max_epochs=1",
+    "--trainer.accelerator=cpu",
+    "--trainer.enable_progress_bar=false",
+)
+
+
+@pytest.fixture(scope="session")
+def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished fit."""
+    runs = tmp_path_factory.mktemp("runs")
+    assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={runs}", "--trainer.max_epochs=3") == 0
+    return runs / "SpectralCNN" / "version_0"

@@ -24,7 +24,12 @@ def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Runs the command line in a process of its own."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-m", "genre", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "genre", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
@@ -74,7 +79,9 @@ def test_sigkill_in_the_middle_of_an_epoch(folder: Path, tmp_path: Path) -> None
     resumed = genre("fit", "--config", "run.yaml", "--ckpt_path", str(last), cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert_same(weights(last), weights(tmp_path / "runs/whole/version_0/checkpoints/last.ckpt"))
-    assert_same(weights(run / "checkpoints/best.ckpt"), weights(tmp_path / "runs/whole/version_0/checkpoints/best.ckpt"))
+    assert_same(
+        weights(run / "checkpoints/best.ckpt"), weights(tmp_path / "runs/whole/version_0/checkpoints/best.ckpt")
+    )
     report, reference = run / "report", tmp_path / "runs/whole/version_0/report"
     assert (report / "metrics.json").read_text() == (reference / "metrics.json").read_text()
     assert (report / "predictions.csv").read_text() == (reference / "predictions.csv").read_text()
@@ -148,7 +155,11 @@ def test_gradual_unfreezing_goes_on(folder: Path, tmp_path: Path) -> None:
     assert {name.split(".")[1] for name in trainable(half) if name.startswith("backbone")} == {"layer4"}
     resumed = run(4, "resumed.ckpt", tmp_path / "half.ckpt")
     assert trainable(resumed) == trainable(whole)
-    assert {name.split(".")[1] for name in trainable(whole) if name.startswith("backbone")} == {"layer2", "layer3", "layer4"}
+    assert {name.split(".")[1] for name in trainable(whole) if name.startswith("backbone")} == {
+        "layer2",
+        "layer3",
+        "layer4",
+    }
     assert_same(weights(tmp_path / "whole.ckpt"), weights(tmp_path / "resumed.ckpt"))
 
 

@@ -1,10 +1,12 @@
 """ImageNet backbones: timm's networks, their weights from its hub, from a local file, or none."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import huggingface_hub
 import timm
+from timm.models import load_state_dict
 from torch import nn
 
 from genre.errors import GenreError
@@ -51,9 +53,21 @@ def _timm(name: str, in_channels: int, weights: Path | None) -> nn.Module:
             num_classes=0,
             in_chans=in_channels,
         )
+        # timm passes over what does not fit: a file of another network would leave random weights.
+        missing = _learned(model.state_dict()) - _learned(load_state_dict(str(weights))) if weights else set()
     except Exception as error:  # whatever torch, safetensors or timm find wrong with the file
         raise GenreError(f"{weights}: no weights for {name.partition('.')[0]} ({_first_line(error)})") from None
+    if missing:
+        raise GenreError(
+            f"{weights}: no weights for {name.partition('.')[0]} ({len(missing)} of its tensors are not in the file, "
+            f"{min(missing)} among them)"
+        )
     return model
+
+
+def _learned(state: Mapping[str, object]) -> set[str]:
+    """The names of a state's tensors, without the counters that older files lack."""
+    return {name for name in state if not name.endswith("num_batches_tracked")}
 
 
 def _hub_file(name: str) -> Path:

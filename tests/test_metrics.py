@@ -1,0 +1,97 @@
+"""Scores against scikit-learn, and track averages against NumPy."""
+
+import numpy as np
+import pytest
+import sklearn.metrics
+import torch
+from scipy.special import log_softmax, softmax
+
+from genre import GenreError
+from genre.metrics import SCORES, TrackAverage, intervals, score, score_genres
+
+
+def random_tracks(tracks: int, classes: int, seed: int, absent: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    targets = random.integers(classes, size=tracks)
+    if absent is not None:
+        targets[targets == absent] = (absent + 1) % classes
+    logits = random.normal(size=(tracks, classes)) + 1.5 * np.eye(classes)[targets]
+    return softmax(logits, 1), targets
+
+
+@pytest.mark.parametrize("absent", [None, 2], ids=["all genres", "a genre without a track"])
+@pytest.mark.parametrize(("tracks", "classes", "seed"), [(40, 4, 0), (130, 10, 1), (290, 10, 2), (12, 3, 3)])
+def test_scores_equal_scikit_learn(tracks: int, classes: int, seed: int, absent: int | None) -> None:
+    probabilities, targets = random_tracks(tracks, classes, seed, absent)
+    predicted, present = probabilities.argmax(1), np.unique(targets)
+    found = score(torch.from_numpy(probabilities), torch.from_numpy(targets))
+    expected = {"accuracy": sklearn.metrics.accuracy_score(targets, predicted)}
+    for name, function in {
+        "precision": sklearn.metrics.precision_score,
+        "recall": sklearn.metrics.recall_score,
+        "f1": sklearn.metrics.f1_score,
+    }.items():
+        expected[name] = function(targets, predicted, labels=present, average="macro", zero_division=0)
+    areas = [sklearn.metrics.roc_auc_score(targets == genre, probabilities[:, genre]) for genre in present]
+    expected["auroc"] = np.mean(areas)
+    assert tuple(found) == SCORES
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(value, abs=1e-6), name
+    by_genre = score_genres(torch.from_numpy(probabilities), torch.from_numpy(targets))
+    assert by_genre["auroc"][present].tolist() == pytest.approx(areas, abs=1e-6)
+
+
+def test_one_genre_alone_has_no_rest() -> None:
+    probabilities = torch.tensor([[0.9, 0.1], [0.2, 0.8]])
+    found = score(probabilities, torch.tensor([0, 0]))
+    assert float(found["accuracy"]) == 0.5
+    assert float(found["auroc"]) == 0.5
+
+
+def test_segments_are_averaged_per_track() -> None:
+    """In any order, over several batches, with a repeated and an unreadable segment."""
+    random = np.random.default_rng(0)
+    tracks = np.repeat([0, 1, 2, 3], [3, 1, 4, 2])
+    logits = random.normal(size=(10, 5)).astype(np.float32)
+    targets = np.array([4, 0, 2, 1])[tracks]
+    valid = np.ones(10, bool)
+    valid[tracks == 3] = False
+    order = np.append(random.permutation(10), [6, 0])
+    average = TrackAverage()
+    for part in np.array_split(order, 3):
+        average.update(
+            torch.from_numpy(logits[part]),
+            torch.from_numpy(targets[part]),
+            torch.from_numpy(tracks[part]),
+            torch.from_numpy(part),
+            torch.from_numpy(valid[part]),
+        )
+    found = average.compute()
+    assert found.tracks.tolist() == [0, 1, 2]
+    assert found.targets.tolist() == [4, 0, 2]
+    expected = [softmax(logits[tracks == track], 1).mean(0) for track in range(3)]
+    np.testing.assert_allclose(found.probabilities.numpy(), expected, atol=1e-6)
+    kept = valid.nonzero()[0]
+    assert float(found.loss) == pytest.approx(-log_softmax(logits, 1)[kept, targets[kept]].mean(), abs=1e-6)
+
+
+def test_nothing_readable_is_an_error() -> None:
+    average = TrackAverage()
+    ones = torch.ones(2, dtype=torch.long)
+    average.update(torch.zeros(2, 3), ones, ones, ones, torch.zeros(2, dtype=torch.bool))
+    with pytest.raises(GenreError, match="every file of the evaluated split is bad"):
+        average.compute()
+
+
+def test_intervals_are_percentiles_of_resampled_tracks() -> None:
+    """For accuracy the bootstrap is a binomial draw, whose percentiles are known."""
+    from scipy.stats import binom
+
+    targets = torch.arange(200) % 2
+    right = torch.arange(200) < 150
+    probabilities = torch.nn.functional.one_hot(torch.where(right, targets, 1 - targets), 2).float()
+    bounds = intervals(probabilities, targets)
+    low, high = binom.ppf([0.025, 0.975], 200, 0.75) / 200
+    assert bounds["accuracy"] == pytest.approx((low, high), abs=0.011)
+    assert bounds == intervals(probabilities, targets)
+    assert bounds.keys() == set(SCORES)
