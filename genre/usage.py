@@ -23,6 +23,7 @@ def one_line(message: str, classes: Sequence[str] = ()) -> str:
         close = [guess for guess in get_close_matches(name.rpartition(".")[2], classes, n=1) if guess != name]
         hint = f"did you mean {close[0]}?" if close else "give its full path, such as genre.models.ResNet18"
         return f"{where}no class named {name} fits here; {hint}"
+    text = re.sub(r"- Expected a path but \S+ either not accessible or invalid - ", "", text)
     text = re.sub(r'^Parser key "[^"]+": ', where, text)
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", text)
     return text if len(text) <= 400 else f"{text[:400]} …"

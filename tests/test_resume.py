@@ -30,6 +30,7 @@ def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=300,
+        start_new_session=True,
     )
 
 

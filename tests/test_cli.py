@@ -1,0 +1,208 @@
+"""The command line: what it prints, what it leaves behind, and how it states a mistake."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from .conftest import QUICK, run_cli, tone, write_folder
+
+
+def test_help_is_quick_and_lists_the_verbs() -> None:
+    code = "import sys; from genre.cli import main\ntry: main(['--help'])\nfinally: assert 'torch' not in sys.modules"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    assert done.returncode == 0, done.stderr
+    for verb in ("fit", "validate", "test", "predict"):
+        assert f"\n    {verb} " in done.stdout
+    assert seconds < 10  # without torch it is under 0.1 s; the bound only tells it from an import of everything
+
+
+@pytest.mark.parametrize("verb", ["fit", "test"])
+def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli(verb, "--help") == 0
+    output = capsys.readouterr().out
+    for option in ("--model.network", "--data", "--checkpoint.monitor", "--name", "--ckpt_path"):
+        assert option in output
+
+
+MISTAKES = {
+    "misspelt option": (["--data.rot=x"], 2, "'rot' is not accepted"),
+    "misspelt option of the trainer": (["--trainer.max_epoch=3"], 2, "--trainer.max_epoch"),
+    "misspelt option of the split": (["--data.split.by_artst=true"], 2, "'by_artst' is not accepted"),
+    "misspelt data set": (["--data=GTZAM"], 2, "no class named GTZAM fits here; did you mean GTZAN?"),
+    "misspelt network": (["--model.network=ResNet19"], 2, "did you mean ResNet18?"),
+    "ambiguous network": (
+        ["--model.network=ResNet"],
+        2,
+        "model.network: Multiple subclasses with name ResNet. Give the full",
+    ),
+    "unknown module": (["--model.network=nowhere.Net"], 2, "no class named nowhere.Net"),
+    "wrong kind of class": (
+        ["--data.split=genre.data.MFCC"],
+        2,
+        "genre.data.MFCC does not correspond to a subclass of Split",
+    ),
+    "not a number": (["--data.batch_size=many"], 2, "many"),
+    "impossible share": (["--data.split.test=2"], 1, "found validation=0.15, test=2.0"),
+    "missing root": (["--data.root=/nowhere"], 1, "/nowhere: found nothing, expected a folder of audio"),
+    "missing config": (["--config=/nowhere.yaml"], 2, "/nowhere.yaml"),
+    "missing checkpoint": (["--ckpt_path=/nowhere.ckpt"], 1, "/nowhere.ckpt: no such checkpoint"),
+    "no official split": (["--data.split=genre.data.OfficialSplit"], 1, "has no official split"),
+    "missing weights": (["--model.network=ResNet18", "--model.network.pretrained=/no.pth"], 1, "/no.pth is no file"),
+    "no backbone": (["--trainer.callbacks+=genre.LinearProbe"], 1, "SpectralCNN has no backbone"),
+    "too few rows": (["--data.features.n_mels=16"], 1, "found 16 rows"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line(mistake: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options, status, message = MISTAKES[mistake]
+    assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", *options) == status
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("genre: error: ")
+    assert message in line
+
+
+def test_no_data_in_the_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli("fit", *QUICK, f"--data.root={tmp_path}") == 1
+    assert "found no audio file in its sub-folders" in capsys.readouterr().err
+    assert run_cli("fit", *QUICK, "--data=genre.data.GTZAN", f"--data.root={tmp_path}") == 1
+    assert "found no folder of a GTZAN genre" in capsys.readouterr().err
+
+
+def test_more_genres_than_the_checkpoint(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_folder(tmp_path / "more", genres=4)
+    checkpoint = f"--ckpt_path={trained / 'checkpoints/best.ckpt'}"
+    assert run_cli("test", *QUICK, f"--data.root={tmp_path / 'more'}", checkpoint, f"--runs_dir={tmp_path}") == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "1 genre(s) that the model does not know: genre3; it knows genre0, genre1, genre2" in line
+
+
+def test_fewer_genres_than_the_checkpoint(trained: Path, tmp_path: Path) -> None:
+    """A catalogue without one of the genres is scored with the checkpoint's own order of classes."""
+    write_folder(tmp_path / "fewer", genres=3)
+    for path in (tmp_path / "fewer" / "genre0").rglob("*.wav"):
+        path.unlink()
+    checkpoint = f"--ckpt_path={trained / 'checkpoints/best.ckpt'}"
+    assert run_cli("test", *QUICK, f"--data.root={tmp_path / 'fewer'}", checkpoint, f"--runs_dir={tmp_path}") == 0
+    metrics = json.loads((tmp_path / "SpectralCNN/version_0/report/metrics.json").read_text())
+    assert metrics["genres"]["genre0"] == {"tracks": 0, "precision": None, "recall": None, "f1": None, "auroc": None}
+    assert metrics["recall"]["value"] == pytest.approx(
+        (metrics["genres"]["genre1"]["recall"] + metrics["genres"]["genre2"]["recall"]) / 2, abs=1e-3
+    )
+
+
+def test_other_features_than_the_checkpoint(trained: Path, folder: Path, tmp_path: Path,
+                                            capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    checkpoint = f"--ckpt_path={trained / 'checkpoints/best.ckpt'}"
+    options = (f"--data.root={folder}", checkpoint, "--data.features.n_mels=40", f"--runs_dir={tmp_path}")
+    assert run_cli("test", *QUICK, *options) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "n_mels=32" in line
+    assert "n_mels=40" in line
+
+
+def test_checkpoint_brings_its_configuration(trained: Path, folder: Path, tmp_path: Path) -> None:
+    """Without --config, the one beside the checkpoint counts; only what differs has to be said."""
+    checkpoint = f"--ckpt_path={trained / 'checkpoints/best.ckpt'}"
+    assert run_cli("test", checkpoint, f"--runs_dir={tmp_path}") == 0
+    again = json.loads((tmp_path / "SpectralCNN/version_0/report/metrics.json").read_text())
+    first = json.loads((trained / "report/metrics.json").read_text())
+    assert again == first
+
+
+def test_what_a_fit_leaves_behind(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file()}
+    assert {"config.yaml", "metrics.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"} <= files
+    assert any(name.startswith("events.out.tfevents") for name in files)
+    report = {"metrics.json", "predictions.csv", "index.html", "inputs.png"}
+    report |= {"confusion_matrix.png", "roc.png", "learning_curves.png"}
+    assert {f"report/{name}" for name in report} <= files
+    best = torch.load(trained / "checkpoints/best.ckpt", weights_only=True)
+    assert best["genre"]["genres"] == ["genre0", "genre1", "genre2"]
+
+
+def test_next_fit_is_the_next_version(folder: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=x") == 0
+    assert sorted(path.name for path in (tmp_path / "x").iterdir()) == ["version_0", "version_1"]
+    one, two = (tmp_path / "x" / version / "report/metrics.json" for version in ("version_0", "version_1"))
+    assert one.read_text() == two.read_text()  # same seed, same machine: same numbers
+
+
+def test_seed_changes_the_fit_and_not_the_split(folder: Path, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        assert (
+            run_cli(
+                "fit",
+                *QUICK,
+                f"--data.root={folder}",
+                f"--runs_dir={tmp_path}",
+                "--name=x",
+                f"--seed_everything={seed}",
+            )
+            == 0
+        )
+    reports = [tmp_path / "x" / version / "report" for version in ("version_0", "version_1")]
+    one, two = (json.loads((report / "metrics.json").read_text()) for report in reports)
+    assert (one["seed"], two["seed"]) == (1, 2)
+    assert one["loss"] != two["loss"]
+    paths = [
+        [line.split(",")[0] for line in (report / "predictions.csv").read_text().splitlines()] for report in reports
+    ]
+    assert paths[0] == paths[1]
+
+
+def test_bad_files_are_passed_over_and_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Text, an empty file, no frames, NaN: on every side; the run goes on, each is named once and reported."""
+    write_folder(tmp_path / "music", tracks=16)
+    for genre in range(3):
+        for artist in range(8):
+            place = tmp_path / "music" / f"genre{genre}" / f"artist{genre}{artist}"
+            (place / "text.wav").write_text("no audio")
+            soundfile.write(place / "nan.wav", tone(0, 1, 1.0) * float("nan"), 22050, subtype="FLOAT")
+    (tmp_path / "music/genre0/artist00/empty.wav").touch()
+    soundfile.write(tmp_path / "music/genre0/artist00/zero.wav", tone(0, 1, 0.0), 22050)
+    assert run_cli("fit", *QUICK, f"--data.root={tmp_path / 'music'}", f"--runs_dir={tmp_path / 'runs'}") == 0
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("genre.")]
+    metrics = json.loads((tmp_path / "runs/SpectralCNN/version_0/report/metrics.json").read_text())
+    listed = {entry["path"]: entry["reason"] for entry in metrics["bad_files"]}
+    assert sum(path.endswith("text.wav") for path in listed) == 24
+    assert any("NaN" in reason for reason in listed.values())
+    assert metrics["tracks"] == sum(entry["tracks"] for entry in metrics["genres"].values())
+    assert sorted(lines) == sorted(f"skipped {path}: {reason}" for path, reason in listed.items())
+    page = (tmp_path / "runs/SpectralCNN/version_0/report/index.html").read_text()
+    assert all(path in page for path in listed)
+
+
+def test_every_file_of_a_split_is_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for wave, name in ((None, "text"), (tone(0, 1, 1.0) * float("nan"), "nan")):
+        for genre in range(3):
+            for track in range(8):
+                path = tmp_path / name / f"genre{genre}" / f"artist{track}" / "song.wav"
+                path.parent.mkdir(parents=True)
+                if wave is None:
+                    path.write_text("no audio")
+                else:
+                    soundfile.write(path, wave, 22050, subtype="FLOAT")
+        assert run_cli("fit", *QUICK, f"--data.root={tmp_path / name}", f"--runs_dir={tmp_path}") == 1
+        errors = capsys.readouterr().err.splitlines()
+        assert errors[-1].startswith("genre: error: ")
+        assert len([line for line in errors if "error" in line]) == 1
+        assert not any("Traceback" in line for line in errors)
+
+
+def test_interrupt_says_how_to_go_on(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stop = ("--trainer.callbacks+=tests.callbacks.Interrupt", "--trainer.callbacks.step=3", "--trainer.max_epochs=3")
+    assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=x", *stop) == 130
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "interrupted" in line]
+    last = tmp_path / "x/version_0/checkpoints/last.ckpt"
+    assert line.endswith(f"genre fit --ckpt_path {last}")
+    assert last.is_file()
