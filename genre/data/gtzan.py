@@ -50,9 +50,7 @@ def read_artists() -> dict[str, str]:
 
 def fault_filtered_split() -> dict[str, Side]:
     """Track name to side in the fault-filtered partition: 443 / 197 / 290 tracks (Kereliuk, Sturm, Larsen 2015)."""
-    return {
-        name: side for side in SIDES for name in _resource(f"{side}.txt").read_text(encoding="utf-8").split()
-    }
+    return {name: side for side in SIDES for name in _resource(f"{side}.txt").read_text(encoding="utf-8").split()}
 
 
 def _resource(name: str) -> Traversable:

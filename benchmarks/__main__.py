@@ -1,0 +1,22 @@
+"""Prints every benchmark's table."""
+
+import logging
+import warnings
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import features, fit_loop, indrnn
+
+warnings.filterwarnings("ignore")
+for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+    logging.getLogger(name).setLevel(logging.ERROR)
+table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+table.add_column("what")
+table.add_column("figure", justify="right")
+for part in (features, fit_loop, indrnn):
+    for row in part.rows():
+        table.add_row(*row)
+    table.add_section()
+Console().print(table)

@@ -1,0 +1,83 @@
+"""Every example runs, on generated audio in the data set's own layout."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import run_cli
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+#: Configurations of a whole fit; the others are parts that these are composed of.
+RECIPES = sorted(
+    path for path in EXAMPLES.rglob("*.yaml") if "model" in yaml.safe_load(path.read_text(encoding="utf-8"))
+)
+PARTS = sorted(set(EXAMPLES.rglob("*.yaml")) - set(RECIPES))
+SINGH = ("spectral_cnn", "resnet18", "efficientnet_v2_s")
+
+#: What makes a recipe small enough for a test.
+SMALL = (
+    "--trainer.max_epochs=1",
+    "--trainer.limit_train_batches=2",
+    "--trainer.limit_val_batches=2",
+    "--trainer.limit_test_batches=2",
+    "--trainer.enable_progress_bar=false",
+    "--data.num_workers=0",
+    "--data.batch_size=4",
+)
+
+
+def options(recipe: Path, gtzan: Path, tmp_path: Path) -> list[str]:
+    """Where the data lies; random weights, since tests have no network; a corpus of its own for the quickstart."""
+    content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    root = tmp_path / "synthetic" if recipe.stem == "quickstart" else gtzan
+    found = [f"--config={recipe}", f"--data.init_args.root={root}", f"--runs_dir={tmp_path}", "--name=example"]
+    network = content["model"]["network"]
+    name = network if isinstance(network, str) else network["class_path"]
+    if name.rpartition(".")[2] in ("ResNet18", "EfficientNetV2S"):
+        found.append("--model.network.init_args.pretrained=false")
+    return [*found, *SMALL]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(EXAMPLES)))
+def test_recipe(recipe: Path, gtzan: Path, tmp_path: Path) -> None:
+    assert run_cli("fit", *options(recipe, gtzan, tmp_path)) == 0
+    metrics = json.loads((tmp_path / "example/version_0/report/metrics.json").read_text())
+    assert metrics["side"] == "test"
+    assert metrics["leaky"] is False
+
+
+@pytest.mark.parametrize("feature", ["spectrogram", "mfcc"])
+@pytest.mark.parametrize("model", SINGH)
+def test_cells_of_singh(model: str, feature: str, gtzan: Path, tmp_path: Path) -> None:
+    """The other six of the nine cells: the recipes above are those on mel spectrograms."""
+    part = f"--data.features={EXAMPLES / 'singh' / feature}.yaml"
+    assert run_cli("fit", *options(EXAMPLES / "singh" / f"{model}.yaml", gtzan, tmp_path), part) == 0
+    metrics = json.loads((tmp_path / "example/version_0/report/metrics.json").read_text())
+    assert metrics["features"] == {"spectrogram": "Spectrogram", "mfcc": "MFCC"}[feature]
+    assert metrics["split"]["class"] == "OfficialSplit"
+
+
+def test_every_part_is_used() -> None:
+    """A file that is no recipe is named by a recipe, by another part, or in the comment of one."""
+    texts = {path: path.read_text(encoding="utf-8") for path in EXAMPLES.rglob("*.yaml")}
+    for part in PARTS:
+        assert any(part.name in text for path, text in texts.items() if path != part), part
+
+
+@pytest.mark.parametrize("recipe", [path for path in RECIPES if path.parent != EXAMPLES], ids=lambda path: path.stem)
+def test_recipe_of_a_paper_opens_with_what_it_reports(recipe: Path) -> None:
+    first, second = recipe.read_text(encoding="utf-8").splitlines()[:2]
+    assert first.startswith("# ")
+    assert second.startswith("# Protocol: ")
+
+
+def test_own_network(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "own_network.py"), str(folder), "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "Prediction(path=" in done.stdout
+    assert list(tmp_path.rglob("report/index.html"))
