@@ -41,8 +41,8 @@ class Report(pl.Callback):
         return {"history": self.history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over the history of an interrupted fit."""
-        self.history = list(state_dict["history"])
+        """Takes over the history of an interrupted fit; a test loads that of the best epoch, which is shorter."""
+        self.history = max(self.history, list(state_dict["history"]), key=len)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says in one line what is trained on what."""
@@ -50,9 +50,10 @@ class Report(pl.Callback):
         if trainer.is_global_zero and isinstance(pl_module, GenreClassifier) and isinstance(data, GenreDataModule):
             sides = ", ".join(f"{len(tracks)} {side}" for side, tracks in data.partition.items())
             network = pl_module.network
+            sizes = f"{count(network):,} parameters, {count(network, trainable=True):,} trainable"
             Console().print(
-                f"{type(network).__name__} ({count(network):,} parameters, {count(network, trainable=True):,} trainable) "
-                f"on {type(data).__name__}: {len(data.genres)} genres, {sides} tracks",
+                f"{type(network).__name__} ({sizes}) on {type(data).__name__}: "
+                f"{len(data.genres)} genres, {sides} tracks",
                 highlight=False,
             )
 

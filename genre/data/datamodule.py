@@ -211,7 +211,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """The features with their measured statistics, and the epoch that comes next, which a checkpoint carries."""
-        epoch = self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
+        epoch = 0
+        if self.trainer is not None:
+            # current_epoch still is that of the epoch that ends, where a checkpoint is saved at its end.
+            epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
         return {"features": describe(self.features), "epoch": epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -1,0 +1,124 @@
+"""The recurrence of IndRNN, h_t = ReLU(a_t + u ⊙ h_{t−1}), h_0 = 0: a loop for CPUs, a scan for GPUs.
+
+Left to autograd, a loop over time costs O(T²): the gradient of each step's slice is as large as the sequence.
+Here the recurrence is one autograd function, whose backward pass is a recurrence from the last step on:
+g_t = [h_t > 0] · (dL/dh_t + u ⊙ g_{t+1}) is the gradient of a_t, and Σ g_t ⊙ h_{t−1} that of u.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+STEPS = 32  # that the loop's backward pass works on together: few enough for a cache, enough to be worth a call
+
+
+def recur(a: Tensor, u: Tensor) -> Tensor:
+    """The states: by a loop on a CPU, elsewhere by a scan, as a loop is bound by its kernel launches.
+
+    An exported graph has the scan too, where a loop would stand unrolled. Under autocast, where ``a`` comes in
+    half precision, the recurrence is in the precision of ``u``.
+
+    Args:
+        a: What enters at each step, ``(T, B, units)``.
+        u: The recurrent weights, ``(units,)``.
+
+    Returns:
+        The states h, ``(T, B, units)``.
+    """
+    loop = a.device.type == "cpu" and not torch.compiler.is_exporting()
+    return recur_by_loop(a, u) if loop else recur_by_scan(a, u)
+
+
+def recur_by_loop(a: Tensor, u: Tensor) -> Tensor:
+    """``recur`` in T steps."""
+    h: Tensor = _Loop.apply(a.to(torch.promote_types(a.dtype, u.dtype)), u)
+    return h
+
+
+def recur_by_scan(a: Tensor, u: Tensor) -> Tensor:
+    """``recur`` in O(log T) steps."""
+    h: Tensor = _Scan.apply(a.to(torch.promote_types(a.dtype, u.dtype)), u)
+    return h
+
+
+class _Loop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, u: Tensor) -> Tensor:
+        h = a.new_empty(len(a) + 1, *a.shape[1:])  # h_0 and the T states
+        h[0] = 0
+        states = h.unbind()
+        u = u.expand(a.shape[1:]).contiguous()  # an operation on equal layouts is faster than a broadcast
+        for entering, before, now in zip(a.unbind(), states, states[1:], strict=False):
+            torch.addcmul(entering, u, before, out=now).relu_()
+        ctx.save_for_backward(h, u)
+        return h[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        h, u = ctx.saved_tensors
+        grad_a, grad_u, after = torch.empty_like(grad), torch.zeros_like(u), torch.zeros_like(u)
+        parts = zip(*(x.split(STEPS) for x in (grad, grad_a, h[:-1], h[1:])), strict=True)
+        for part_grad, part_grad_a, before, now in reversed(list(parts)):
+            active = now.sign()
+            torch.mul(part_grad, active, out=part_grad_a)
+            for step, gain in zip(reversed(part_grad_a.unbind()), reversed((active * u).unbind()), strict=True):
+                after = step.addcmul_(gain, after)
+            grad_u += (part_grad_a * before).sum(0)
+        return grad_a, grad_u.sum(0)
+
+
+class _Scan(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, u: Tensor) -> Tensor:
+        h = _states(a, u.expand_as(a), low=0.0)
+        ctx.save_for_backward(h, u)
+        return h
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        h, u = ctx.saved_tensors
+        active = h.sign()
+        grad_a = _states((grad * active).flip(0), (u * active).flip(0)).flip(0)
+        return grad_a, (grad_a[1:] * h[:-1]).sum((0, 1))
+
+
+def _states(a: Tensor, gain: Tensor, low: float = -torch.inf) -> Tensor:
+    """The states h_t = max(a_t + gain_t ⊙ h_{t−1}, low), from h = 0, in O(log T) steps."""
+    bounds = (a.new_full((), bound).expand_as(a) for bound in (low, torch.inf))
+    return _apply([a, gain, *bounds])
+
+
+def _apply(maps: list[Tensor]) -> Tensor:
+    """The states after each of T maps h → clamp(alpha + beta ⊙ h, low, high), from h = 0.
+
+    Two maps in turn are one such map again. So every second state is had from half as many maps, and those
+    between from the state before them.
+    """
+    alpha, beta, low, high = maps
+    if len(alpha) == 1:
+        return alpha.clamp(low, high)
+    h = torch.empty_like(alpha, memory_format=torch.contiguous_format)
+    paired = len(alpha) // 2 * 2
+    h[1::2] = _apply(_compose([m[0:paired:2] for m in maps], [m[1::2] for m in maps]))
+    h[0] = alpha[0].clamp(low[0], high[0])
+    h[2::2] = torch.addcmul(alpha[2::2], beta[2::2], h[1:-1:2]).clamp(low[2::2], high[2::2])
+    return h
+
+
+def _compose(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
+    """The maps that are ``first`` and then ``second``."""
+    alpha1, beta1, *bounds1 = first
+    alpha2, beta2, low2, high2 = second
+    # The first bounds go through the second map. Where beta is negative they change places; where it is 0, as
+    # a product of many small ones may be, they meet at alpha, so 0 · inf has to be 0.
+    ends = [(beta2 * bound).nan_to_num(0.0, torch.inf, -torch.inf) for bound in bounds1]
+    return [
+        torch.addcmul(alpha2, beta2, alpha1),
+        beta1 * beta2,
+        (alpha2 + torch.minimum(*ends)).clamp(low2, high2),
+        (alpha2 + torch.maximum(*ends)).clamp(low2, high2),
+    ]

@@ -1,0 +1,282 @@
+import functools
+import inspect
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+import genre.data
+from genre.data import (
+    CSV,
+    GTZAN,
+    Corpus,
+    Folder,
+    GenreDataModule,
+    KFoldSplit,
+    OfficialSplit,
+    Spectrogram,
+    Split,
+    StratifiedSplit,
+    Synthetic,
+    Track,
+)
+from genre.data.gtzan import GENRES, fault_filtered_split, read_artists
+from genre.data.splits import Partition, groups
+from genre.data.synthetic_corpus import write_corpus
+from genre.data.track import SIDES
+from genre.errors import GenreError
+
+SEEDS = range(3)
+
+#: Every split that promises to keep tracks on one side, from its seed; by artist or not.
+SPLITS: dict[str, Callable[[int], Split]] = {
+    "StratifiedSplit": lambda seed: StratifiedSplit(seed=seed),
+    "StratifiedSplit by artist": lambda seed: StratifiedSplit(by_artist=True, seed=seed),
+    "StratifiedSplit without test": lambda seed: StratifiedSplit(0.3, 0.0, by_artist=True, seed=seed),
+    "KFoldSplit": lambda seed: KFoldSplit(4, 3, seed=seed),
+    "KFoldSplit by artist": lambda seed: KFoldSplit(4, 3, by_artist=True, seed=seed),
+    "OfficialSplit": lambda seed: OfficialSplit(),
+}
+
+
+def make_corpus(counts: dict[str, int], tracks_per_artist: int = 1) -> Corpus:
+    """Tracks that need no file, each artist with so many of them."""
+    return Corpus(
+        [
+            Track(Path(f"{genre}.{number}.wav"), genre, f"{genre}, artist {number // tracks_per_artist}")
+            for genre, count in counts.items()
+            for number in range(count)
+        ]
+    )
+
+
+def gtzan_names() -> Corpus:
+    """All 1,000 tracks of GTZAN by name, with their artists."""
+    artists = read_artists().items()
+    tracks = [Track(Path(f"{name}.wav"), name.partition(".")[0], artist or None) for name, artist in artists]
+    return Corpus(tracks, fault_filtered_split())
+
+
+def shared(partition: Partition, key: Callable[[Track], object]) -> set[object]:
+    """What stands on more than one side, ``None`` left aside."""
+    found = [{key(track) for track in partition[side]} - {None} for side in SIDES]
+    return set().union(*(one & two for one, two in itertools.combinations(found, 2)))
+
+
+@pytest.fixture(scope="module")
+def corpora(gtzan: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[type[GenreDataModule], Corpus]:
+    """A generated corpus of every data set."""
+    listed = tmp_path_factory.mktemp("csv") / "tracks.csv"
+    rows = [f"{genre}/{n}.wav,{genre},{f'{genre}{n // 3}' if n < 9 else ''}" for genre in "abc" for n in range(15)]
+    listed.write_text("\n".join(["path,genre,artist", *rows]))
+    small = functools.partial(write_corpus, tracks_per_genre=10, artists_per_genre=5, seconds=0.05)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genre.data.synthetic.write_corpus", small)
+        roots = {GTZAN: gtzan, Folder: folder, CSV: listed, Synthetic: tmp_path_factory.mktemp("synthetic")}
+        return {kind: kind(root, Spectrogram(), OfficialSplit()).corpus for kind, root in roots.items()}
+
+
+def test_nothing_is_left_out(corpora: dict[type[GenreDataModule], Corpus]) -> None:
+    """A data set or a split that joins the package joins the tests below."""
+    public = [kind for kind in vars(genre.data).values() if inspect.isclass(kind) and not inspect.isabstract(kind)]
+    assert {kind for kind in public if issubclass(kind, GenreDataModule)} == set(corpora)
+    splits = {kind.__name__ for kind in public if issubclass(kind, Split) and not kind.leaky}
+    assert splits == {name.partition(" ")[0] for name in SPLITS}
+
+
+@pytest.mark.parametrize("data", [GTZAN, Folder, CSV, Synthetic])
+class TestEverySplitOfEveryDataSet:
+    @pytest.fixture
+    def corpus(self, corpora: dict[type[GenreDataModule], Corpus], data: type[GenreDataModule]) -> Corpus:
+        return corpora[data]
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    @pytest.mark.parametrize("name", SPLITS)
+    def test_sides_share_no_track_and_no_artist(
+        self, corpus: Corpus, data: type[GenreDataModule], name: str, seed: int
+    ) -> None:
+        split = SPLITS[name](seed)
+        if name == "OfficialSplit" and data is not GTZAN:
+            with pytest.raises(GenreError, match="no official split"):
+                split(corpus)
+            return
+        partition = split(corpus)
+        assert tuple(partition) == SIDES
+        assert not shared(partition, lambda track: track.path)
+        found = [track for side in SIDES for track in partition[side]]
+        if name == "OfficialSplit":
+            assert set(found) <= set(corpus.tracks)
+        else:
+            assert sorted(found, key=lambda track: track.path) == sorted(corpus.tracks, key=lambda track: track.path)
+        assert partition["train"]
+        assert partition["validation"]
+        assert bool(partition["test"]) == (name != "StratifiedSplit without test")
+        if "by artist" in name:
+            assert not shared(partition, lambda track: track.artist)
+
+    @pytest.mark.parametrize("name", [name for name in SPLITS if name != "OfficialSplit"])
+    def test_is_a_function_of_the_seed(self, corpus: Corpus, name: str) -> None:
+        first = [SPLITS[name](seed)(corpus) for seed in SEEDS]
+        again = [SPLITS[name](seed)(corpus) for seed in SEEDS]
+        assert first == again
+        assert any(other != first[0] for other in first[1:])
+
+    @pytest.mark.parametrize("seed", SEEDS[:2])
+    @pytest.mark.parametrize("by_artist", [False, True])
+    def test_folds_are_the_corpus_once(self, corpus: Corpus, by_artist: bool, seed: int) -> None:
+        turns = [KFoldSplit(4, fold, by_artist, seed)(corpus) for fold in range(4)]
+        for side in ("test", "validation"):
+            tracks = [track for turn in turns for track in turn[side]]
+            assert Counter(tracks) == Counter(corpus.tracks)
+        for turn, following in zip(turns, turns[1:] + turns[:1], strict=True):
+            assert turn["validation"] == following["test"]
+
+
+class TestStratified:
+    @pytest.mark.parametrize(("validation", "test"), [(0.15, 0.15), (0.1, 0.3), (0.5, 0.0)])
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_genres_are_in_proportion(self, validation: float, test: float, seed: int) -> None:
+        counts = {"blues": 100, "jazz": 40, "pop": 60}
+        partition = StratifiedSplit(validation, test, seed=seed)(make_corpus(counts))
+        for side, share in {"train": 1 - validation - test, "validation": validation, "test": test}.items():
+            found = Counter(track.genre for track in partition[side])  # type: ignore[index]
+            assert all(abs(found[genre] - share * count) < 1.01 for genre, count in counts.items())
+
+    @pytest.mark.parametrize("count", [200, 1000])
+    @pytest.mark.parametrize("shares", [(0.15, 0.15), (0.1, 0.1), (0.1, 0.2)])
+    def test_sizes_are_exact(self, shares: tuple[float, float], count: int) -> None:
+        partition = StratifiedSplit(*shares)(make_corpus({"blues": count // 2, "jazz": count // 2}))
+        found = [len(partition["validation"]), len(partition["test"])]
+        assert found == [round(share * count) for share in shares]
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_folds_are_in_proportion(self, seed: int) -> None:
+        counts = {"blues": 100, "jazz": 40, "pop": 63}
+        for fold in range(10):
+            found = Counter(track.genre for track in KFoldSplit(10, fold, seed=seed)(make_corpus(counts))["test"])
+            assert all(abs(found[genre] - count / 10) < 1 for genre, count in counts.items())
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_artists_of_one_size_divide_exactly(self, seed: int) -> None:
+        partition = StratifiedSplit(0.2, 0.2, by_artist=True, seed=seed)(make_corpus({"a": 20, "b": 20, "c": 20}, 4))
+        sizes = {side: Counter(track.genre for track in partition[side]) for side in SIDES}
+        assert sizes == {
+            "train": {"a": 12, "b": 12, "c": 12},
+            "validation": {"a": 4, "b": 4, "c": 4},
+            "test": {"a": 4, "b": 4, "c": 4},
+        }
+
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_artists_of_gtzan_divide_closely(self, seed: int) -> None:
+        """Of 20 to 62 artists a genre, some always make up 15 of its 100 tracks, give or take a few."""
+        partition = StratifiedSplit(0.15, 0.15, by_artist=True, seed=seed)(gtzan_names())
+        for side in ("validation", "test"):
+            found = Counter(track.genre for track in partition[side])  # type: ignore[index]
+            assert {genre: found[genre] for genre in GENRES if abs(found[genre] - 15) > 5} == {}
+
+    def test_tracks_of_unknown_artists_are_divided_one_by_one(self) -> None:
+        tracks = [Track(Path(f"{number}.wav"), "ab"[number % 2]) for number in range(40)]
+        partition = StratifiedSplit(0.25, 0.25, by_artist=True)(Corpus(tracks))
+        assert {side: len(partition[side]) for side in SIDES} == {"train": 20, "validation": 10, "test": 10}
+
+    def test_unknown_artist_is_not_an_artist_of_that_name(self) -> None:
+        tracks = [Track(Path("a"), "g", "x"), Track(Path("b"), "g"), Track(Path("c"), "g"), Track(Path("d"), "g", "x")]
+        one, two, three, four = groups(tracks)
+        assert one == four
+        assert len({one, two, three}) == 3
+
+    def test_artist_of_two_genres_stays_on_one_side(self) -> None:
+        tracks = [Track(Path(f"{number}.wav"), "ab"[number % 2], f"artist {number // 4}") for number in range(80)]
+        for seed in SEEDS:
+            for split in (StratifiedSplit(by_artist=True, seed=seed), KFoldSplit(5, 0, by_artist=True, seed=seed)):
+                assert not shared(split(Corpus(tracks)), lambda track: track.artist)
+
+
+class TestOfficialGtzan:
+    #: As the lists were published: they are not wholly without artists in common.
+    COMMON_ARTISTS = frozenset(
+        {
+            "Anthrax",
+            "Boney M.",
+            "Burning Spear",
+            "Danzig",
+            "Dark Tranquillity",
+            "Earth, Wind & Fire",
+            "KC and the Sunshine Band",
+            "Metallica",
+            "Peter Tosh",
+            "Slayer",
+        }
+    )
+
+    @pytest.mark.parametrize(("side", "count"), [("train", 443), ("validation", 197), ("test", 290)])
+    def test_lists(self, side: str, count: int) -> None:
+        names = (files("genre.data") / "gtzan_lists" / f"{side}.txt").read_text(encoding="utf-8").split()
+        assert len(names) == len(set(names)) == count
+        assert {name for name, where in fault_filtered_split().items() if where == side} == set(names)
+        assert set(names) <= set(read_artists())
+
+    def test_lists_are_the_published_ones(self, gtzan_mini: Path) -> None:
+        for side, part in {"train": "train", "validation": "valid", "test": "test"}.items():
+            lines = (gtzan_mini / "fault_filtered" / f"{part}.txt").read_text().split()
+            published = {Path(line).name.removesuffix(".wav") for line in lines}
+            assert {name for name, where in fault_filtered_split().items() if where == side} == published
+
+    def test_whole_data_set(self, caplog: pytest.LogCaptureFixture) -> None:
+        partition = OfficialSplit()(gtzan_names())
+        assert {side: len(partition[side]) for side in SIDES} == {"train": 443, "validation": 197, "test": 290}
+        assert not shared(partition, lambda track: track.name)
+        assert shared(partition, lambda track: track.artist) == self.COMMON_ARTISTS
+        assert not caplog.records  # nothing is missing
+
+    def test_missing_tracks_are_counted_in_one_line(
+        self, corpora: dict[type[GenreDataModule], Corpus], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        partition = OfficialSplit()(corpora[GTZAN])
+        assert {side: len(partition[side]) for side in SIDES} == {"train": 40, "validation": 20, "test": 20}
+        assert caplog.messages == [
+            "official split: 850 of its 930 tracks are not on disk (403 of train, 177 of validation, 270 of test)"
+        ]
+
+    def test_tracks_outside_the_lists_are_left_out(self) -> None:
+        listed, unlisted = Track(Path("blues.00029.wav"), "blues"), Track(Path("mine.wav"), "blues")
+        partition = OfficialSplit()(Corpus([listed, unlisted], fault_filtered_split()))
+        assert partition == {"train": [listed], "validation": [], "test": []}
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("validation", "test"),
+        [(0, 0.1), (-0.1, 0.1), (0.1, -0.1), (0.5, 0.5), (0.9, 0.2), (1.5, 0)],
+    )
+    def test_impossible_shares(self, validation: float, test: float) -> None:
+        with pytest.raises(GenreError, match=f"validation={validation}, test={test}"):
+            StratifiedSplit(validation, test)
+
+    @pytest.mark.parametrize(("folds", "fold"), [(2, 0), (3, 3), (3, -1), (0, 0)])
+    def test_impossible_folds(self, folds: int, fold: int) -> None:
+        with pytest.raises(GenreError, match=f"folds={folds}, fold={fold}"):
+            KFoldSplit(folds, fold)
+
+    @pytest.mark.parametrize(
+        ("split", "corpus", "message"),
+        [
+            (StratifiedSplit(), make_corpus({"a": 1, "b": 20}), r"genre 'a' has 1 track"),
+            (StratifiedSplit(0.3, 0.3), make_corpus({"a": 2, "b": 20}), r"genre 'a' has 2 track"),
+            (StratifiedSplit(), make_corpus({"a": 2, "b": 2, "c": 2}), r"too few|genre 'a' has 2 track"),
+            (StratifiedSplit(by_artist=True), make_corpus({"a": 5}, 5), r"artist"),
+            (StratifiedSplit(by_artist=True), make_corpus({"a": 5, "b": 5}, 5), r"artist"),
+            (StratifiedSplit(0.6, 0.0, by_artist=True), make_corpus({"a": 1, "b": 1}), r"artist"),
+            (StratifiedSplit(0.4, 0.4, by_artist=True), make_corpus({"a": 2, "b": 1}), r"artist"),
+            (KFoldSplit(10), make_corpus({"a": 9, "b": 20}), r"genre 'a' has 9 track.* needs 10"),
+            (KFoldSplit(5, by_artist=True), make_corpus({"a": 8, "b": 8}, 4), r"4 artists .* 5 folds"),
+            (KFoldSplit(10, by_artist=True), make_corpus({"a": 8, "b": 8}), r"10"),
+        ],
+    )
+    def test_too_little_to_split(self, split: Split, corpus: Corpus, message: str) -> None:
+        with pytest.raises(GenreError, match=message) as caught:
+            split(corpus)
+        assert "\n" not in str(caught.value)
