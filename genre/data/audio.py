@@ -1,5 +1,6 @@
 """Decoding: any stretch of any audio file as float32 mono at a wanted rate."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from genre.errors import GenreError
 
 #: The endings that libsndfile decodes and that a folder is searched for.
 EXTENSIONS = frozenset({".wav", ".au", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus"})
+
+
+#: What libsndfile says where the header leaves the number of frames open, as that of a streamed FLAC does.
+UNKNOWN = 2**63 - 1
 
 
 class AudioError(GenreError):
@@ -69,8 +74,9 @@ def read_segment(path: Path, sample_rate: int, samples: int, position: float) ->
         rate = file.samplerate
         wanted = -(-samples * rate // sample_rate)
         try:
-            file.seek(round(position * max(0, file.frames - wanted)))
-            frames = file.read(wanted, dtype="float32", always_2d=True)
+            frames = _read(file, wanted, position, file.frames)
+            if len(frames) < min(wanted, file.frames):  # the header promises more than there is
+                frames = _read(file, wanted, position, _count(path, path.stat().st_mtime_ns))
         except soundfile.SoundFileError as error:
             raise AudioError(path, f"undecodable ({error})") from None
     if not len(frames):
@@ -98,6 +104,22 @@ def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
     return [0.5] if count == 1 else [float(position) for position in np.linspace(0, 1, count)]
 
 
+def _read(file: soundfile.SoundFile, wanted: int, position: float, total: int) -> NDArray[np.float32]:
+    file.seek(round(position * max(0, total - wanted)))
+    frames: NDArray[np.float32] = file.read(wanted, dtype="float32", always_2d=True)
+    return frames
+
+
+@functools.lru_cache(maxsize=4096)
+def _count(path: Path, changed: int) -> int:
+    """The number of frames that can be decoded, by decoding them; ``changed`` is the file's time of change."""
+    count = 0
+    with soundfile.SoundFile(path) as file:
+        while size := len(file.read(1 << 16)):
+            count += size
+    return count
+
+
 def _open(path: Path) -> soundfile.SoundFile:
     """Opens a file that has at least one frame."""
     if not path.is_file():
@@ -107,10 +129,14 @@ def _open(path: Path) -> soundfile.SoundFile:
     try:
         file = soundfile.SoundFile(path)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless format such as .raw
+        if "regular file" in str(error):  # what libsndfile says of an .mp3 that is none
+            raise AudioError(path, "undecodable (Format not recognised)") from None
         raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None
     except OSError as error:
         raise AudioError(path, f"unreadable ({error.strerror})") from None
-    if file.frames <= 0:
+    frames = file.frames
+    if frames <= 0 or frames == UNKNOWN:
         file.close()
-        raise AudioError(path, "no audio frames")
+        unknown = "of unknown length (written to a pipe?); encode it again, to a file"
+        raise AudioError(path, unknown if frames else "no audio frames")
     return file

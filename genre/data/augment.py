@@ -109,7 +109,7 @@ class Mixup(nn.Module):
 def _mask(like: Tensor, size: int, masks: int, width: float) -> Tensor:
     """``(B, size)``: true inside any of ``masks`` random stretches of at most ``width * size``."""
     shape = (len(like), masks, 1)
-    length = torch.rand(shape, device=like.device) * width * size
-    start = torch.rand(shape, device=like.device) * (size - length)
-    place = torch.arange(size, device=like.device) + 0.5
+    length = (torch.rand(shape, device=like.device) * (int(width * size) + 1)).floor()
+    start = (torch.rand(shape, device=like.device) * (size - length + 1)).floor()
+    place = torch.arange(size, device=like.device)
     return ((place >= start) & (place < start + length)).any(1)

@@ -29,13 +29,18 @@ def read_track_list(path: Path) -> Corpus:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
-            rows = list(reader)
+            columns = reader.fieldnames or ()
+            rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise GenreError(f"{path}: not a CSV file in UTF-8 ({error})") from None
-    if {"path", "genre"} - set(reader.fieldnames or ()):
-        found = ", ".join(reader.fieldnames or ()) or "none"
+    if {"path", "genre"} - set(columns):
+        found = ", ".join(columns) or "none"
         raise GenreError(f"{path}: found the columns {found}; expected path, genre and optionally artist")
-    for number, row in enumerate(rows, start=2):
+    seen: dict[Path, int] = {}
+    for number, row in rows:
         if not row["path"] or not row["genre"]:
             raise GenreError(f"{path}, line {number}: path or genre is empty; fill it in or remove the line")
-    return Corpus([Track(path.parent / row["path"], row["genre"], row.get("artist") or None) for row in rows])
+        first = seen.setdefault(path.parent / row["path"], number)
+        if first != number:
+            raise GenreError(f"{path}, line {number}: {row['path']} stands on line {first} already; remove one of them")
+    return Corpus([Track(path.parent / row["path"], row["genre"], row.get("artist") or None) for _, row in rows])

@@ -71,7 +71,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value in {"evaluation_segments": evaluation_segments, "batch_size": batch_size}.items():
+        for name, value in {
+            "evaluation_segments": evaluation_segments,
+            "batch_size": batch_size,
+            "crops_per_track": crops_per_track,
+        }.items():
             if value < 1:
                 raise GenreError(f"{name} must be at least 1; found {value}")
         if segment_seconds * features.sample_rate < 1:
@@ -281,7 +285,12 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 else:
                     yield torch.from_numpy(samples)
 
-        self.features.cpu().measure(waveforms())
+        try:
+            self.features.cpu().measure(waveforms())
+        except GenreError as error:
+            if all(tracks[index].path in self.bad_files for index in picked):
+                raise GenreError(f"every file of the train split is bad; one is {self._first_bad()}") from error
+            raise
 
     def _note_faults(self, batch: Batch, side: Side) -> None:
         for index, reason in batch.faults.items():

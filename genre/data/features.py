@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 import torch
 import torchaudio.functional
 from torch import Tensor, nn
-from torchaudio.transforms import MelScale
+from torchaudio.functional import melscale_fbanks
 
 from genre.errors import GenreError
 
@@ -73,7 +73,10 @@ class Feature(nn.Module, ABC):
             raise GenreError("no readable train track to measure the features' mean and standard deviation on")
         mean = total / count
         std = (squares / count - mean.square()).clamp(min=1e-6).sqrt()
-        self.set_statistics(mean.float().tolist(), std.float().tolist())
+        self.set_statistics(
+            mean.float().tolist() if self.mean is None else self.mean,
+            std.float().tolist() if self.std is None else self.std,
+        )
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(…, samples)`` to ``(…, frequency, time)`` in float32."""
@@ -157,7 +160,7 @@ class MelSpectrogram(Feature):
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
         self.power = _Power(n_fft, win_length, hop_length)
-        self.filterbank = MelScale(n_mels, sample_rate, f_min, f_max, n_fft // 2 + 1, norm, mel_scale)
+        self.filterbank = _MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
         return _decibels(self.filterbank(self.power(waveform)), self.top_db)
@@ -207,12 +210,38 @@ class MFCC(Feature):
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
         self.n_mfcc = n_mfcc
         self.power = _Power(n_fft, win_length, hop_length)
-        self.filterbank = MelScale(n_mels, sample_rate, f_min, f_max, n_fft // 2 + 1, norm, mel_scale)
+        self.filterbank = _MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
         self.register_buffer("basis", torchaudio.functional.create_dct(n_mfcc, n_mels, "ortho"), persistent=False)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
         decibels = _decibels(self.filterbank(self.power(waveform)), self.top_db)
         return self.basis.T @ decibels  # (coefficients, bands) @ (clips, bands, time)
+
+
+class _MelBank(nn.Module):
+    """``(clips, n_fft // 2 + 1, time)`` to ``(clips, n_mels, time)``; exact also where rate or ``n_fft`` is odd."""
+
+    weights: Tensor
+
+    def __init__(
+        self,
+        n_mels: int,
+        sample_rate: int,
+        f_min: float,
+        f_max: float | None,
+        n_fft: int,
+        norm: MelNorm,
+        mel_scale: MelScaleName,
+    ) -> None:
+        super().__init__()
+        # Torchaudio places n bins from 0 to sample_rate // 2, which is right for even numbers only: asked for the bins
+        # up to the rate itself, it hits every multiple of sample_rate / n_fft.
+        top = sample_rate / 2 if f_max is None else f_max
+        bank = melscale_fbanks(n_fft + 1, f_min, top, n_mels, 2 * sample_rate, norm, mel_scale)
+        self.register_buffer("weights", bank[: n_fft // 2 + 1].T.contiguous(), persistent=False)
+
+    def forward(self, power: Tensor) -> Tensor:
+        return self.weights @ power
 
 
 class _Power(nn.Module):

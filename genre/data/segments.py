@@ -84,20 +84,17 @@ class _Segments:
     def __init__(self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int) -> None:
         self.tracks, self.targets = tracks, targets
         self.sample_rate, self.samples = sample_rate, samples
-        self.faults: dict[int, str] = {}
 
     def read(self, draw: Draw, segment: int) -> Segment:
         """The segment, or silence with a fault."""
-        if draw.track not in self.faults:
-            try:
-                samples = read_segment(self.tracks[draw.track].path, self.sample_rate, self.samples, draw.position)
-                waveform = torch.from_numpy(samples).unsqueeze(0)
-                return Segment(waveform, self.targets[draw.track], draw.track, segment, draw.seed, True, {})
-            except AudioError as error:
-                self.faults[draw.track] = error.reason
-        silence = torch.zeros(1, self.samples)
-        faults = {draw.track: self.faults[draw.track]}
-        return Segment(silence, self.targets[draw.track], draw.track, segment, draw.seed, False, faults)
+        faults: dict[int, str] = {}
+        try:
+            samples = read_segment(self.tracks[draw.track].path, self.sample_rate, self.samples, draw.position)
+            waveform = torch.from_numpy(samples).unsqueeze(0)
+        except AudioError as error:
+            faults[draw.track] = error.reason
+            waveform = torch.zeros(1, self.samples)
+        return Segment(waveform, self.targets[draw.track], draw.track, segment, draw.seed, not faults, faults)
 
 
 class TrainSegments(_Segments, Dataset[Segment]):
@@ -194,10 +191,11 @@ class TrainSampler(DistributedSampler[Draw]):
 
     def _balanced(self, random: np.random.Generator) -> np.ndarray:
         genres = np.unique(self.targets)
-        share = -(-self.draws // len(genres))
+        shares = np.full(len(genres), self.draws // len(genres))
+        shares[: self.draws % len(genres)] += 1
         picks = []
-        for genre in genres:
+        for genre, share in zip(genres, random.permutation(shares), strict=True):
             tracks = np.flatnonzero(self.targets == genre)
             turns = [random.permutation(tracks) for _ in range(-(-share // len(tracks)))]
             picks.append(np.concatenate(turns)[:share])
-        return random.permutation(np.concatenate(picks))[: self.draws]
+        return random.permutation(np.concatenate(picks))

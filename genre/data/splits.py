@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import ClassVar, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from genre.data.track import SIDES, Corpus, Side, Track
@@ -15,8 +14,10 @@ from genre.errors import GenreError
 
 log = logging.getLogger(__name__)
 
-#: Random divisions of the artists of which the best one is taken.
-ARTIST_DRAWS = 1000
+#: Random divisions of a genre's artists, of which the first one is taken that is off by no more than this share of the
+#: genre's tracks, or else the best: always the best, and every seed would give the same split.
+ARTIST_DRAWS = 100
+ARTIST_SLACK = 0.03
 
 Partition: TypeAlias = dict[Side, list[Track]]
 
@@ -82,6 +83,8 @@ class StratifiedSplit(Split):
         self.validation, self.test, self.by_artist, self.seed = validation, test, by_artist, seed
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
+        if not self.by_artist:
+            _check_counts(corpus.tracks, 3 if self.test else 2)
         rest, test = self._cut(corpus.tracks, self.test)
         train, validation = self._cut(rest, self.validation / (1 - self.test))
         return {"train": train, "validation": validation, "test": test}
@@ -92,10 +95,12 @@ class StratifiedSplit(Split):
             return tracks, []
         if self.by_artist:
             return _cut_artists(tracks, share, self.seed)
-        _check_counts(tracks, 2)
         try:
             rest, cut = train_test_split(
-                tracks, test_size=share, random_state=self.seed, stratify=[track.genre for track in tracks]
+                tracks,
+                test_size=max(1, round(share * len(tracks))),
+                random_state=self.seed,
+                stratify=[track.genre for track in tracks],
             )
         except ValueError as error:
             raise GenreError(f"{len(tracks)} tracks are too few for a stratified split: {error}") from None
@@ -133,20 +138,37 @@ def groups(tracks: Sequence[Track]) -> list[str]:
 
 
 def _cut_artists(tracks: list[Track], share: float, seed: int) -> tuple[list[Track], list[Track]]:
-    """Cuts off whole artists so that each genre loses close to ``share`` of its tracks: the best of many draws."""
-    artists = groups(tracks)
-    if len(set(artists)) < 2:
-        raise GenreError(f"all {len(tracks)} tracks are of one artist; a split by artist needs more")
-    names, genres = np.unique([track.genre for track in tracks], return_inverse=True)
-    wanted = share * np.bincount(genres)
-    draws = GroupShuffleSplit(ARTIST_DRAWS, test_size=share, random_state=seed).split(genres, genres, artists)
+    """Cuts off whole artists so that each genre loses close to ``share`` of its tracks: the best of many draws.
 
-    def distance(draw: tuple[NDArray[np.intp], NDArray[np.intp]]) -> float:
-        found = np.bincount(genres[draw[1]], minlength=len(names))
-        return float((np.abs(found - wanted) / wanted).sum())
-
-    outside, inside = min(draws, key=distance)
-    return [tracks[i] for i in np.sort(outside)], [tracks[i] for i in np.sort(inside)]
+    Genre by genre, since a draw over all of them suits some and fails others; an artist of several genres goes with
+    the first. A genre with two artists or more keeps one and loses one.
+    """
+    artists, genres = np.array(groups(tracks)), np.array([track.genre for track in tracks])
+    random = np.random.RandomState(seed)
+    placed: set[str] = set()
+    cut: set[str] = set()
+    for genre in np.unique(genres):
+        of_genre = genres == genre
+        free = np.flatnonzero(of_genre & ~np.isin(artists, list(placed)))
+        wanted = share * of_genre.sum() - np.isin(artists[of_genre], list(cut)).sum()
+        placed |= set(artists[free])
+        count = len(np.unique(artists[free]))
+        sizes = range(1, min(count - 1, max(1, round(2 * share * count))) + 1)
+        candidates = [
+            inside
+            for size in sizes
+            for _, inside in GroupShuffleSplit(
+                ARTIST_DRAWS // len(sizes) + 1, test_size=size, random_state=random
+            ).split(free, groups=artists[free])
+        ]
+        if candidates and wanted > 0:
+            best = min(candidates, key=lambda inside: abs(len(inside) - wanted))
+            close = [inside for inside in candidates if abs(len(inside) - wanted) <= ARTIST_SLACK * of_genre.sum()]
+            cut |= set(artists[free[close[0] if close else best]])
+    inside = [track for track, artist in zip(tracks, artists, strict=True) if artist in cut]
+    if not inside:
+        raise GenreError(f"{len(placed)} artist(s) are too few for a split by artist: no genre has two of them")
+    return [track for track, artist in zip(tracks, artists, strict=True) if artist not in cut], inside
 
 
 def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: int) -> tuple[list[Track], list[Track]]:
@@ -156,6 +178,8 @@ def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: 
         artists = groups(tracks)
         if len(set(artists)) < folds:
             raise GenreError(f"{len(set(artists))} artists cannot be split into {folds} folds; use fewer folds")
+        if max(Counter(genres).values()) < folds:
+            raise GenreError(f"no genre has as many as {folds} tracks, one for each fold; use fewer folds")
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(genres, genres, artists)
     else:
         _check_counts(tracks, folds)
