@@ -1,9 +1,11 @@
 """From a folder of audio to batches of features."""
 
 from genre.data.augment import Gain, Mixup, SpecAugment, TimeShift
+from genre.data.ballroom import Ballroom
 from genre.data.csv_list import CSV
 from genre.data.datamodule import GenreDataModule
 from genre.data.features import MFCC, Feature, MelSpectrogram, Spectrogram
+from genre.data.fma import FMA
 from genre.data.folder import Folder
 from genre.data.gtzan import GTZAN
 from genre.data.splits import KFoldSplit, OfficialSplit, Split, StratifiedSplit
@@ -12,8 +14,10 @@ from genre.data.track import Corpus, Track
 
 __all__ = [
     "CSV",
+    "FMA",
     "GTZAN",
     "MFCC",
+    "Ballroom",
     "Corpus",
     "Feature",
     "Folder",

@@ -11,7 +11,9 @@ import pytest
 import genre.data
 from genre.data import (
     CSV,
+    FMA,
     GTZAN,
+    Ballroom,
     Corpus,
     Folder,
     GenreDataModule,
@@ -72,10 +74,24 @@ def corpora(gtzan: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory)
     listed = tmp_path_factory.mktemp("csv") / "tracks.csv"
     rows = [f"{genre}/{n}.wav,{genre},{f'{genre}{n // 3}' if n < 9 else ''}" for genre in "abc" for n in range(15)]
     listed.write_text("\n".join(["path,genre,artist", *rows]))
+    fma, ballroom = tmp_path_factory.mktemp("fma"), tmp_path_factory.mktemp("ballroom")
+    columns = [",artist,set,set,track", ",id,split,subset,genre_top", "track_id,,,,"]
+    sides = ("training", "training", "training", "validation", "test")
+    rows = [f"{n},{n % 15},{sides[n % 5]},small,{'abc'[n % 3]}" for n in range(45)]
+    (fma / "fma_metadata").mkdir()
+    (fma / "fma_metadata" / "tracks.csv").write_text("\n".join([*columns, *rows]))
+    (fma / "fma_small" / "000").mkdir(parents=True)
+    for number in range(45):
+        (fma / "fma_small" / "000" / f"{number:06d}.mp3").touch()
+    for dance in ("Jive", "Samba", "Waltz"):
+        (ballroom / dance).mkdir()
+        for number in range(15):
+            (ballroom / dance / f"Albums-Latin_Jam-{number:02d}.wav").touch()
     small = functools.partial(write_corpus, tracks_per_genre=10, artists_per_genre=5, seconds=0.05)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genre.data.synthetic.write_corpus", small)
         roots = {GTZAN: gtzan, Folder: folder, CSV: listed, Synthetic: tmp_path_factory.mktemp("synthetic")}
+        roots |= {FMA: fma, Ballroom: ballroom}
         return {kind: kind(root, Spectrogram(), OfficialSplit()).corpus for kind, root in roots.items()}
 
 
@@ -87,7 +103,7 @@ def test_nothing_is_left_out(corpora: dict[type[GenreDataModule], Corpus]) -> No
     assert splits == {name.partition(" ")[0] for name in SPLITS}
 
 
-@pytest.mark.parametrize("data", [GTZAN, Folder, CSV, Synthetic])
+@pytest.mark.parametrize("data", [GTZAN, FMA, Ballroom, Folder, CSV, Synthetic])
 class TestEverySplitOfEveryDataSet:
     @pytest.fixture
     def corpus(self, corpora: dict[type[GenreDataModule], Corpus], data: type[GenreDataModule]) -> Corpus:
@@ -99,7 +115,7 @@ class TestEverySplitOfEveryDataSet:
         self, corpus: Corpus, data: type[GenreDataModule], name: str, seed: int
     ) -> None:
         split = SPLITS[name](seed)
-        if name == "OfficialSplit" and data is not GTZAN:
+        if name == "OfficialSplit" and data not in (GTZAN, FMA):
             with pytest.raises(GenreError, match="no official split"):
                 split(corpus)
             return
