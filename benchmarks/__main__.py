@@ -1,7 +1,10 @@
 """Prints every benchmark's table."""
 
 import logging
+import os
 import warnings
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 
 import torch
 from rich.console import Console
@@ -15,8 +18,12 @@ for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
 table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} threads")
 table.add_column("what")
 table.add_column("figure", justify="right")
-for part in (features, fit_loop, indrnn):
+for part in (features, fit_loop):
     for row in part.rows():
         table.add_row(*row)
     table.add_section()
 Console().print(table)
+recurrence = Table(*indrnn.HEADER, title="forward + backward, 5 layers of 128 units, batch 32")
+for cells in indrnn.rows():
+    recurrence.add_row(*cells)
+Console().print(recurrence)

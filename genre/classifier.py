@@ -26,6 +26,7 @@ CHECKPOINT_FORMAT = 1
 class GenreClassifier(pl.LightningModule):
     """Trains a network on segments with cross-entropy and scores it on tracks.
 
+    A network with a method ``penalty``, such as :class:`~genre.models.KhameesMLP`, has it added to the training loss.
     Logs ``train_loss`` and ``train_accuracy`` (of segments) and, after ``val_`` and ``test_``, ``loss`` (of segments)
     and ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc`` (of tracks, see :func:`genre.metrics.score`).
 
@@ -106,6 +107,9 @@ class GenreClassifier(pl.LightningModule):
         """One step on a batch of random crops."""
         logits = self(batch.inputs).float()
         loss = F.cross_entropy(logits, batch.targets, weight=self.loss_weights, label_smoothing=self.label_smoothing)
+        penalty = getattr(self.network, "penalty", None)  # the L2 term of networks whose paper has one
+        if penalty is not None:
+            loss = loss + penalty()
         targets = batch.targets.argmax(1) if batch.targets.is_floating_point() else batch.targets
         accuracy = (logits.argmax(1) == targets).float().mean()
         size = len(targets)

@@ -1,6 +1,7 @@
 """The command line: ``genre VERB …``. Importing this is cheap; a verb imports what it needs when it runs."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ PREDICT = "name the genre of audio files with a checkpoint"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line; exits with status 1 for bad data and 2 for a bad command."""
+    # Read when torch is imported. Beside other programs, threads that wait by spinning make a step many times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         sys.exit(_run(arguments))

@@ -1,8 +1,11 @@
 """Small corpora of generated audio, in the layouts that people have."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
 
 import numpy as np
 import pytest

@@ -57,7 +57,7 @@ MISTAKES = {
     "no official split": (["--data.split=genre.data.OfficialSplit"], 1, "has no official split"),
     "missing weights": (["--model.network=ResNet18", "--model.network.pretrained=/no.pth"], 1, "/no.pth is no file"),
     "no backbone": (["--trainer.callbacks+=genre.LinearProbe"], 1, "SpectralCNN has no backbone"),
-    "too few rows": (["--data.features.n_mels=16"], 1, "found 16 rows"),
+    "too few rows": (["--data.features.n_mels=16"], 1, "found 16 bands"),
 }
 
 

@@ -1,7 +1,31 @@
 """The networks: plain ``nn.Module``s from ``(B, 1, frequency, time)`` to ``(B, classes)`` logits."""
 
+from genre.models.bbnn import BBNN
+from genre.models.cnn import GaitanouCNN, KhameesCNN
+from genre.models.crnn import ChoiCRNN, GaitanouCRNN
 from genre.models.efficientnet import EfficientNetV2S
+from genre.models.indrnn import IndRNN
+from genre.models.mlp import KhameesMLP
 from genre.models.resnet import ResNet18
+from genre.models.rnn import KhameesLSTM, WuRNN
 from genre.models.spectral_cnn import SpectralCNN
+from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
 
-__all__ = ["EfficientNetV2S", "ResNet18", "SpectralCNN"]
+__all__ = [
+    "BBNN",
+    "ChoiCRNN",
+    "EfficientNetV2S",
+    "GaitanouCNN",
+    "GaitanouCRNN",
+    "IndRNN",
+    "KhameesCNN",
+    "KhameesLSTM",
+    "KhameesMLP",
+    "ResNet18",
+    "SpectralCNN",
+    "WuRNN",
+    "YaacobCNN1D",
+    "YaacobCNN2D",
+    "YaacobCRNN",
+    "YaacobRNN",
+]

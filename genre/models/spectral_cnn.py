@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genre.errors import GenreError
+from genre.models.sizes import need_at_least
 
 
 class SpectralCNN(nn.Module):
@@ -41,11 +41,7 @@ class SpectralCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, frequency, time)`` to ``(B, num_classes)`` logits."""
-        if min(x.shape[-2:]) < 32:
-            raise GenreError(
-                f"SpectralCNN halves its input five times: found {x.shape[-2]} rows and {x.shape[-1]} frames, "
-                "expected at least 32 of each; use more rows or longer segments"
-            )
+        need_at_least(self, x.shape[-2:], bands=32, frames=32)  # it is halved five times
         x = self.blocks(self.input_norm(x))  # (B, 64, frequency // 32, time // 32)
         x = F.adaptive_avg_pool2d(x, 1).flatten(1)  # (B, 64)
         logits: Tensor = self.dense(x)

@@ -22,7 +22,12 @@ def imagenet() -> nn.Module:
 
 @pytest.mark.parametrize(
     ("network", "channels", "parameters"),
-    [(ResNet18, 1, 11_175_370), (ResNet18, 3, 11_181_642), (EfficientNetV2S, 1, 20_189_866), (EfficientNetV2S, 3, 20_190_298)],
+    [
+        (ResNet18, 1, 11_175_370),
+        (ResNet18, 3, 11_181_642),
+        (EfficientNetV2S, 1, 20_189_866),
+        (EfficientNetV2S, 3, 20_190_298),
+    ],
 )
 def test_published_counts(network: type[nn.Module], channels: int, parameters: int) -> None:
     assert count(network(10, pretrained=False, in_channels=channels)) == parameters
