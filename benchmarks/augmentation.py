@@ -5,6 +5,7 @@ features; no augmentation may take longer than 1.5 steps, but for the pitch shif
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,7 @@ def rows() -> list[tuple[str, str]]:
     ]
     candidates: dict[str, Callable[[], object]] = {"step": _step()}
     for augment in augmentations:
-        candidates[type(augment).__name__] = lambda augment=augment: augment(waveforms)
+        candidates[type(augment).__name__] = partial(augment, waveforms)
     seconds = medians(candidates, rounds=9)
     milliseconds = {name: value / CLIPS * 1000 for name, value in seconds.items()}
     step = milliseconds.pop("step")

@@ -18,7 +18,8 @@ from genre import plots
 from genre._version import __version__
 from genre.classifier import GenreClassifier
 from genre.data.audio import AudioError, read_segment
-from genre.data.datamodule import GenreDataModule, shared_artists
+from genre.data.datamodule import GenreDataModule
+from genre.data.splits import shared_artists
 from genre.metrics import SCORES, TrackPredictions, intervals, score, score_genres
 
 
@@ -157,12 +158,13 @@ def _write_predictions(path: Path, predictions: TrackPredictions, genres: list[s
     tracks = data.tracks(data.test_side)
     with path.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)
-        writer.writerow(["path", "genre", "artist", "predicted", "probability", *genres])
+        writer.writerow(["path", "genre", "artist", "start", "predicted", "probability", *genres])
         for index, target, row in zip(*(part.tolist() for part in predictions[:3]), strict=True):
             best = max(range(len(genres)), key=row.__getitem__)
             track = tracks[index]
+            start = f"{track.excerpt[0]:g}" if track.excerpt else ""
             values = [f"{value:.6f}" for value in (row[best], *row)]
-            writer.writerow([track.path, genres[target], track.artist or "", genres[best], *values])
+            writer.writerow([track.path, genres[target], track.artist or "", start, genres[best], *values])
 
 
 def _draw_inputs(path: Path, data: GenreDataModule) -> None:
@@ -170,7 +172,7 @@ def _draw_inputs(path: Path, data: GenreDataModule) -> None:
     for track in data.tracks(data.test_side):
         if track.genre not in inputs:
             try:
-                samples = read_segment(track.path, data.features.sample_rate, data.samples, 0.5)
+                samples = read_segment(track.path, data.features.sample_rate, data.samples, 0.5, track.excerpt)
             except AudioError:
                 continue
             inputs[track.genre] = data.features.cpu()(torch.from_numpy(samples)).numpy()

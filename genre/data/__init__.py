@@ -8,9 +8,10 @@ from genre.data.features import MFCC, Feature, MelSpectrogram, Spectrogram
 from genre.data.fma import FMA
 from genre.data.folder import Folder
 from genre.data.gtzan import GTZAN
-from genre.data.splits import KFoldSplit, OfficialSplit, Split, StratifiedSplit
+from genre.data.splits import KFoldSplit, OfficialSplit, SegmentSplit, Split, StratifiedSplit
 from genre.data.synthetic import Synthetic
 from genre.data.track import Corpus, Track
+from genre.data.waveform_augment import Delay, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse
 
 __all__ = [
     "CSV",
@@ -19,14 +20,22 @@ __all__ = [
     "MFCC",
     "Ballroom",
     "Corpus",
+    "Delay",
     "Feature",
     "Folder",
     "Gain",
     "GenreDataModule",
+    "HighLowPass",
     "KFoldSplit",
     "MelSpectrogram",
     "Mixup",
+    "Noise",
     "OfficialSplit",
+    "PitchShift",
+    "PolarityInversion",
+    "Reverb",
+    "Reverse",
+    "SegmentSplit",
     "SpecAugment",
     "Spectrogram",
     "Split",

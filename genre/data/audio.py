@@ -54,7 +54,9 @@ def probe(path: Path) -> AudioInfo:
         return AudioInfo(file.frames, file.samplerate)
 
 
-def read_segment(path: Path, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:
+def read_segment(
+    path: Path, sample_rate: int, samples: int, position: float, excerpt: tuple[float, float] | None = None
+) -> NDArray[np.float32]:
     """Decodes one segment, and no more of the file than that.
 
     Args:
@@ -62,6 +64,7 @@ def read_segment(path: Path, sample_rate: int, samples: int, position: float) ->
         sample_rate: The rate of the result in hertz.
         samples: The length of the result in samples at that rate.
         position: Where the segment starts: 0 is the track's beginning, 1 the last possible start.
+        excerpt: First and last second of the file that count as the track; ``None``: all of it.
 
     Returns:
         ``(samples,)``: the mean of the channels. A track shorter than the segment is repeated, since silence in
@@ -74,9 +77,11 @@ def read_segment(path: Path, sample_rate: int, samples: int, position: float) ->
         rate = file.samplerate
         wanted = -(-samples * rate // sample_rate)
         try:
-            frames = _read(file, wanted, position, file.frames)
-            if len(frames) < min(wanted, file.frames):  # the header promises more than there is
-                frames = _read(file, wanted, position, _count(path, path.stat().st_mtime_ns))
+            first, last = (0, file.frames) if excerpt is None else (round(second * rate) for second in excerpt)
+            wanted = min(wanted, last - first)
+            frames = _read(file, wanted, position, first, last)
+            if len(frames) < wanted:  # the header promises more than there is
+                frames = _read(file, wanted, position, first, min(last, _count(path, path.stat().st_mtime_ns)))
         except soundfile.SoundFileError as error:
             raise AudioError(path, f"undecodable ({error})") from None
     if not len(frames):
@@ -104,8 +109,8 @@ def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
     return [0.5] if count == 1 else [float(position) for position in np.linspace(0, 1, count)]
 
 
-def _read(file: soundfile.SoundFile, wanted: int, position: float, total: int) -> NDArray[np.float32]:
-    file.seek(round(position * max(0, total - wanted)))
+def _read(file: soundfile.SoundFile, wanted: int, position: float, first: int, last: int) -> NDArray[np.float32]:
+    file.seek(first + round(position * max(0, last - first - wanted)))
     frames: NDArray[np.float32] = file.read(wanted, dtype="float32", always_2d=True)
     return frames
 

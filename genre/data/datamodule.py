@@ -3,7 +3,6 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,15 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from genre.data.audio import AudioError, AudioInfo, probe, read_segment, spread
+from genre.data.audio import AudioError, read_segment, spread
 from genre.data.augment import Mixup
 from genre.data.features import Feature
+from genre.data.scan import BadFiles, Readable, scan
 from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
 from genre.data.splits import Partition, Split
-from genre.data.track import SIDES, Corpus, Side, Track
+from genre.data.track import Corpus, Side, Track
 from genre.errors import GenreError
 from genre.spec import Spec, describe
 
@@ -32,7 +32,8 @@ MEASURED_TRACKS = 200
 class GenreDataModule(pl.LightningDataModule, ABC):
     """Turns a root folder into batches of features; a data set is a subclass that reads the tracks.
 
-    Training draws random crops; evaluation reads segments spread evenly over each track, the same ones every time.
+    Training draws random crops, or all of a track's non-overlapping segments; evaluation reads segments spread evenly
+    over each track, the same ones every time.
     Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`.
 
     Args:
@@ -43,6 +44,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         evaluation_segments: The largest number of segments that a track is scored on.
         batch_size: Segments in a batch.
         crops_per_track: Random crops of each train track in an epoch.
+        fixed_segments: In place of random crops, train on the non-overlapping segments of every train track.
         balanced: Draw every genre equally often in training.
         augment_waveform: Modules on ``(B, 1, samples)``, applied in training only.
         augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
@@ -63,6 +65,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         evaluation_segments: int = 10,
         batch_size: int = 32,
         crops_per_track: int = 1,
+        fixed_segments: bool = False,
         balanced: bool = False,
         augment_waveform: Sequence[nn.Module] = (),
         augment_spectrogram: Sequence[nn.Module] = (),
@@ -84,12 +87,13 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.features, self.split = features, split
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
+        self.fixed_segments = fixed_segments
         self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
         self.mixup = mixup
         self.num_workers, self.seed = num_workers, seed
-        self.bad_files: dict[Path, str] = {}
+        self.bad_files = BadFiles()
         self._epoch = 0
-        self._readable: dict[Side, tuple[list[Track], list[AudioInfo]]] = {}
+        self._readable: dict[Side, list[Readable]] = {}
 
     @abstractmethod
     def read_corpus(self) -> Corpus:
@@ -145,7 +149,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         Raises:
             GenreError: Every file of the side is bad.
         """
-        return self._scan(side)[0]
+        return [readable.track for readable in self._scan(side)]
 
     @property
     def samples(self) -> int:
@@ -163,22 +167,14 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Segment]:
         """Random crops, drawn as a function of seed and epoch."""
-        tracks = self.tracks("train")
+        tracks = self._train_tracks()
         dataset = TrainSegments(tracks, self._targets(tracks), self.features.sample_rate, self.samples)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
         # Lightning tells the sampler its epoch after the workers have begun to read: too late for a resumed fit.
         sampler.set_epoch(self._epoch)
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            drop_last=len(sampler) > self.batch_size,  # batch norm cannot train on a last batch of one
-            collate_fn=collate,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+        # Batch norm cannot train on a last batch of one.
+        return self._loader(dataset, sampler, drop_last=len(sampler) > self.batch_size)
 
     def val_dataloader(self) -> DataLoader[Segment]:
         """The fixed segments of the validation tracks."""
@@ -192,14 +188,14 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """Waveforms to features, in float32, on the device; in training with augmentation."""
         assert self.trainer is not None
         training = bool(self.trainer.training)
-        self._note_faults(batch, "train" if training else "test" if self.trainer.testing else "validation")
+        self._note_faults(batch, "train" if training else self.test_side if self.trainer.testing else "validation")
         if not self.features.measured:
             self._measure_features()
         self.features.to(batch.inputs.device)
         if not training:
             return batch._replace(inputs=self.features(batch.inputs))
         if batch.faults and not batch.valid.all():
-            raise GenreError(f"every file of the train split is bad; one is {self._first_bad()}")
+            raise GenreError(f"every file of the train split is bad; one is {self.bad_files.first()}")
         # From here to the end of the step all that is random, dropout too, follows from seed and step: a resumed
         # fit repeats it without any generator's state being saved.
         torch.manual_seed(batch.seed)
@@ -237,38 +233,48 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self._epoch = int(state_dict["epoch"])
 
     def _evaluation_dataloader(self, side: Side) -> DataLoader[Segment]:
-        tracks, infos = self._scan(side)
-        positions = [spread(info.seconds, self.segment_seconds, self.evaluation_segments) for info in infos]
+        found = self._scan(side)
+        tracks = [readable.track for readable in found]
+        positions = [spread(readable.seconds, self.segment_seconds, self.evaluation_segments) for readable in found]
         rate = self.features.sample_rate
         dataset = EvaluationSegments(tracks, self._targets(tracks), positions, rate, self.samples)
+        return self._loader(dataset)
+
+    def _loader(
+        self, dataset: Dataset[Segment], sampler: TrainSampler | None = None, drop_last: bool = False
+    ) -> DataLoader[Segment]:
         return DataLoader(
             dataset,
             batch_size=self.batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
             collate_fn=collate,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
 
+    def _train_tracks(self) -> list[Track]:
+        """What the train loader draws from: the train tracks, or the fixed segments of them."""
+        if not self.fixed_segments:
+            return self.tracks("train")
+        found = self._scan("train")
+        return [segment for track, seconds in found for segment in track.cut(seconds, self.segment_seconds)]
+
     def _targets(self, tracks: Sequence[Track]) -> list[int]:
         classes = {genre: index for index, genre in enumerate(self.genres)}
         return [classes[track.genre] for track in tracks]
 
-    def _scan(self, side: Side) -> tuple[list[Track], list[AudioInfo]]:
+    def _scan(self, side: Side) -> list[Readable]:
         """Reads the headers of a side once, and drops the files that have none."""
         if side not in self._readable:
-            tracks = self.partition[side]
-            with ThreadPoolExecutor() as pool:
-                infos = list(pool.map(_probe, tracks))
-            good = [(track, info) for track, info in zip(tracks, infos, strict=True) if isinstance(info, AudioInfo)]
-            for track, info in zip(tracks, infos, strict=True):
-                if isinstance(info, str):
-                    self._note_bad(track, info)
-            if not good:
+            found = scan(self.partition[side], self.bad_files)
+            if not found:
+                count = len(self.partition[side])
                 raise GenreError(
-                    f"every file of the {side} split is bad ({len(tracks)} files); one is {self._first_bad()}"
+                    f"every file of the {side} split is bad ({count} files); one is {self.bad_files.first()}"
                 )
-            self._readable[side] = [track for track, _ in good], [info for _, info in good]
+            self._readable[side] = found
         return self._readable[side]
 
     def _measure_features(self) -> None:
@@ -279,9 +285,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         def waveforms() -> Any:
             for index in picked:
                 try:
-                    samples = read_segment(tracks[index].path, self.features.sample_rate, self.samples, 0.5)
+                    track, rate = tracks[index], self.features.sample_rate
+                    samples = read_segment(track.path, rate, self.samples, 0.5, track.excerpt)
                 except AudioError as error:
-                    self._note_bad(tracks[index], error.reason)
+                    self.bad_files.note(tracks[index].path, error.reason)
                 else:
                     yield torch.from_numpy(samples)
 
@@ -289,35 +296,13 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             self.features.cpu().measure(waveforms())
         except GenreError as error:
             if all(tracks[index].path in self.bad_files for index in picked):
-                raise GenreError(f"every file of the train split is bad; one is {self._first_bad()}") from error
+                raise GenreError(f"every file of the train split is bad; one is {self.bad_files.first()}") from error
             raise
 
     def _note_faults(self, batch: Batch, side: Side) -> None:
         for index, reason in batch.faults.items():
-            self._note_bad(self.tracks(self.test_side if side == "test" else side)[index], reason)
-
-    def _note_bad(self, track: Track, reason: str) -> None:
-        if track.path not in self.bad_files:
-            self.bad_files[track.path] = reason
-            log.warning("skipped %s: %s", track.path, reason)
-
-    def _first_bad(self) -> str:
-        path, reason = next(iter(self.bad_files.items()))
-        return f"{path}: {reason}"
-
-
-def shared_artists(partition: Partition) -> int:
-    """The number of artists that stand on more than one side: 0 under a grouped split."""
-    sides = [{track.artist for track in partition[side] if track.artist} for side in SIDES]
-    train, validation, test = sides
-    return len((train & validation) | (train & test) | (validation & test))
-
-
-def _probe(track: Track) -> AudioInfo | str:
-    try:
-        return probe(track.path)
-    except AudioError as error:
-        return error.reason
+            tracks = self._train_tracks() if side == "train" else self.tracks(side)
+            self.bad_files.note(tracks[index].path, reason)
 
 
 def _without_statistics(spec: Spec) -> Spec:

@@ -89,7 +89,8 @@ class _Segments:
         """The segment, or silence with a fault."""
         faults: dict[int, str] = {}
         try:
-            samples = read_segment(self.tracks[draw.track].path, self.sample_rate, self.samples, draw.position)
+            track = self.tracks[draw.track]
+            samples = read_segment(track.path, self.sample_rate, self.samples, draw.position, track.excerpt)
             waveform = torch.from_numpy(samples).unsqueeze(0)
         except AudioError as error:
             faults[draw.track] = error.reason

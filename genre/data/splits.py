@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
+from genre.data.scan import BadFiles, scan
 from genre.data.track import SIDES, Corpus, Side, Track
 from genre.errors import GenreError
 
@@ -132,9 +133,41 @@ class KFoldSplit(Split):
         return {"train": train, "validation": validation, "test": test}
 
 
+class SegmentSplit(Split):
+    """A random split of SEGMENTS, as Gaitanou et al. and Khamees et al. made it: to reproduce their figures only.
+
+    Segments of one track stand on every side, so the scores say how well a network recognises a recording that it was
+    trained on. Every result carries ``leaky: true``. A segment is scored by itself, as in the papers.
+
+    Args:
+        seconds: The length of a segment; ``data.segment_seconds`` should be the same.
+        validation: The share of segments that validates.
+        test: The share of segments that tests.
+        seed: The same seed gives the same split of the same corpus.
+    """
+
+    leaky = True
+
+    def __init__(self, seconds: float = 3.0, validation: float = 0.1, test: float = 0.2, seed: int = 0) -> None:
+        self.seconds = seconds
+        self.validation, self.test, self.seed = validation, test, seed
+
+    def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
+        log.warning("LEAKY split: segments of one track stand on both sides; for reproducing published figures only")
+        seconds = {found.track: found.seconds for found in scan(corpus.tracks, BadFiles())}  # a bad file stays whole
+        segments = [segment for track in corpus.tracks for segment in track.cut(seconds.get(track, 0.0), self.seconds)]
+        return StratifiedSplit(self.validation, self.test, seed=self.seed)(Corpus(segments))
+
+
 def groups(tracks: Sequence[Track]) -> list[str]:
     """The group of every track: its artist, or the track itself where the artist is unknown."""
     return [f"artist {track.artist}" if track.artist else f"track {track.path}" for track in tracks]
+
+
+def shared_artists(partition: Partition) -> int:
+    """The number of artists that stand on more than one side: 0 under a grouped split."""
+    train, validation, test = ({track.artist for track in partition[side] if track.artist} for side in SIDES)
+    return len((train & validation) | (train & test) | (validation & test))
 
 
 def _cut_artists(tracks: list[Track], share: float, seed: int) -> tuple[list[Track], list[Track]]:

@@ -1,7 +1,7 @@
 """Tracks and the corpus that they make."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,22 +11,36 @@ SIDES: tuple[Side, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Track:
-    """One recording.
+    """One recording, or an excerpt that is treated as one.
 
     Attributes:
         path: The audio file.
         genre: The name of its genre.
         artist: Who plays; ``None`` where unknown. Grouped splits keep an artist on one side.
+        excerpt: First and last second of the file that belong to it; ``None``: all of it.
     """
 
     path: Path
     genre: str
     artist: str | None = None
+    excerpt: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
         """The file's name without its ending, such as ``blues.00000``."""
         return self.path.stem
+
+    def cut(self, duration: float, seconds: float) -> "list[Track]":
+        """Non-overlapping excerpts of equal length; a track shorter than that, or an excerpt, stays whole.
+
+        Args:
+            duration: The duration of the track in seconds.
+            seconds: The length of an excerpt.
+        """
+        count = int(duration / seconds + 1e-6)
+        if count == 0 or self.excerpt is not None:
+            return [self]
+        return [replace(self, excerpt=(index * seconds, (index + 1) * seconds)) for index in range(count)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 import genre.data
 from genre.data import (
@@ -19,6 +21,7 @@ from genre.data import (
     GenreDataModule,
     KFoldSplit,
     OfficialSplit,
+    SegmentSplit,
     Spectrogram,
     Split,
     StratifiedSplit,
@@ -296,3 +299,25 @@ class TestErrors:
         with pytest.raises(GenreError, match=message) as caught:
             split(corpus)
         assert "\n" not in str(caught.value)
+
+
+class TestSegmentSplit:
+    """The leaky one: segments of a track on both sides, no segment twice."""
+
+    def test_cuts_tracks_into_segments(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        tracks = []
+        for name in "ab":
+            for number in range(4):
+                path = tmp_path / f"{name}{number}.wav"
+                soundfile.write(path, np.zeros(round(8000 * (30.0 if number else 2.0))), 8000)
+                tracks.append(Track(path, name, f"artist {number}"))
+        partition = SegmentSplit(seconds=3.0, validation=0.1, test=0.2)(Corpus(tracks))
+        segments = [track for side in SIDES for track in partition[side]]
+        assert len(segments) == len(set(segments)) == 2 * (3 * 10 + 1)
+        assert {side: len(partition[side]) for side in SIDES} == {"train": 44, "validation": 6, "test": 12}
+        assert shared(partition, lambda track: track.path)
+        assert sum(track.excerpt is None for track in segments) == 2
+        of_one = sorted(track.excerpt for track in segments if track.name == "a1" and track.excerpt)
+        assert of_one == [(3.0 * index, 3.0 * index + 3.0) for index in range(10)]
+        assert SegmentSplit.leaky
+        assert [record.message[:11] for record in caplog.records] == ["LEAKY split"]
