@@ -1,6 +1,10 @@
 """Decoding: any stretch of any audio file as float32 mono at a wanted rate."""
 
 import functools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +18,12 @@ from genre.errors import GenreError
 #: The endings that libsndfile decodes and that a folder is searched for.
 EXTENSIONS = frozenset({".wav", ".au", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus"})
 
+
+#: Frames decoded ahead of a segment of an mp3: two of its own frames.
+MP3_LEAD = 2304
+
+#: Held while the process's stderr leads nowhere.
+STDERR = threading.Lock()
 
 #: What libsndfile says where the header leaves the number of frames open, as that of a streamed FLAC does.
 UNKNOWN = 2**63 - 1
@@ -50,7 +60,7 @@ def probe(path: Path) -> AudioInfo:
     Raises:
         AudioError: The file is missing, undecodable, or holds no frame.
     """
-    with _open(path) as file:
+    with _quiet(path), _open(path) as file:
         return AudioInfo(file.frames, file.samplerate)
 
 
@@ -73,7 +83,7 @@ def read_segment(
     Raises:
         AudioError: The file is missing, undecodable, holds no frame there, or holds NaN or infinite samples.
     """
-    with _open(path) as file:
+    with _quiet(path), _open(path) as file:
         rate = file.samplerate
         wanted = -(-samples * rate // sample_rate)
         try:
@@ -110,9 +120,28 @@ def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
 
 
 def _read(file: soundfile.SoundFile, wanted: int, position: float, first: int, last: int) -> NDArray[np.float32]:
-    file.seek(first + round(position * max(0, last - first - wanted)))
-    frames: NDArray[np.float32] = file.read(wanted, dtype="float32", always_2d=True)
-    return frames
+    start = first + round(position * max(0, last - first - wanted))
+    # An mp3 frame builds on those before it: after a seek the first ones come out wrong, and are thrown away.
+    lead = min(start, MP3_LEAD) if file.format == "MP3" else 0
+    file.seek(start - lead)
+    frames: NDArray[np.float32] = file.read(lead + wanted, dtype="float32", always_2d=True)
+    return frames[lead:]
+
+
+@contextmanager
+def _quiet(path: Path) -> Iterator[None]:
+    """Keeps what the mp3 decoder, a C library, writes to stderr by itself from the user: its errors come back to us."""
+    if path.suffix.lower() != ".mp3":
+        yield
+        return
+    with STDERR, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -24,7 +24,7 @@ FORMATS = {
     "flac": (".flac", RATE, {"subtype": "PCM_16"}, 0),
     "ogg": (".ogg", RATE, {"subtype": "VORBIS"}, 0),
     "opus": (".opus", 24000, {"format": "OGG", "subtype": "OPUS"}, 0),
-    "mp3": (".mp3", RATE, {"bitrate_mode": "CONSTANT"}, 576),
+    "mp3": (".mp3", RATE, {"bitrate_mode": "CONSTANT"}, 0),
     "mp3-vbr": (".mp3", 44100, {"bitrate_mode": "VARIABLE"}, 0),
 }
 
@@ -140,7 +140,7 @@ class TestOnlyTheNeededStretch:
         soundfile.write(path, noise(2.0, rate), rate)
         probe(path)
         assert read_segment(path, RATE, 11025, 0.5).shape == (11025,)
-        assert decoded == [frames]
+        assert decoded == [frames + (2304 if ending == ".mp3" else 0)]  # two mp3 frames ahead, thrown away
 
     def test_is_decoded_of_an_hour(self, tmp_path: Path, decoded: list[int]) -> None:
         frames = 3600 * RATE
