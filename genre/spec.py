@@ -76,6 +76,18 @@ def build(spec: Spec, base: type[nn.Module], *args: object) -> nn.Module:
     return module
 
 
+def without(spec: Spec, *names: str) -> Spec:
+    """The same without some of its arguments."""
+    arguments = {name: value for name, value in spec["init_args"].items() if name not in names}
+    return {**spec, "init_args": arguments}
+
+
+def show(spec: Spec) -> str:
+    """As it would be written in Python."""
+    arguments = ", ".join(f"{name}={value!r}" for name, value in spec["init_args"].items())
+    return f"{spec['class_path'].rpartition('.')[2]}({arguments})"
+
+
 def _spec(kind: type, arguments: dict[str, Any]) -> Spec:
     for name, value in arguments.items():
         if not _is_plain(value):

@@ -21,7 +21,7 @@ from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler
 from genre.data.splits import Partition, Split
 from genre.data.track import Corpus, Side, Track
 from genre.errors import GenreError
-from genre.spec import Spec, describe
+from genre.spec import describe, show, without
 
 log = logging.getLogger(__name__)
 
@@ -74,19 +74,15 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value in {
-            "evaluation_segments": evaluation_segments,
-            "batch_size": batch_size,
-            "crops_per_track": crops_per_track,
-        }.items():
-            if value < 1:
-                raise GenreError(f"{name} must be at least 1; found {value}")
         if segment_seconds * features.sample_rate < 1:
             raise GenreError(f"segment_seconds must be positive; found {segment_seconds}")
         self.root = Path(root).expanduser()
         self.features, self.split = features, split
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
+        for name in ("evaluation_segments", "batch_size", "crops_per_track"):
+            if getattr(self, name) < 1:
+                raise GenreError(f"{name} must be at least 1; found {getattr(self, name)}")
         self.fixed_segments = fixed_segments
         self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
         self.mixup = mixup
@@ -223,10 +219,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         Raises:
             GenreError: The checkpoint was trained on other features.
         """
-        saved, here = state_dict["features"], describe(self.features)
-        if _without_statistics(saved) != _without_statistics(here):
+        saved = state_dict["features"]
+        theirs, ours = (without(spec, "mean", "std") for spec in (saved, describe(self.features)))
+        if theirs != ours:
             raise GenreError(
-                f"the checkpoint was trained on {_readable(saved)}, the data gives {_readable(here)}; "
+                f"the checkpoint was trained on {show(theirs)}, the data gives {show(ours)}; "
                 "pass the run's own config.yaml"
             )
         self.features.set_statistics(saved["init_args"]["mean"], saved["init_args"]["std"])
@@ -303,12 +300,3 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         for index, reason in batch.faults.items():
             tracks = self._train_tracks() if side == "train" else self.tracks(side)
             self.bad_files.note(tracks[index].path, reason)
-
-
-def _without_statistics(spec: Spec) -> Spec:
-    return {**spec, "init_args": {**spec["init_args"], "mean": None, "std": None}}
-
-
-def _readable(spec: Spec) -> str:
-    arguments = ", ".join(f"{k}={v}" for k, v in spec["init_args"].items() if k not in ("mean", "std"))
-    return f"{spec['class_path'].rpartition('.')[2]}({arguments})"
