@@ -32,9 +32,8 @@ MEASURED_TRACKS = 200
 class GenreDataModule(pl.LightningDataModule, ABC):
     """Turns a root folder into batches of features; a data set is a subclass that reads the tracks.
 
-    Training draws random crops, or all of a track's non-overlapping segments; evaluation reads segments spread evenly
-    over each track, the same ones every time.
-    Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`.
+    Training draws random crops, or a track's non-overlapping segments; evaluation reads segments spread evenly over each
+    track. Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`.
 
     Args:
         root: Where the data set lies.
@@ -83,9 +82,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
             if getattr(self, name) < 1:
                 raise GenreError(f"{name} must be at least 1; found {getattr(self, name)}")
-        self.fixed_segments = fixed_segments
         self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
-        self.mixup = mixup
+        self.fixed_segments, self.mixup = fixed_segments, mixup
         self.num_workers, self.seed = num_workers, seed
         self.bad_files = BadFiles()
         self._epoch = 0
