@@ -32,7 +32,7 @@ MEASURED_TRACKS = 200
 class GenreDataModule(pl.LightningDataModule, ABC):
     """Turns a root folder into batches of features; a data set is a subclass that reads the tracks.
 
-    Training draws random crops, or a track's non-overlapping segments; evaluation reads segments spread evenly over each
+    Training draws random crops, or a track's non-overlapping segments; evaluation reads segments spread evenly over a
     track. Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`.
 
     Args:
