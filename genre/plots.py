@@ -17,7 +17,7 @@ LINES = ("-", "--", ":", "-.")
 
 
 def plot_confusion_matrix(targets: NDArray[np.int64], predicted: NDArray[np.int64], genres: Sequence[str]) -> Figure:
-    """Tracks by genre (rows) and prediction (columns): counts, shaded by the share of the row."""
+    """What was scored, by genre (rows) and prediction (columns): counts, shaded by the share of the row."""
     size = len(genres)
     counts = np.zeros((size, size), dtype=int)
     np.add.at(counts, (targets, predicted), 1)
@@ -29,7 +29,7 @@ def plot_confusion_matrix(targets: NDArray[np.int64], predicted: NDArray[np.int6
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
     axes.set_xticks(range(size), genres, rotation=45, ha="right")
     axes.set_yticks(range(size), genres)
-    axes.set(xlabel="predicted genre", ylabel="true genre", title=f"Confusion matrix of {len(targets)} tracks")
+    axes.set(xlabel="predicted genre", ylabel="true genre", title=f"Confusion matrix ({len(targets)} scored)")
     figure.colorbar(image, ax=axes, label="share of the genre's tracks")
     return figure
 

@@ -201,7 +201,8 @@ def _write_page(path: Path, metrics: dict[str, Any], pictures: dict[str, str]) -
 
 
 def _print_table(metrics: dict[str, Any], folder: Path) -> None:
-    table = Table(title=f"{metrics['tracks']} {metrics['side']} tracks of {metrics['data_set']}")
+    unit = "segments" if metrics["leaky"] else "tracks"
+    table = Table(title=f"{metrics['tracks']} {metrics['side']} {unit} of {metrics['data_set']}")
     table.add_column("score")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
