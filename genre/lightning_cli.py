@@ -19,7 +19,8 @@ from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.predictor import read_checkpoint
-from genre.report import Report, short
+from genre.report import Report
+from genre.report_folder import short
 from genre.usage import one_line
 
 #: What Lightning accepts in place of a checkpoint's path.
@@ -28,13 +29,18 @@ KEYWORDS = ("best", "last", "hpc")
 
 def run(arguments: Sequence[str]) -> None:
     """Runs a verb with its options."""
+    sys.argv[1:] = _with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
+    start(GenreCLI)
+
+
+def start(cli: "type[GenreCLI]", arguments: Sequence[str] | None = None) -> "GenreCLI":
+    """Parses the arguments, by default those of the program, and does what ``cli`` does with them."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.utils.flop_counter"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|jsonargparse")
-    sys.argv[1:] = _with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
     try:
-        GenreCLI(
+        return cli(
             GenreClassifier,
             GenreDataModule,
             subclass_mode_data=True,
@@ -44,6 +50,7 @@ def run(arguments: Sequence[str]) -> None:
             save_config_kwargs={"overwrite": True},  # a resumed fit goes on in its own folder
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
+            args=None if arguments is None else list(arguments),
         )
     except Exception as error:
         raise _mendable(error) from error

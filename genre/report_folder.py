@@ -1,0 +1,153 @@
+"""A report's folder: scores, predictions, pictures, and one page that shows them."""
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from genre import plots
+from genre.data.audio import AudioError, read_segment
+from genre.data.datamodule import GenreDataModule
+from genre.metrics import SCORES
+from genre.results import Results, write_results
+
+History = Sequence[Mapping[str, float]]
+
+
+def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
+                 history: History = (), best_epoch: int | None = None) -> None:  # fmt: skip
+    """Writes ``predictions.csv``, the pictures, ``index.html`` and, as the sign that all is there, ``metrics.json``.
+
+    Args:
+        folder: Where to, made if need be.
+        results: What was scored.
+        metrics: The scores and the conditions of the run, see :func:`genre.report.summarize`.
+        data: Whose inputs are drawn, if any.
+        history: The metrics of every epoch, for the learning curves and ``history.csv``.
+        best_epoch: Which of them the scored checkpoint is of.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.json").unlink(missing_ok=True)
+    write_results(folder / "predictions.csv", results)
+    if history:
+        _write_history(folder / "history.csv", history)
+    pictures = _draw(folder, results, metrics, data, history, best_epoch)
+    _write_page(folder / "index.html", metrics, pictures)
+    write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+
+
+def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
+    """Prints the table of scores, what a reader of them has to know, and the report's path."""
+    table = Table(title=f"{metrics['tracks']} {metrics['side']} {_unit(metrics)} of {metrics['data_set']}")
+    table.add_column("score")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name in SCORES:
+        entry = metrics[name]
+        table.add_row(name, f"{entry['value']:.3f}", f"{entry['low']:.3f} – {entry['high']:.3f}")
+    console = Console()
+    console.print(table)
+    for line in remarks(metrics):
+        console.print(line, style="yellow", highlight=False)
+    console.print(f"report: {short(folder / 'index.html')}", soft_wrap=True, highlight=False)
+
+
+def remarks(metrics: Mapping[str, Any]) -> list[str]:
+    """What a reader of the scores has to know, a sentence each."""
+    found = []
+    if metrics["leaky"]:
+        found.append(
+            "LEAKY: segments of one track stand on both sides of this split; the scores are not those of unseen music."
+        )
+    if metrics["side"] != "test":
+        found.append(
+            "The split has no test track at hand: these are the validation tracks, which also chose the checkpoint."
+        )
+    if metrics["artists_shared"]:
+        found.append(
+            f"{metrics['artists_shared']} artists stand on more than one side: expect lower scores on artists that "
+            "were never heard (by_artist: true measures them)."
+        )
+    if metrics["bad_files"]:
+        found.append(f"{len(metrics['bad_files'])} file(s) could not be read and are listed in the report.")
+    return found
+
+
+def short(path: Path) -> Path:
+    """The path from the current folder, where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file so that it is there whole or not at all, however the program ends."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
+
+
+def _unit(metrics: Mapping[str, Any]) -> str:
+    return "segments" if metrics["leaky"] else "tracks"
+
+
+def _write_history(path: Path, history: History) -> None:
+    names = dict.fromkeys(name for entry in history for name in entry)
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.DictWriter(lines, names)
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _draw(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None,
+          history: History, best_epoch: int | None) -> dict[str, str]:  # fmt: skip
+    """Draws all pictures; returns their captions by file name."""
+    genres, targets, probabilities = results.genres, results.targets.numpy(), results.probabilities.numpy()
+    areas = {genre: values["auroc"] for genre, values in metrics["genres"].items()}
+    drawn = {"confusion_matrix.png": "Confusion matrix", "roc.png": "ROC curves"}
+    plots.save(
+        plots.plot_confusion_matrix(targets, probabilities.argmax(1), genres),
+        folder / "confusion_matrix.png",
+    )
+    plots.save(
+        plots.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]),
+        folder / "roc.png",
+    )
+    if history:
+        plots.save(plots.plot_learning_curves(history, best_epoch), folder / "learning_curves.png")
+        drawn["learning_curves.png"] = "Learning curves"
+    if data is not None:
+        _draw_inputs(folder / "inputs.png", data)
+        drawn["inputs.png"] = "What the network sees of one track of each genre"
+    return drawn
+
+
+def _draw_inputs(path: Path, data: GenreDataModule) -> None:
+    inputs = {}
+    for track in data.tracks(data.test_side):
+        if track.genre not in inputs:
+            try:
+                samples = read_segment(track.path, data.features.sample_rate, data.samples, 0.5, track.excerpt)
+            except AudioError:
+                continue
+            inputs[track.genre] = data.features.cpu()(torch.from_numpy(samples)).numpy()
+    hop = data.samples / max(1, next(iter(inputs.values())).shape[1] - 1)
+    figure = plots.plot_inputs(
+        dict(sorted(inputs.items())), data.features.sample_rate, round(hop), type(data.features).__name__
+    )
+    plots.save(figure, path)
+
+
+def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str]) -> None:
+    template = (files("genre") / "report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(template).render(
+        metrics=metrics, scores=SCORES, pictures=pictures, remarks=remarks(metrics), unit=_unit(metrics)
+    )
+    path.write_text(page, encoding="utf-8")

@@ -1,0 +1,123 @@
+"""What a classifier said of scored tracks: kept as ``predictions.csv``, one row a track, and summed up as scores."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genre.data.track import Track
+from genre.errors import GenreError
+from genre.metrics import intervals, score, score_genres
+
+#: The columns of ``predictions.csv`` before the probabilities, one column a genre.
+COLUMNS = ("path", "genre", "artist", "start", "predicted", "probability")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Probabilities beside the truth.
+
+    Attributes:
+        genres: The names of the classes, in order.
+        tracks: What was scored, N tracks or, under a leaky split, excerpts of tracks.
+        probabilities: ``(N, genres)``.
+    """
+
+    genres: list[str]
+    tracks: list[Track]
+    probabilities: Tensor
+
+    @property
+    def targets(self) -> Tensor:
+        """``(N,)`` the class index of each track."""
+        classes = {genre: index for index, genre in enumerate(self.genres)}
+        return torch.tensor([classes[track.genre] for track in self.tracks], dtype=torch.long)
+
+    @property
+    def correct(self) -> Tensor:
+        """``(N,)`` whether the most probable genre is the true one."""
+        return self.probabilities.argmax(1) == self.targets
+
+
+def scores(results: Results) -> dict[str, Any]:
+    """Every score with its 95 % interval over tracks, and those of each genre: the first part of ``metrics.json``."""
+    probabilities, targets = results.probabilities, results.targets
+    bounds = intervals(probabilities, targets)
+    found: dict[str, Any] = {
+        name: {"value": round(float(value), 4), "low": round(bounds[name][0], 4), "high": round(bounds[name][1], 4)}
+        for name, value in score(probabilities, targets).items()
+    }
+    by_genre = score_genres(probabilities, targets)
+    counts = targets.bincount(minlength=len(results.genres))
+    found["genres"] = {
+        genre: {"tracks": int(counts[index])}
+        | {name: round(float(values[index]), 4) if counts[index] else None for name, values in by_genre.items()}
+        for index, genre in enumerate(results.genres)
+    }
+    return found
+
+
+def pool(parts: Sequence[Results]) -> Results:
+    """The results of several folds as one.
+
+    Raises:
+        GenreError: A track was scored in two of them, or their genres differ.
+    """
+    genres = parts[0].genres
+    tracks = [track for part in parts for track in part.tracks]
+    if any(part.genres != genres for part in parts):
+        raise GenreError("results of different genres cannot be pooled")
+    if len({identity(track) for track in tracks}) < len(tracks):
+        raise GenreError("a track was scored in two of the results that are to be pooled: folds must not overlap")
+    return Results(genres, tracks, torch.cat([part.probabilities for part in parts]))
+
+
+def identity(track: Track) -> tuple[str, float]:
+    """What tells a scored track, or an excerpt of one, from the others of its data set."""
+    return str(track.path), track.excerpt[0] if track.excerpt else 0.0
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Writes ``predictions.csv``: the file, genre, artist, prediction and probabilities of every track."""
+    with path.open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow([*COLUMNS, *results.genres])
+        for track, row in zip(results.tracks, results.probabilities.tolist(), strict=True):
+            best = max(range(len(row)), key=row.__getitem__)
+            start = f"{track.excerpt[0]:g}" if track.excerpt else ""
+            values = [f"{value:.6f}" for value in (row[best], *row)]
+            writer.writerow([track.path, track.genre, track.artist or "", start, results.genres[best], *values])
+
+
+def read_results(path: Path) -> Results:
+    """Reads what :func:`write_results` wrote; of an excerpt, the end is not kept.
+
+    Raises:
+        GenreError: The file is missing or is no such file.
+    """
+    if not path.is_file():
+        raise GenreError(f"{path}: no such file; expected the predictions.csv of a finished run's report")
+    with path.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        names = list(reader.fieldnames or ())
+        if tuple(names[: len(COLUMNS)]) != COLUMNS:
+            raise GenreError(f"{path}: found the columns {', '.join(names[:6])}; expected {', '.join(COLUMNS)}, …")
+        genres, rows = names[len(COLUMNS) :], list(reader)
+    tracks = [
+        Track(
+            Path(row["path"]),
+            row["genre"],
+            row["artist"] or None,
+            (float(row["start"]), float("inf")) if row["start"] else None,
+        )
+        for row in rows
+    ]
+    try:
+        probabilities = torch.tensor([[float(row[genre]) for genre in genres] for row in rows])
+    except (TypeError, ValueError):
+        raise GenreError(f"{path}: a row is cut short or holds no number; test the checkpoint again") from None
+    return Results(genres, tracks, probabilities)
