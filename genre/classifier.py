@@ -35,7 +35,7 @@ class GenreClassifier(pl.LightningModule):
             genres, it gives a module from ``(B, 1, frequency, time)`` to ``(B, genres)`` logits. Given so, and not
             as a finished module, because a checkpoint then names it.
         genres: The names of the classes, in order: ``GenreDataModule.genres``.
-        optimizer: Makes the optimiser from parameters or parameter groups.
+        optimizer: Makes the optimiser from parameters or parameter groups; ``None``: ``torch.optim.AdamW``.
         scheduler: Makes the learning-rate schedule from the optimiser. One that has a ``total_steps`` argument, such as
             ``OneCycleLR``, is stretched over the fit and stepped every batch; any other is stepped every epoch.
         label_smoothing: The share of each target that is spread over all genres, in training.
@@ -52,7 +52,7 @@ class GenreClassifier(pl.LightningModule):
         self,
         network: Callable[[int], nn.Module],
         genres: Sequence[str],
-        optimizer: Callable[[Iterable[Any]], Optimizer] = torch.optim.AdamW,
+        optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
         scheduler: Callable[[Optimizer], LRScheduler | ReduceLROnPlateau] | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
@@ -69,7 +69,8 @@ class GenreClassifier(pl.LightningModule):
         self.genres = list(genres)
         self.network_spec = describe_factory(network)
         self.network = network(len(self.genres))
-        self.optimizer, self.scheduler = optimizer, scheduler
+        # Not the default itself: in a configuration that names another class, AdamW's weight decay would stay.
+        self.optimizer, self.scheduler = optimizer or torch.optim.AdamW, scheduler
         self.label_smoothing, self.class_weights, self.layer_decay = (
             label_smoothing,
             class_weights,

@@ -15,6 +15,11 @@ FIT_VERBS = {
     "test": "score a checkpoint on the test tracks, and write a report",
 }
 PREDICT = "name the genre of audio files with a checkpoint"
+BENCHMARK = "fit and test every cell of a plan, and put the figures beside the published ones"
+COMPARE = "tell whether one run is better than another on the same tracks"
+ENSEMBLE = "score the mean of several checkpoints, and write a report"
+FIGURES = "draw a data set, or several runs on one sheet"
+AUDIT = "look for bad files, duplicates and lopsided artists before training"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,10 +46,11 @@ def _run(arguments: list[str]) -> int:
 
         run(arguments)
         return 0
-    options = parser.parse_args(arguments or ["--help"])
-    from genre.predict import predict
-
-    return predict(options.ckpt_path, options.paths, options.format, options.segments, options.modules)
+    options, rest = parser.parse_known_args(arguments or ["--help"])
+    if rest and not options.takes_fit_options:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    status: int = options.run(options, rest)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,13 +58,37 @@ def _parser() -> argparse.ArgumentParser:
         prog="genre",
         description="Music genre classification that people can believe.",
         epilog="`genre VERB --help` lists the options of a verb.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"genre {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb, purpose in FIT_VERBS.items():
         verbs.add_parser(verb, help=purpose, add_help=False)
-    predict = verbs.add_parser("predict", help=PREDICT, description=PREDICT)
-    predict.add_argument("--ckpt_path", type=Path, required=True, metavar="CKPT", help="the checkpoint of a fit")
+
+    def add(verb: str, purpose: str, run: object, *, takes_fit_options: bool = False) -> argparse.ArgumentParser:
+        note = "Any option of `genre fit` may follow." if takes_fit_options else None
+        options = verbs.add_parser(verb, help=purpose, description=purpose, epilog=note, allow_abbrev=False)
+        options.set_defaults(run=run, takes_fit_options=takes_fit_options)
+        return options
+
+    _add_predict_options(add("predict", PREDICT, _predict))
+    _add_benchmark_options(add("benchmark", BENCHMARK, _benchmark, takes_fit_options=True))
+    _add_compare_options(add("compare", COMPARE, _compare))
+    _add_ensemble_options(add("ensemble", ENSEMBLE, _ensemble, takes_fit_options=True))
+    _add_figures_options(add("figures", FIGURES, _figures, takes_fit_options=True))
+    _add_audit_options(add("audit", AUDIT, _audit))
+    return parser
+
+
+def _add_predict_options(predict: argparse.ArgumentParser) -> None:
+    predict.add_argument(
+        "--ckpt_path",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="CKPT",
+        help="the checkpoint of a fit; given more than once, the mean of several",
+    )
     predict.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="audio files, or folders of them")
     predict.add_argument(
         "--format",
@@ -80,7 +110,114 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODULE",
         help="a module of yours that the checkpoint's network comes from",
     )
-    return parser
+
+
+def _predict(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    from genre.predict import predict
+
+    return predict(options.ckpt_path, options.paths, options.format, options.segments, options.modules)
+
+
+def _add_benchmark_options(benchmark: argparse.ArgumentParser) -> None:
+    benchmark.add_argument("plan", type=Path, metavar="PLAN", help="a plan, such as examples/singh/tables.yaml")
+    benchmark.add_argument("--epochs", type=_positive, metavar="N", help="in place of the recipes' own")
+    benchmark.add_argument("--seeds", type=int, nargs="+", default=[], metavar="N", help="in place of the plan's")
+    benchmark.add_argument(
+        "--splits", type=Path, nargs="+", default=[], metavar="FILE", help="files with splits, in place of the plan's"
+    )
+    benchmark.add_argument(
+        "--pretrained", metavar="W", help="true, false or a weights file, for every network that takes weights"
+    )
+    benchmark.add_argument("--resume", action="store_true", help="go on with the last benchmark of this plan")
+    benchmark.add_argument("--name", metavar="NAME", help="default: the plan's folder and file")
+    benchmark.add_argument(
+        "--runs_dir", type=Path, default=Path("runs"), metavar="DIR", help="where it is kept (default: %(default)s)"
+    )
+
+
+def _benchmark(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    from genre.benchmark import Options, benchmark
+
+    chosen = Options(
+        options.epochs, options.seeds, options.splits, options.pretrained, options.resume, options.name,
+        options.runs_dir, rest,
+    )  # fmt: skip
+    return benchmark(options.plan, chosen)
+
+
+def _add_compare_options(compare: argparse.ArgumentParser) -> None:
+    compare.add_argument("first", type=Path, metavar="RUN", help="a run's folder, such as runs/<name>/version_0")
+    compare.add_argument("others", type=Path, nargs="+", metavar="RUN", help="those that are compared with it")
+
+
+def _compare(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    from genre.compare import compare_runs
+
+    return compare_runs([options.first, *options.others])
+
+
+def _add_ensemble_options(ensemble: argparse.ArgumentParser) -> None:
+    ensemble.add_argument("checkpoints", type=Path, nargs="+", metavar="CKPT", help="checkpoints of the same split")
+    ensemble.add_argument(
+        "--out", type=Path, default=Path("runs/ensemble"), metavar="DIR", help="where the report goes"
+    )
+
+
+def _ensemble(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    from genre.score_ensemble import score_ensemble
+
+    return score_ensemble(options.checkpoints, options.out, rest)
+
+
+def _add_figures_options(figures: argparse.ArgumentParser) -> None:
+    figures.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="where the pictures go")
+    figures.add_argument("--runs", type=Path, nargs="+", default=[], metavar="RUN", help="folders of runs to compare")
+    figures.add_argument("--tracks", type=_positive, default=5, metavar="N", help="random tracks a genre on the sheets")
+    figures.add_argument("--track", type=Path, metavar="PATH", help="the file whose inputs are drawn one by one")
+
+
+def _figures(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    if not rest and not options.runs:
+        print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
+        return 2
+    from genre.figures.figures import figures
+    from genre.recipe import read_data
+
+    data = read_data(rest) if rest else None
+    return figures(data, options.runs, options.out, options.tracks, options.track)
+
+
+def _add_audit_options(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument("root", type=Path, metavar="ROOT", help="where the data set lies; or a CSV file of tracks")
+    audit.add_argument(
+        "--data",
+        choices=("GTZAN", "FMA", "Ballroom", "Folder", "CSV"),
+        help="which data set it is (default: what its folders look like)",
+    )
+    audit.add_argument(
+        "--out", type=Path, default=Path("audit"), metavar="DIR", help="where the result goes (default: %(default)s)"
+    )
+    audit.add_argument(
+        "--shortest",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="name tracks shorter than this (default: %(default)s)",
+    )
+    audit.add_argument(
+        "--longest",
+        type=float,
+        default=1200.0,
+        metavar="SECONDS",
+        help="name tracks longer than this (default: %(default)s)",
+    )
+
+
+def _audit(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    from genre.audit import audit
+    from genre.audit.faults import Limits
+
+    return audit(options.root, options.out, options.data, Limits(options.shortest, options.longest))
 
 
 def _positive(text: str) -> int:

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
@@ -23,6 +23,8 @@ from genre.report import Report
 from genre.report_folder import short
 from genre.usage import one_line
 
+CLI = TypeVar("CLI", bound="GenreCLI")
+
 #: What Lightning accepts in place of a checkpoint's path.
 KEYWORDS = ("best", "last", "hpc")
 
@@ -33,7 +35,7 @@ def run(arguments: Sequence[str]) -> None:
     start(GenreCLI)
 
 
-def start(cli: "type[GenreCLI]", arguments: Sequence[str] | None = None) -> "GenreCLI":
+def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
     """Parses the arguments, by default those of the program, and does what ``cli`` does with them."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.utils.flop_counter"):

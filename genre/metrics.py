@@ -134,7 +134,7 @@ def intervals(
     """95 % percentile bootstrap intervals of the scores over tracks.
 
     Args:
-        probabilities: ``(N, classes)``.
+        probabilities: ``(N, classes)``; or ``(runs, N, classes)``, for the intervals of the runs' mean scores.
         targets: ``(N,)`` class indices.
         resamples: How often the N tracks are drawn with replacement.
         seed: Of the drawing.
@@ -143,11 +143,12 @@ def intervals(
         Lower and upper bound by the names of :data:`SCORES`.
     """
     generator = torch.Generator().manual_seed(seed)
-    probabilities, targets = probabilities.cpu(), targets.cpu()
+    runs, targets = probabilities.cpu().view(-1, *probabilities.shape[-2:]), targets.cpu()
     draws = torch.randint(len(targets), (resamples, len(targets)), generator=generator)
-    scores = [score(probabilities[draw], targets[draw]) for draw in draws]
+    scores = [[score(run[draw], targets[draw]) for run in runs] for draw in draws]
     bounds = {}
     for name in SCORES:
-        low, high = torch.stack([values[name] for values in scores]).quantile(torch.tensor([0.025, 0.975]))
+        means = torch.tensor([[float(values[name]) for values in of_draw] for of_draw in scores]).mean(1)
+        low, high = means.quantile(torch.tensor([0.025, 0.975]))
         bounds[name] = (float(low), float(high))
     return bounds

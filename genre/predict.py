@@ -13,14 +13,17 @@ from rich.table import Table
 
 from genre.data.audio import AudioError
 from genre.data.folder import audio_files
+from genre.ensemble import Ensemble
 from genre.errors import GenreError
-from genre.predictor import Prediction, Predictor, load
+from genre.predictor import Prediction, load
 
 #: Genres beside the best one that the table shows.
 RUNNERS_UP = 2
 
 
-def predict(checkpoint: Path, paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]) -> int:
+def predict(
+    checkpoints: Sequence[Path], paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]
+) -> int:
     """Predicts every file; returns the exit status, 1 if any file was bad."""
     sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
     for module in modules:
@@ -28,19 +31,20 @@ def predict(checkpoint: Path, paths: Sequence[Path], form: str, segments: int | 
             importlib.import_module(module)
         except ImportError as error:
             raise GenreError(f"--import {module}: {error}") from None
-    predictor = load(checkpoint, device="cuda" if torch.cuda.is_available() else "cpu")
+    ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
     if segments is not None:
-        predictor.evaluation_segments = segments
-    results = _Results(predictor, paths)
-    {"table": _table, "json": _json, "csv": _csv}[form](results, predictor.genres)
+        for predictor in ensemble.predictors:
+            predictor.evaluation_segments = segments
+    results = _Results(ensemble, paths)
+    {"table": _table, "json": _json, "csv": _csv}[form](results, ensemble.genres)
     return 1 if results.faults else 0
 
 
 class _Results:
     """Predictions in the order of the paths; a bad file gives a line on stderr and is counted."""
 
-    def __init__(self, predictor: Predictor, paths: Sequence[Path]) -> None:
-        self.predictor, self.paths, self.faults = predictor, paths, 0
+    def __init__(self, ensemble: Ensemble, paths: Sequence[Path]) -> None:
+        self.ensemble, self.paths, self.faults = ensemble, paths, 0
 
     def __iter__(self) -> Iterator[Prediction]:
         for path in self.paths:
@@ -49,7 +53,7 @@ class _Results:
                 self._complain(f"{path}: no audio file in this folder")
             for file in files:
                 try:
-                    yield self.predictor.predict(file)
+                    yield self.ensemble.predict(file)
                 except AudioError as error:
                     self._complain(str(error))
 

@@ -67,25 +67,41 @@ class Predictor:
         Raises:
             AudioError: The file is missing or holds no usable audio.
         """
-        file = Path(path)
+        return ranked(Path(path), self.genres, self.listen(Path(path)))
+
+    def listen(self, path: Path, excerpt: tuple[float, float] | None = None) -> Tensor:
+        """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a file.
+
+        Args:
+            path: The file.
+            excerpt: First and last second of the file that count; ``None``: all of it.
+
+        Raises:
+            AudioError: The file is missing or holds no usable audio.
+        """
         samples = round(self.segment_seconds * self.features.sample_rate)
-        positions = spread(probe(file).seconds, self.segment_seconds, self.evaluation_segments)
+        seconds = probe(path).seconds if excerpt is None else excerpt[1] - excerpt[0]
+        positions = spread(seconds, self.segment_seconds, self.evaluation_segments)
         total = torch.zeros(len(self.genres), dtype=torch.float64)
         for start in range(0, len(positions), BATCH):
             waveforms = [
-                torch.from_numpy(read_segment(file, self.features.sample_rate, samples, position))
+                torch.from_numpy(read_segment(path, self.features.sample_rate, samples, position, excerpt))
                 for position in positions[start : start + BATCH]
             ]
             total += self.probabilities(torch.stack(waveforms).unsqueeze(1)).sum(0).double().cpu()
-        values = (total / len(positions)).tolist()
-        ranked = sorted(zip(self.genres, values, strict=True), key=lambda pair: -pair[1])
-        return Prediction(file, ranked[0][0], ranked[0][1], dict(ranked))
+        return total / len(positions)
 
     @torch.inference_mode()
     def probabilities(self, waveforms: Tensor) -> Tensor:
         """Waveforms ``(B, 1, samples)`` to the probabilities of the genres ``(B, genres)``."""
         logits: Tensor = self.network(self.features(waveforms.to(self.device)))
         return logits.float().softmax(1)
+
+
+def ranked(path: Path, genres: list[str], probabilities: Tensor) -> Prediction:
+    """A prediction from the probabilities of the genres, ``(genres,)``."""
+    pairs = sorted(zip(genres, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
+    return Prediction(path, *pairs[0], dict(pairs))
 
 
 def load(

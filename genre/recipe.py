@@ -1,6 +1,7 @@
-"""The data of a recipe: the DataModule that ``genre fit`` would train on, without a model or a Trainer."""
+"""A recipe without its training: the data that ``genre fit`` would train on, and for how long."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from jsonargparse import ArgumentParser
 
@@ -8,19 +9,40 @@ from genre.data.datamodule import GenreDataModule
 from genre.lightning_cli import GenreCLI, start
 
 
-def read_data(options: Sequence[str]) -> GenreDataModule:
-    """The DataModule of ``genre fit`` with these options, such as ``--config RECIPE --data.root ROOT``.
+@dataclass(frozen=True)
+class Recipe:
+    """What ``genre fit`` makes of its options.
+
+    Attributes:
+        data: The DataModule, not set up.
+        epochs: The largest number of epochs.
+        weights: The network's argument ``pretrained``; ``None`` where it takes none.
+    """
+
+    data: GenreDataModule
+    epochs: int
+    weights: bool | str | None
+
+
+def read_recipe(options: Sequence[str]) -> Recipe:
+    """Reads options of ``genre fit``, such as ``--config RECIPE --data.root ROOT``, and checks them all.
 
     Raises:
         GenreError: A class of the recipe does not accept its arguments.
         SystemExit: An option is misspelt or has a bad value; one line on stderr says which.
     """
-    data: GenreDataModule = start(_DataCLI, ["fit", *options]).datamodule
-    return data
+    return start(_RecipeCLI, ["fit", *options]).recipe
 
 
-class _DataCLI(GenreCLI):
+def read_data(options: Sequence[str]) -> GenreDataModule:
+    """The DataModule of :func:`read_recipe`."""
+    return read_recipe(options).data
+
+
+class _RecipeCLI(GenreCLI):
     """Builds the data alone."""
+
+    recipe: Recipe
 
     def before_instantiate_classes(self) -> None:
         """Nothing: the rest of the configuration is only checked."""
@@ -29,7 +51,9 @@ class _DataCLI(GenreCLI):
         """Instantiates the DataModule."""
         parser = ArgumentParser(exit_on_error=False)
         parser.add_subclass_arguments(GenreDataModule, "data")
-        self.datamodule = parser.instantiate_classes(parser.parse_object({"data": self._options.data})).data
+        data = parser.instantiate(parser.parse_object({"data": self._options.data})).data
+        weights = (self._options.model.network.get("init_args") or {}).get("pretrained")
+        self.recipe = Recipe(data, int(self._options.trainer.max_epochs), weights)
 
     def _run_subcommand(self, subcommand: str) -> None:
         """No verb is run."""

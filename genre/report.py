@@ -90,18 +90,24 @@ class Report(pl.Callback):
 
 def summarize(results: Results, loss: float, model: GenreClassifier, data: GenreDataModule) -> dict[str, Any]:
     """All that ``metrics.json`` holds: scores with 95 % intervals, scores by genre, and the conditions of the run."""
-    return scores(results) | {
+    network = {
         "loss": round(loss, 4),
         "network": type(model.network).__name__,
         "parameters": count(model.network),
         "trainable": count(model.network, trainable=True),
         "features": type(data.features).__name__,
+    }
+    return scores(results) | network | conditions(data) | {"tracks": len(results.tracks)}
+
+
+def conditions(data: GenreDataModule) -> dict[str, Any]:
+    """On which data, split in which way, a classifier is scored."""
+    return {
         "data_set": type(data).__name__,
         "root": str(data.root),
         "split": {"class": type(data.split).__name__, **vars(data.split)},
         "side": data.test_side,
         "seed": data.seed,
-        "tracks": len(results.tracks),
         "tracks_by_side": {side: len(tracks) for side, tracks in data.partition.items()},
         "leaky": data.split.leaky,
         "artists_shared": shared_artists(data.partition),

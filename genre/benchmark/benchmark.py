@@ -1,0 +1,201 @@
+"""``genre benchmark``: every cell of a plan, one after another, each once; then the table."""
+
+import errno
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from genre.benchmark.plan import Cell, Plan, Row, read_plan
+from genre.benchmark.progress import PlanProgress
+from genre.benchmark.published import Conditions, differences, published
+from genre.benchmark.run import CellFolder
+from genre.benchmark.summary import Summary, pooled_metrics, summarize
+from genre.benchmark.table import Line, print_table, write_tables
+from genre.errors import GenreError
+from genre.recipe import Recipe, read_recipe
+from genre.report_folder import short, write_report
+
+#: With less than this many bytes free, no cell is begun.
+NEEDED = 64 << 20
+
+
+@dataclass(frozen=True)
+class Options:
+    """What may be given beside the plan.
+
+    Attributes:
+        epochs: In place of the recipes' own numbers of epochs.
+        seeds: In place of the plan's.
+        splits: Files with splits, in place of the plan's.
+        pretrained: ``true``, ``false`` or a weights file, for every network that takes weights.
+        resume: Go on with the last benchmark of this plan.
+        name: Of the benchmark; ``None``: the plan's folder and file.
+        runs_dir: Where benchmarks are kept, beside runs.
+        fit: Options of ``genre fit`` for every cell, such as ``--data.root=ROOT``.
+    """
+
+    epochs: int | None = None
+    seeds: Sequence[int] = ()
+    splits: Sequence[Path] = ()
+    pretrained: str | None = None
+    resume: bool = False
+    name: str | None = None
+    runs_dir: Path = Path("runs")
+    fit: Sequence[str] = ()
+
+
+def benchmark(path: Path, options: Options) -> int:
+    """Runs what is not finished of a plan, and writes its table after every cell.
+
+    Args:
+        path: The plan.
+        options: What was given beside it.
+
+    Returns:
+        The exit status: 1 if a cell failed, 130 after Ctrl-C.
+
+    Raises:
+        GenreError: The plan cannot be run as it is; nothing that is finished is lost.
+    """
+    plan = read_plan(path, list(options.splits), list(options.seeds))
+    if any(option.partition("=")[0] == "--seed_everything" for option in options.fit):
+        raise GenreError("a benchmark has a seed for every cell: give --seeds in place of --seed_everything")
+    fit = {row: _fit_options(row, plan, options) for row in plan.rows}
+    recipes = {row: _recipe(row, [*Cell(row, 0, 0 if row.folds else None).options, *fit[row]]) for row in plan.rows}
+    folder = _folder(options.name or f"{path.resolve().parent.name}-{path.stem}", options)
+    cells = {cell: CellFolder(folder / "cells", cell, [*cell.options, *fit[cell.row]]) for cell in plan.cells}
+    try:
+        return Benchmark(folder, plan, recipes, cells).run()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _full(folder) from None
+    except KeyboardInterrupt:
+        print(f"genre: interrupted; go on with: {_command(resume=True)}", file=sys.stderr)
+        return 130
+
+
+class Benchmark:
+    """A plan that is being run.
+
+    Args:
+        folder: Where cells and tables go.
+        plan: The plan.
+        recipes: What each row trains on.
+        cells: Where each cell is kept.
+    """
+
+    def __init__(
+        self, folder: Path, plan: Plan, recipes: Mapping[Row, Recipe], cells: Mapping[Cell, CellFolder]
+    ) -> None:
+        self.folder, self.plan, self.recipes, self.cells = folder, plan, recipes, cells
+        self.faults: dict[Cell, str] = {}
+        self._summaries: dict[Row, tuple[set[Cell], Summary | None]] = {}
+
+    def run(self) -> int:
+        """Runs the cells that are not finished; returns the exit status."""
+        for place in self.cells.values():
+            place.claim()
+        with PlanProgress({cell: self.recipes[cell.row].epochs for cell in self.cells}) as progress:
+            for cell, place in self.cells.items():
+                if not place.finished:
+                    self._run_cell(cell, place, progress)
+                else:
+                    progress.skip(cell)
+        self.write()
+        print_table(self.plan.title, self.lines)
+        Console().print(f"page: {short(self.folder / 'index.html')}", soft_wrap=True, highlight=False)
+        return 1 if self.faults else 0
+
+    def _run_cell(self, cell: Cell, place: CellFolder, progress: PlanProgress) -> None:
+        if shutil.disk_usage(self.folder).free < NEEDED:
+            raise _full(self.folder)
+        progress.begin(cell, place.epochs)
+        reason = place.fit(lambda: progress.update(place.epochs))
+        progress.end(failed=reason is not None)
+        if reason is None:
+            progress.say(f"{cell.name}: {place.accuracy}")
+        else:
+            self.faults[cell] = reason
+            progress.say(f"{cell.name} failed: {reason}")
+        self.write()
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of the table, as far as cells are finished."""
+        return [self._line(row) for row in self.plan.rows]
+
+    def write(self) -> None:
+        """Writes the tables and, of every row with folds, the report of all folds together."""
+        lines = self.lines
+        write_tables(self.folder, self.plan.title, self.plan.published.get("paper"), lines, _command())
+        for line in lines:
+            if line.summary and line.summary.row.folds:
+                metrics = pooled_metrics(line.summary)
+                write_report(self.folder / "folds" / line.name, line.summary.results, metrics)
+
+    def _line(self, row: Row) -> Line:
+        summary = self._summary(row)
+        theirs = published(row, self.plan.published)
+        found: list[str] = []
+        if summary is not None:
+            recipe = self.recipes[row]
+            ours = Conditions(
+                summary.metrics["data_set"], summary.metrics["tracks_by_side"], summary.metrics["split"]["class"],
+                recipe.epochs, recipe.weights,
+            )  # fmt: skip
+            found = differences(ours, theirs.conditions)
+        faults = {cell.name: reason for cell, reason in self.faults.items() if cell.row == row}
+        return Line(row.name, summary, theirs, found, faults)
+
+    def _summary(self, row: Row) -> Summary | None:
+        finished = {cell: place.run for cell, place in self.cells.items() if cell.row == row and place.finished}
+        known = self._summaries.get(row)
+        if known is None or known[0] != set(finished):
+            known = self._summaries[row] = set(finished), summarize(row, finished)
+        return known[1]
+
+
+def _fit_options(row: Row, plan: Plan, options: Options) -> list[str]:
+    """The options of every cell of a row, beside its files, seed and fold."""
+    common = [*([f"--trainer.max_epochs={options.epochs}"] if options.epochs else []), *options.fit]
+    weights = options.pretrained
+    if weights is not None and _recipe(row, [*Cell(row, plan.seeds[0]).options, *common]).weights is not None:
+        common.append(f"--model.network.init_args.pretrained={weights}")
+    return common
+
+
+def _recipe(row: Row, options: Sequence[str]) -> Recipe:
+    """Reads a recipe and lists its data, so that a mistake ends the benchmark before it begins."""
+    try:
+        recipe = read_recipe(options)
+        recipe.data.corpus  # noqa: B018  # listed here, and kept
+    except GenreError as error:
+        raise GenreError(f"{row.name}: {error}") from None
+    return recipe
+
+
+def _folder(name: str, options: Options) -> Path:
+    """A new version's folder or, to resume, the last one's."""
+    parent = options.runs_dir.expanduser().resolve() / name
+    taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
+    if options.resume and not taken:
+        raise GenreError(f"{parent}: found no benchmark to resume; begin one without --resume")
+    return parent / f"version_{max(taken) if options.resume else max(taken, default=-1) + 1}"
+
+
+def _full(folder: Path) -> GenreError:
+    return GenreError(
+        f"{folder}: the disk is full; what is finished is kept: free some space and go on with: {_command(resume=True)}"
+    )
+
+
+def _command(*, resume: bool = False) -> str:
+    """What was typed, with ``--resume`` if that is asked for."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+    return shlex.join(["genre", *arguments, *(["--resume"] if resume else [])])

@@ -1,0 +1,186 @@
+"""A plan: which recipes, features, splits and seeds make the cells of a table."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from genre.data.splits import KFoldSplit
+from genre.errors import GenreError
+
+#: The keys of a plan's file.
+KEYS = ("title", "recipes", "features", "splits", "seeds", "published")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: what its cells, one a seed and fold, have in common.
+
+    Attributes:
+        recipe: A configuration of ``genre fit``, and those that are laid over it.
+        options: Options of ``genre fit`` that belong to the recipe.
+        features: A file with the features that replace the recipe's own, if any.
+        split: A file with the split that replaces the recipe's own, if any.
+    """
+
+    recipe: tuple[Path, ...]
+    options: tuple[str, ...] = ()
+    features: Path | None = None
+    split: Path | None = None
+
+    @property
+    def system(self) -> str:
+        """The stems of its configurations, such as ``crnn-331x40``."""
+        return "-".join(path.stem for path in self.recipe)
+
+    @property
+    def name(self) -> str:
+        """Those and the stems of its other files, such as ``resnet18-mel``."""
+        return "-".join([self.system, *(path.stem for path in (self.features, self.split) if path)])
+
+    @property
+    def folds(self) -> int | None:
+        """The number of folds, if the split is a ``KFoldSplit`` without a ``fold`` of its own: then all are run."""
+        split = read_yaml(self.split) if self.split else {}
+        arguments = split.get("init_args") or {}
+        if str(split.get("class_path")).rpartition(".")[2] != KFoldSplit.__name__ or "fold" in arguments:
+            return None
+        return int(arguments.get("folds", inspect.signature(KFoldSplit).parameters["folds"].default))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit and its test: a row with a seed and, under k-fold cross-validation, a fold."""
+
+    row: Row
+    seed: int
+    fold: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Such as ``resnet18-mel-seed0``, and the name of its run."""
+        fold = "" if self.fold is None else f"-fold{self.fold}"
+        return f"{self.row.name}{fold}-seed{self.seed}"
+
+    @property
+    def options(self) -> list[str]:
+        """What tells ``genre fit`` to run this cell."""
+        row = self.row
+        options = [*(f"--config={path}" for path in row.recipe), *row.options]
+        options += [f"--data.features={row.features}"] if row.features else []
+        options += [f"--data.split={row.split}"] if row.split else []
+        options += [] if self.fold is None else [f"--data.split.fold={self.fold}"]
+        return [*options, f"--seed_everything={self.seed}"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a plan's file says.
+
+    Attributes:
+        title: The heading of the table.
+        rows: Its rows, in order.
+        seeds: Each row is run with every one of them.
+        published: What the paper says of its conditions and figures, see :mod:`genre.benchmark.published`.
+    """
+
+    title: str
+    rows: list[Row]
+    seeds: list[int]
+    published: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def cells(self) -> list[Cell]:
+        """All that is to be run, in order: every row once before the second seed begins."""
+        return [
+            Cell(row, seed, fold)
+            for seed in self.seeds
+            for row in self.rows
+            for fold in (range(row.folds) if row.folds else [None])
+        ]
+
+
+def read_plan(path: Path, splits: list[Path] | None = None, seeds: list[int] | None = None) -> Plan:
+    """Reads a plan; the paths in it start at its folder.
+
+    Args:
+        path: A YAML file with the keys of :data:`KEYS`, of which only ``recipes`` is needed.
+        splits: In place of the plan's.
+        seeds: In place of the plan's.
+
+    Raises:
+        GenreError: The file, or one that it names, is missing, or something in it is not understood.
+    """
+    content = read_yaml(path)
+    unknown = sorted(set(content) - set(KEYS))
+    if unknown:
+        raise GenreError(f"{path}: found the key '{unknown[0]}'; a plan has {', '.join(KEYS)}")
+    recipes = content.get("recipes")
+    if not isinstance(recipes, list) or not recipes:
+        raise GenreError(f"{path}: found recipes: {recipes}; expected a list of files, such as `[resnet18.yaml]`")
+    systems = [_system(path, recipe) for recipe in recipes]
+    features = _or_none(_files(path, "features", content.get("features") or []))
+    own = _files(path, "splits", content.get("splits") or [])
+    chosen = _or_none([_present(split, "--splits") for split in splits or ()] or own)
+    rows = [Row(*system, *others) for system, *others in product(systems, features, chosen)]
+    names = [row.name for row in rows]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise GenreError(f"{path}: two rows are called {twice}; give their files different names")
+    seeds = seeds or content.get("seeds") or [0]
+    if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
+        raise GenreError(f"{path}: found seeds: {seeds}; expected a list of whole numbers, such as [0, 1, 2]")
+    published = content.get("published")
+    title = str(content.get("title") or path.stem)
+    return Plan(title, rows, list(dict.fromkeys(seeds)), read_yaml(path.parent / str(published)) if published else {})
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML file that holds a mapping.
+
+    Raises:
+        GenreError: It is missing, cannot be read, or holds something else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GenreError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GenreError(f"{path}: not a YAML file ({' '.join(str(error).split())[:160]})") from None
+    if not isinstance(content, dict):
+        raise GenreError(f"{path}: found no keys; expected `key: value` lines")
+    return content
+
+
+def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The configurations and the options of an entry of ``recipes``: a file, or a list of files and options."""
+    parts = [recipe] if isinstance(recipe, str) else recipe
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise GenreError(f"{plan}: found the recipe {recipe}; expected a file, or a list of files and options")
+    options = tuple(part for part in parts if part.startswith("--"))
+    files = [part for part in parts if not part.startswith("--")]
+    if not files:
+        raise GenreError(f"{plan}: found the recipe {recipe}; expected a file first")
+    return tuple(_files(plan, "recipes", files)), options
+
+
+def _files(plan: Path, key: str, names: object) -> list[Path]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise GenreError(f"{plan}: found {key}: {names}; expected a list of files")
+    return [_present(plan.parent / name, str(plan)) for name in names]
+
+
+def _or_none(paths: list[Path]) -> list[Path | None]:
+    """What there is to choose from; without a file, the recipe's own."""
+    found: list[Path | None] = [*paths]
+    return found or [None]
+
+
+def _present(path: Path, source: str) -> Path:
+    if not path.is_file():
+        raise GenreError(f"{source}: names {path}, which is not there; check the name")
+    return path

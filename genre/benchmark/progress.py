@@ -1,0 +1,97 @@
+"""One display for a whole plan: which cell, which epoch, and about how long it will take."""
+
+from collections.abc import Mapping
+from statistics import mean
+from time import monotonic
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from genre.benchmark.plan import Cell
+
+
+class PlanProgress:
+    """A bar over the epochs of all cells, with an estimate of the time left.
+
+    The estimate takes an epoch of a recipe to last as long as its epochs so far; of a recipe that has not run yet, as
+    long as those of the others on average.
+
+    Args:
+        epochs: Of every cell of the plan.
+    """
+
+    def __init__(self, epochs: Mapping[Cell, int]) -> None:
+        self.epochs = dict(epochs)
+        self.left = dict(epochs)
+        self.seconds: dict[str, list[float]] = {}
+        self._cell: Cell | None = None
+        self._begun, self._first = 0.0, 0
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
+            TextColumn("{task.fields[left]}"),
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=sum(epochs.values()), left="")
+
+    def __enter__(self) -> "PlanProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, cell: Cell, done: int = 0) -> None:
+        """A cell begins, or goes on after ``done`` epochs."""
+        self._cell, self._begun, self._first = cell, monotonic(), done
+        self.update(done)
+
+    def update(self, done: int) -> None:
+        """So many epochs of the cell are done."""
+        cell = self._cell
+        assert cell is not None
+        self.left[cell] = max(0, self.epochs[cell] - done)
+        position = list(self.epochs).index(cell) + 1
+        self._bar.update(
+            self._task,
+            description=f"cell {position} of {len(self.epochs)}: {cell.name}",
+            completed=sum(self.epochs.values()) - sum(self.left.values()),
+            left=describe(self.remaining(done)),
+        )
+
+    def end(self, failed: bool) -> None:
+        """The cell has ended; a failed one teaches nothing about time."""
+        cell = self._cell
+        assert cell is not None
+        if not failed:
+            done = max(1, self.epochs[cell] - self._first)
+            self.seconds.setdefault(cell.row.system, []).append((monotonic() - self._begun) / done)
+        self.skip(cell)
+
+    def skip(self, cell: Cell) -> None:
+        """Nothing is left of a cell."""
+        self.left[cell] = 0
+
+    def say(self, line: str) -> None:
+        """Prints a line above the bar."""
+        self._bar.console.print(line, highlight=False, soft_wrap=True)
+
+    def remaining(self, done: int) -> float | None:
+        """The seconds that the rest will take, or ``None`` before there is anything to tell it from."""
+        known = {recipe: mean(seconds) for recipe, seconds in self.seconds.items()}
+        cell, ran = self._cell, done - self._first
+        if cell is not None and ran > 0:
+            known.setdefault(cell.row.system, (monotonic() - self._begun) / ran)
+        if not known:
+            return None
+        usual = mean(known.values())
+        return sum(epochs * known.get(cell.row.system, usual) for cell, epochs in self.left.items())
+
+
+def describe(seconds: float | None) -> str:
+    """Such as ``about 12 min left``."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"about {seconds:.0f} s left"
+    return f"about {seconds / 60:.0f} min left" if seconds < 5400 else f"about {seconds / 3600:.1f} h left"

@@ -1,0 +1,203 @@
+"""The table of a benchmark, as Markdown, as CSV, and as a page."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from statistics import mean
+
+import jinja2
+from rich.console import Console
+from rich.table import Table
+
+from genre import plots
+from genre.benchmark.published import Published
+from genre.benchmark.summary import Score, Summary
+from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
+from genre.metrics import SCORES, score
+from genre.report_folder import write_whole
+
+HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
+
+#: Accuracies that some papers print beside that of the test tracks, and how a history holds ours.
+BESIDE = {"train_accuracy": "train accuracy", "validation_accuracy": "best validation accuracy"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table.
+
+    Attributes:
+        name: Of the row.
+        summary: What its finished cells come to; ``None``: no seed is finished.
+        published: What the paper says.
+        differences: What is not as in the paper.
+        faults: Why cells failed, by their names.
+    """
+
+    name: str
+    summary: Summary | None
+    published: Published
+    differences: Sequence[str]
+    faults: Mapping[str, str]
+
+
+def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Line], command: str) -> None:
+    """Writes ``table.md``, ``table.csv`` and ``index.html`` with its pictures.
+
+    Args:
+        folder: Where to.
+        title: The heading.
+        paper: Whose figures stand beside ours, if any.
+        lines: The lines.
+        command: What was typed.
+    """
+    headings, cells = table(lines)
+    write_whole(folder / "table.md", _markdown(title, paper, headings, cells, lines, command))
+    write_whole(folder / "table.csv", _csv(lines))
+    pictures = _draw(folder, lines)
+    template = (files("genre.benchmark") / "benchmark.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string(template).render(
+        title=title, paper=paper, headings=headings, rows=list(zip(lines, cells, strict=True)), pictures=pictures,
+        folder=folder, command=command,
+    )  # fmt: skip
+    write_whole(folder / "index.html", page)
+
+
+def print_table(title: str, lines: Sequence[Line]) -> None:
+    """Prints accuracies beside the published ones."""
+    shown = Table(title=title)
+    for heading in ("system", "accuracy (95 % interval)", "published", "protocol"):
+        shown.add_column(heading, overflow="fold")
+    headings, rows = table(lines)
+    for line, cells in zip(lines, rows, strict=True):
+        published = _figure(line.published.figures.get("accuracy"))
+        shown.add_row(line.name, cells[1], published, cells[headings.index("protocol")])
+    console = Console()
+    console.print(shown)
+    failed = sum(len(line.faults) for line in lines)
+    if failed:
+        console.print(f"{failed} cell(s) failed, as said above; --resume tries them again", style="red")
+
+
+def table(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
+    """The headings and the cells of the table for readers, beginning with the row's name."""
+    beside = [name for name in BESIDE if any(name in line.published.figures for line in lines)]
+    compared = [name for name in SCORES if any(name in line.published.figures for line in lines)]
+    headings = ["system"]
+    for name in SCORES:
+        headings += [HEADINGS[name], *(["published"] if name in compared else [])]
+    for name in beside:
+        headings += [BESIDE[name], "published"]
+    headings += ["protocol", "parameters", "s an epoch", "peak memory"]
+    return headings, [[line.name, *_cells(line, compared, beside)] for line in lines]
+
+
+def _cells(line: Line, compared: Sequence[str], beside: Sequence[str]) -> list[str]:
+    summary, figures = line.summary, line.published.figures
+    cells = []
+    for name in SCORES:
+        cells += [_score(summary.scores[name], name == "accuracy") if summary else "failed" if line.faults else "–"]
+        cells += [_figure(figures.get(name))] if name in compared else []
+    for name in beside:
+        cells += [_figure(_beside(summary, name) if summary else None), _figure(figures.get(name))]
+    if summary is None:
+        return [*cells, "–", "–", "–", "–"]
+    seconds, memory = summary.seconds, summary.memory
+    protocol = (
+        "leaky" if summary.metrics["leaky"] else "honest" if not summary.metrics["artists_shared"] else "by track"
+    )
+    return [
+        *cells,
+        f"{protocol}, {summary.tracks} {'segments' if summary.metrics['leaky'] else 'tracks'}",
+        f"{summary.metrics['parameters']:,}",
+        "–" if seconds is None else f"{seconds:.1f}",
+        "–" if memory is None else f"{memory:,} MB",
+    ]
+
+
+def _score(found: Score, whole: bool) -> str:
+    """The value with its interval and, if the whole is asked for, its spread over seeds and folds."""
+    text = f"{found.value:.3f} ({found.low:.3f} – {found.high:.3f})"
+    if whole and found.spread is not None:
+        text += f"; ± {found.spread:.3f} over seeds"
+    if whole and found.folds is not None:
+        text += f"; folds {found.folds:.3f} ± {found.folds_spread:.3f}"
+    return text
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _beside(summary: Summary, name: str) -> float | None:
+    """The mean over cells of the last epoch's train accuracy, or of the best validation accuracy."""
+    histories = [history for history in summary.histories.values() if history]
+    if not histories:
+        return None
+    if name == "train_accuracy":
+        return round(mean(history[-1]["train_accuracy"] for history in histories), 4)
+    return round(mean(max(epoch["val_accuracy"] for epoch in history) for history in histories), 4)
+
+
+def _markdown(
+    title: str, paper: str | None, headings: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[Line],
+    command: str,
+) -> str:  # fmt: skip
+    rows = [headings, ["---"] * len(headings), *cells]
+    text = [f"# {title}", "", f"`{command}`", ""]
+    text += [f"Published: {paper}.", ""] if paper else []
+    text += ["| " + " | ".join(row) + " |" for row in rows]
+    text += ["", "Ours: test tracks, with the 95 % interval over tracks (percentile bootstrap)."]
+    notes = [f"- {line.name}: {'; '.join(line.differences)}" for line in lines if line.differences]
+    text += ["", "Not as in the paper:", "", *notes] if notes else []
+    faults = [f"- {cell}: {reason}" for line in lines for cell, reason in line.faults.items()]
+    text += ["", "Failed:", "", *faults] if faults else []
+    return "\n".join(text) + "\n"
+
+
+def _csv(lines: Sequence[Line]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    parts = ("", "_low", "_high", "_spread", "_folds", "_folds_spread", "_published")
+    columns = ["parameters", "trainable", "seconds_per_epoch", "peak_memory_mb", "differences", "failed"]
+    writer.writerow(["row", "seeds", "tracks", "leaky", *(name + part for name in SCORES for part in parts), *columns])
+    for line in lines:
+        summary = line.summary
+        row: list[object] = [line.name]
+        row += [summary.seeds, summary.tracks, summary.metrics["leaky"]] if summary else [0, "", ""]
+        for name in SCORES:
+            score = summary.scores[name] if summary else None
+            values = [
+                getattr(score, field, None) for field in ("value", "low", "high", "spread", "folds", "folds_spread")
+            ]
+            row += ["" if value is None else f"{value:.6f}" for value in values]
+            row += [line.published.figures.get(name, "")]
+        row += [summary.metrics["parameters"], summary.metrics["trainable"]] if summary else ["", ""]
+        row += [summary.seconds, summary.memory] if summary else ["", ""]
+        writer.writerow([*row, "; ".join(line.differences), "; ".join(line.faults)])
+    return text.getvalue()
+
+
+def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
+    """Draws the finished rows, of each its first cell; returns the captions by file name."""
+    summaries = {line.name: line.summary for line in lines if line.summary}
+    histories = {
+        name: history for name, summary in summaries.items() if (history := next(iter(summary.histories.values())))
+    }
+    drawn = {}
+    if summaries:
+        areas = {
+            name: float(score(found.results.probabilities, found.results.targets)["auroc"])
+            for name, found in summaries.items()
+        }
+        plots.save(plot_runs_roc({name: found.results for name, found in summaries.items()}, areas), folder / "roc.png")
+        drawn["roc.png"] = "ROC curves of the first seed"
+    if histories:
+        plots.save(plot_runs_accuracy(histories), folder / "accuracy.png")
+        plots.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")
+        drawn |= {"accuracy.png": "Accuracy against epochs", "learning_curves.png": "Learning curves"}
+    return drawn

@@ -1,0 +1,102 @@
+"""``genre ensemble``: the mean of several checkpoints on the tracks that none of them was trained on."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track as progress
+from torch import Tensor
+
+from genre.data.audio import AudioError
+from genre.data.datamodule import GenreDataModule
+from genre.data.track import Side, Track
+from genre.ensemble import Ensemble
+from genre.errors import GenreError
+from genre.predictor import load
+from genre.recipe import read_data
+from genre.report import conditions, count
+from genre.report_folder import print_report, write_report
+from genre.results import Results, identity, scores
+
+log = logging.getLogger(__name__)
+
+
+def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence[str]) -> int:
+    """``genre ensemble``: scores the mean of several checkpoints on the test tracks, and writes a report.
+
+    Args:
+        checkpoints: At least two.
+        out: The report's folder.
+        fit_options: Those of ``genre fit`` that say which data and which split; without a ``--config``, the
+            configuration beside the first checkpoint comes first.
+    """
+    ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
+    options = list(fit_options)
+    own = configuration(checkpoints[0])
+    if own is not None and not any(option.partition("=")[0] in ("-c", "--config") for option in options):
+        options = [f"--config={own}", *options]
+    data = read_data(options)
+    unknown = sorted(set(data.corpus.genres) - set(ensemble.genres))
+    if unknown:
+        raise GenreError(f"the data has genre(s) that the checkpoints do not know: {', '.join(unknown)}")
+    tracks = data.tracks(data.test_side)
+    for checkpoint in checkpoints:
+        _check_unseen(tracks, checkpoint, data.test_side)
+    heard, probabilities = [], []
+    for track in progress(tracks, description=f"{len(checkpoints)} checkpoints", transient=True):
+        found = _listen(ensemble, track, data)
+        if found is not None:
+            heard.append(track)
+            probabilities.append(found)
+    if not heard:
+        raise GenreError(f"every file of the {data.test_side} split is bad; one is {data.bad_files.first()}")
+    results = Results(ensemble.genres, heard, torch.stack(probabilities).float())
+    metrics = summarize(results, ensemble, data)
+    write_report(out, results, metrics)
+    print_report(metrics, out)
+    return 0
+
+
+def summarize(results: Results, ensemble: Ensemble, data: GenreDataModule) -> dict[str, Any]:
+    """What ``metrics.json`` holds of an ensemble, under the names that a single run has."""
+    networks = [predictor.network for predictor in ensemble.predictors]
+    members = {
+        "network": "Ensemble of " + ", ".join(type(network).__name__ for network in networks),
+        "parameters": sum(count(network) for network in networks),
+        "trainable": sum(count(network, trainable=True) for network in networks),
+        "features": ", ".join(dict.fromkeys(type(predictor.features).__name__ for predictor in ensemble.predictors)),
+    }
+    return scores(results) | members | conditions(data) | {"tracks": len(results.tracks)}
+
+
+def configuration(checkpoint: Path) -> Path | None:
+    """The ``config.yaml`` of the run that wrote a checkpoint, if it still lies there."""
+    path = checkpoint.resolve().parent.parent / "config.yaml"
+    return path if path.is_file() else None
+
+
+def _check_unseen(tracks: Sequence[Track], checkpoint: Path, side: Side) -> None:
+    """Raises if a checkpoint was trained on one of the tracks; warns where that cannot be told."""
+    own = configuration(checkpoint)
+    if own is None:
+        log.warning("%s: no config.yaml beside it, so it cannot be told which tracks it was trained on", checkpoint)
+        return
+    partition = read_data([f"--config={own}"]).partition
+    used = partition["train"] + (partition["validation"] if side == "test" else [])
+    seen = {identity(track) for track in used} & {identity(track) for track in tracks}
+    if seen:
+        raise GenreError(
+            f"{checkpoint} was trained or chosen on {len(seen)} of the {len(tracks)} {side} tracks; an ensemble needs "
+            "checkpoints of the same split of the same data"
+        )
+
+
+def _listen(ensemble: Ensemble, track: Track, data: GenreDataModule) -> Tensor | None:
+    """The probabilities of a track, or ``None`` for one that cannot be read, which is noted."""
+    try:
+        return ensemble.listen(track.path, track.excerpt)
+    except AudioError as error:
+        data.bad_files.note(track.path, error.reason)
+        return None

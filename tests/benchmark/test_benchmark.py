@@ -1,0 +1,158 @@
+"""The verb: cells run once, go on where they were, fail without stopping the rest; nothing finished is lost."""
+
+import csv
+import errno
+import importlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_cli
+
+
+#: The module, which the package's function of the same name hides.
+module = importlib.import_module("genre.benchmark.benchmark")
+
+
+def run(plan: Path, *options: str) -> int:
+    return run_cli("benchmark", plan, "--name=bench", f"--runs_dir={plan.parent / 'runs'}", *options)
+
+
+def place(plan: Path, version: int = 0) -> Path:
+    return plan.parent / "runs" / "bench" / f"version_{version}"
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What was printed, each run of white space as a single space."""
+    captured = capsys.readouterr()
+    return " ".join(captured.out.split()), " ".join(captured.err.split())
+
+
+def test_table_and_resume(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(plan) == 1  # one cell failed
+    out, _ = said(capsys)
+    assert "bad-seed0 failed: SpectralCNN needs at least 32 bands" in out
+    folder = place(plan)
+    good = folder / "cells" / "good-seed0" / "version_0"
+    metrics = json.loads((good / "report" / "metrics.json").read_text())
+    with (folder / "table.csv").open() as lines:
+        row, failed = csv.DictReader(lines)
+    assert float(row["accuracy"]) == pytest.approx(metrics["accuracy"]["value"], abs=1e-4)
+    assert float(row["accuracy_published"]) == 0.75
+    assert float(row["accuracy_low"]) == pytest.approx(metrics["accuracy"]["low"], abs=1e-4)
+    assert int(row["parameters"]) == metrics["parameters"]
+    assert failed["failed"] == "bad-seed0"
+    table = (folder / "table.md").read_text()
+    assert "data Folder (paper: GTZAN); 2 epochs (paper: 50)" in table
+    page = (folder / "index.html").read_text()
+    assert 'href="cells/good-seed0/version_0/report/index.html"' in page
+    assert "0.75" in page
+    assert "failed" in page
+    assert {"roc.png", "accuracy.png", "learning_curves.png"} <= {path.name for path in folder.iterdir()}
+
+    before = (good / "checkpoints" / "best.ckpt").stat().st_mtime_ns
+    (plan.parent / "bad.yaml").write_text((plan.parent / "good.yaml").read_text())
+    assert run(plan, "--resume") == 0
+    assert (good / "checkpoints" / "best.ckpt").stat().st_mtime_ns == before  # never run again
+    with (folder / "table.csv").open() as lines:
+        first, second = csv.DictReader(lines)
+    assert second["accuracy"] == first["accuracy"]  # the same recipe and seed
+
+    said(capsys)
+    assert run(plan, "--resume", "--epochs=1") == 1
+    assert "was run with other options" in said(capsys)[1]
+
+
+def test_killed_and_resumed(plan: Path) -> None:
+    plan.write_text("recipes: [good.yaml]\n")
+    command = [
+        sys.executable, "-m", "genre", "benchmark", str(plan), "--name=bench", f"--runs_dir={plan.parent / 'runs'}",
+        "--epochs=30", "--model.scheduler=torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size=5",
+    ]  # fmt: skip
+    cell = place(plan) / "cells" / "good-seed0" / "version_0"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not (cell / "checkpoints" / "last.ckpt").is_file():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    time.sleep(2)
+    last = (cell / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    time.sleep(2)
+    assert (cell / "checkpoints" / "last.ckpt").stat().st_mtime_ns == last  # the cell ended with the benchmark
+    assert not (cell / "report").exists()
+    assert run(plan, *command[7:], "--resume") == 0
+    with (cell / "report" / "history.csv").open() as lines:
+        assert [float(row["epoch"]) for row in csv.DictReader(lines)] == list(range(30))
+    assert len(list(cell.glob("metrics.*.csv"))) == 1  # it went on: the log of before is kept
+
+
+def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
+    plan.write_text("recipes: [good.yaml]\nsplits: [folds.yaml]\n")
+    assert run(plan, "--epochs=1") == 0
+    pooled = json.loads((place(plan) / "folds" / "good-folds" / "metrics.json").read_text())
+    assert pooled["tracks"] == 24  # every track of the corpus once
+    assert pooled["split"]["fold"] == "all"
+    assert (place(plan) / "folds" / "good-folds" / "confusion_matrix.png").is_file()
+    accuracies = [
+        json.loads(path.read_text())["accuracy"]["value"]
+        for path in sorted(place(plan).glob("cells/*/version_0/report/metrics.json"))
+    ]
+    with (place(plan) / "table.csv").open() as lines:
+        row = next(csv.DictReader(lines))
+    assert float(row["accuracy_folds"]) == pytest.approx(sum(accuracies) / 3, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--data.root=/nowhere"], 1, "/nowhere: found nothing, expected a folder of audio"),
+        (["--data.rot=x"], 2, "Option 'rot' is not accepted"),
+        (["--splits", "/nowhere.yaml"], 1, "--splits: names /nowhere.yaml, which is not there"),
+        (["--resume"], 1, "found no benchmark to resume"),
+        (["--epochs=0"], 2, "expected at least 1"),
+        (["--seed_everything=3"], 1, "give --seeds in place of --seed_everything"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_runs(
+    plan: Path, options: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(plan, *options) == status
+    err = capsys.readouterr().err
+    assert message in " ".join(err.split())
+    assert "Traceback" not in err
+    assert not list(plan.parent.glob("runs/bench/*/cells/*/version_0"))
+
+
+def test_a_full_disk_ends_it_with_one_line(
+    plan: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.write_text("recipes: [good.yaml]\nseeds: [0]\n")
+    assert run(plan, "--epochs=1") == 0
+    before = (place(plan) / "table.csv").read_text()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "NEEDED", 1 << 60)
+        assert run(plan, "--epochs=1", "--seeds", "0", "1", "--resume") == 1
+    err = said(capsys)[1]
+    assert "the disk is full; what is finished is kept" in err
+    assert err.endswith("--resume")
+    assert not (place(plan) / "cells" / "good-seed1" / "version_0").exists()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_tables", full)
+        assert run(plan, "--epochs=1", "--resume") == 1
+    assert "the disk is full" in said(capsys)[1]
+    assert (place(plan) / "table.csv").read_text() == before
+    assert run(plan, "--epochs=1", "--resume") == 0
+    shutil.rmtree(place(plan))

@@ -1,0 +1,100 @@
+"""Plans: which cells they make, and what is said of one that is not understood."""
+
+from pathlib import Path
+
+import pytest
+
+from genre.benchmark.plan import Cell, read_plan
+from genre.benchmark.published import Conditions, differences, published
+from genre.errors import GenreError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [("singh/tables", 9), ("gaitanou/table", 16), ("yaacob/table", 7), ("khamees/table", 4), ("engelkes/table", 4)],
+)
+def test_every_row_of_a_papers_table_has_its_published_figure(name: str, rows: int) -> None:
+    plan = read_plan(EXAMPLES / f"{name}.yaml")
+    assert len(plan.rows) == rows
+    assert all("accuracy" in published(row, plan.published).figures for row in plan.rows)
+    assert len(plan.published["figures"]) == rows
+
+
+def test_singhs_figures_stand_in_their_rows() -> None:
+    plan = read_plan(EXAMPLES / "singh" / "tables.yaml")
+    found = {row.name: published(row, plan.published) for row in plan.rows}
+    assert found["resnet18-mel"].figures == {"accuracy": 0.5759, "precision": 0.5328, "recall": 0.5839, "f1": 0.5472}
+    assert found["resnet18-mel"].conditions["weights"] == "ImageNet"
+    assert "weights" not in found["spectral_cnn-mfcc"].conditions
+
+
+def test_a_row_may_be_laid_over_and_have_options(plan: Path) -> None:
+    plan.write_text("recipes: [[good.yaml, bad.yaml, --model.network.dropout=0.3]]\nseeds: [1]\n")
+    row = read_plan(plan).rows[0]
+    assert row.name == "good-bad"
+    folder = plan.parent
+    assert Cell(row, 1).options == [
+        f"--config={folder / 'good.yaml'}", f"--config={folder / 'bad.yaml'}", "--model.network.dropout=0.3",
+        "--seed_everything=1",
+    ]  # fmt: skip
+
+
+def test_folds_and_seeds_multiply(plan: Path) -> None:
+    found = read_plan(plan, [plan.parent / "folds.yaml"], [0, 3])
+    assert len(found.cells) == 2 * 3 * 2
+    assert [cell.name for cell in found.cells[:5]] == [
+        "good-folds-fold0-seed0", "good-folds-fold1-seed0", "good-folds-fold2-seed0", "bad-folds-fold0-seed0",
+        "bad-folds-fold1-seed0",
+    ]  # fmt: skip
+    assert "--data.split.fold=2" in found.cells[2].options
+
+
+def test_one_fold_alone_is_no_cross_validation(plan: Path) -> None:
+    (plan.parent / "one.yaml").write_text("class_path: KFoldSplit\ninit_args: {folds: 4, fold: 1}\n")
+    assert [row.folds for row in read_plan(plan, [plan.parent / "one.yaml"]).rows] == [None, None]
+    (plan.parent / "ten.yaml").write_text("class_path: KFoldSplit\n")
+    assert [row.folds for row in read_plan(plan, [plan.parent / "ten.yaml"]).rows] == [10, 10]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("recipes: [absent.yaml]", "names .*absent.yaml, which is not there"),
+        ("recipes: good.yaml", "expected a list of files"),
+        ("recipes: [{a: 1}]", "expected a file, or a list"),
+        ("recipes: [[--model.x=1]]", "expected a file first"),
+        ("title: nothing", "found recipes: None"),
+        ("recipes: [good.yaml]\nrecipe: x", "found the key 'recipe'"),
+        ("recipes: [good.yaml]\nseeds: [one]", "expected a list of whole numbers"),
+        ("recipes: [good.yaml, good.yaml]", "two rows are called good"),
+        ("recipes: [good.yaml]\nfeatures: mel.yaml", "expected a list of files"),
+        ("recipes: [good.yaml", "not a YAML file"),
+        ("- good.yaml", "found no keys"),
+        ("recipes: [good.yaml]\npublished: absent.yaml", "absent.yaml: cannot be read"),
+    ],
+)
+def test_a_bad_plan_is_one_line(plan: Path, content: str, message: str) -> None:
+    plan.write_text(content)
+    with pytest.raises(GenreError, match=message) as caught:
+        read_plan(plan)
+    assert "\n" not in str(caught.value)
+
+
+def test_differences_from_the_papers_conditions() -> None:
+    ours = Conditions("Folder", {"train": 30, "validation": 6, "test": 12}, "StratifiedSplit", 3, False)
+    theirs = {
+        "data_set": "GTZAN", "tracks": {"train": 443, "validation": 197, "test": 290}, "split": "OfficialSplit",
+        "epochs": 50, "weights": "ImageNet",
+    }  # fmt: skip
+    assert differences(ours, theirs) == [
+        "no weights (paper: ImageNet)",
+        "data Folder (paper: GTZAN)",
+        "30 / 6 / 12 train/validation/test (paper: 443 / 197 / 290 train/validation/test)",
+        "StratifiedSplit (paper: OfficialSplit)",
+        "3 epochs (paper: 50)",
+    ]
+    same = Conditions("GTZAN", theirs["tracks"], "OfficialSplit", 50, True)  # type: ignore[arg-type]
+    assert differences(same, theirs) == []
+    assert differences(ours, {}) == []

@@ -1,0 +1,71 @@
+"""McNemar's exact test and the paired bootstrap against hand-computed references."""
+
+from math import comb
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genre.compare import compare
+from genre.data import Track
+from genre.errors import GenreError
+from genre.results import Results
+from tests.conftest import run_cli
+
+
+def results(correct: list[bool], names: list[str] | None = None, genre: str = "jazz") -> Results:
+    """One track each, named right or wrong."""
+    names = names or [f"{i}.wav" for i in range(len(correct))]
+    probabilities = torch.tensor([[0.2, 0.8] if right else [0.9, 0.1] for right in correct])
+    return Results(["blues", "jazz"], [Track(Path("/music") / name, genre) for name in names], probabilities)
+
+
+@pytest.mark.parametrize(("first_only", "second_only", "both", "neither"), [(1, 9, 20, 5), (7, 2, 3, 8), (4, 4, 10, 2), (0, 12, 0, 0)])
+def test_mcnemar_equals_the_binomial_sum(first_only: int, second_only: int, both: int, neither: int) -> None:
+    first = [True] * first_only + [False] * second_only + [True] * both + [False] * neither
+    second = [False] * first_only + [True] * second_only + [True] * both + [False] * neither
+    found = compare(results(first), results(second))
+    differing, fewer = first_only + second_only, min(first_only, second_only)
+    tail = sum(comb(differing, k) for k in range(fewer + 1)) / 2**differing
+    assert found.p_value == pytest.approx(min(1.0, 2 * tail))
+    assert (found.first_only, found.second_only) == (first_only, second_only)
+    assert found.difference == pytest.approx((second_only - first_only) / len(first))
+
+
+def test_interval_equals_a_plain_paired_bootstrap() -> None:
+    random = np.random.default_rng(0)
+    first, second = random.random(120) < 0.5, random.random(120) < 0.65
+    found = compare(results(first.tolist()), results(second.tolist()))
+    draws = random.integers(0, 120, (20000, 120))
+    differences = second[draws].mean(1) - first[draws].mean(1)  # the same draw of tracks for both
+    low, high = np.quantile(differences, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.012)
+
+
+def test_a_run_against_itself_differs_by_nothing() -> None:
+    found = compare(results([True, False, True]), results([True, False, True]))
+    assert (found.p_value, found.low, found.high) == (1.0, 0.0, 0.0)
+
+
+def test_only_common_tracks_count_whatever_their_order() -> None:
+    first = results([True, True, False], ["a.wav", "b.wav", "c.wav"])
+    second = results([True, False, False], ["c.wav", "x.wav", "b.wav"])
+    found = compare(first, second)
+    assert (found.tracks, found.first_only, found.second_only) == (2, 1, 1)  # b and c
+
+
+def test_runs_that_cannot_be_compared_say_why() -> None:
+    with pytest.raises(GenreError, match="no track in common"):
+        compare(results([True], ["a.wav"]), results([True], ["b.wav"]))
+    with pytest.raises(GenreError, match="jazz in one run and blues in the other"):
+        compare(results([True]), results([True], genre="blues"))
+
+
+def test_the_verb_prints_both_tests(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli("compare", trained, trained / "report" / "predictions.csv") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "McNemar's exact test: p = 1" in said
+    assert "do not tell which of the two is better" in said
+    assert run_cli("compare", trained, tmp_path) == 1
+    assert "no report/predictions.csv" in capsys.readouterr().err
