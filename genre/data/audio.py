@@ -22,6 +22,9 @@ EXTENSIONS = frozenset({".wav", ".au", ".flac", ".ogg", ".mp3", ".aif", ".aiff",
 #: Frames decoded ahead of a segment of an mp3: two of its own frames.
 MP3_LEAD = 2304
 
+#: Frames of a block of :func:`decode`: 6 to 12 s of most files.
+BLOCK = 1 << 18
+
 #: Held while the process's stderr leads nowhere.
 STDERR = threading.Lock()
 
@@ -52,6 +55,14 @@ class AudioInfo:
     def seconds(self) -> float:
         """The duration."""
         return self.frames / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Encoding(AudioInfo):
+    """What the header says beyond that: the number of channels, and libsndfile's name of how a sample is encoded."""
+
+    channels: int
+    subtype: str
 
 
 def probe(path: Path) -> AudioInfo:
@@ -104,6 +115,20 @@ def read_segment(
     return np.resize(mono, samples) if len(mono) else np.zeros(samples, np.float32)
 
 
+def decode(path: Path) -> tuple[Encoding, Iterator[NDArray[np.float32]]]:
+    """Decodes a whole file block by block, so that memory does not grow with its length.
+
+    Returns:
+        What the header says, and blocks of ``(frames, channels)`` at the file's own rate, NaN and all.
+
+    Raises:
+        AudioError: The file is missing, undecodable, or holds no frame. The blocks raise it, too.
+    """
+    with _quiet(path):
+        file = _open(path)
+    return Encoding(file.frames, file.samplerate, file.channels, file.subtype), _blocks(path, file)
+
+
 def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
     """Positions of a track's evaluation segments, spread evenly over its whole length.
 
@@ -117,6 +142,19 @@ def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
     """
     count = min(most, max(1, int(np.ceil(seconds / segment_seconds - 1e-6))))
     return [0.5] if count == 1 else [float(position) for position in np.linspace(0, 1, count)]
+
+
+def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
+    with file:
+        while True:
+            try:
+                with _quiet(path):  # a block at a time: whoever takes the blocks is not kept from stderr
+                    block = file.read(BLOCK, dtype="float32", always_2d=True)
+            except soundfile.SoundFileError as error:
+                raise AudioError(path, f"undecodable ({error})") from None
+            if not len(block):
+                return
+            yield block
 
 
 def _read(file: soundfile.SoundFile, wanted: int, position: float, first: int, last: int) -> NDArray[np.float32]:

@@ -7,15 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from genre.data.audio import AudioError, read_segment, spread
+from genre.data.audio import spread
 from genre.data.augment import Mixup
+from genre.data.exclusions import exclude
 from genre.data.features import Feature
+from genre.data.measure import measure
 from genre.data.scan import BadFiles, Readable, scan
 from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
 from genre.data.splits import Partition, Split
@@ -50,6 +51,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         mixup: Blends train clips and their targets, if given.
         num_workers: Processes that decode; 0: in the main process.
         seed: Of the crops and the augmentation. The split has a seed of its own.
+        exclude: A list of tracks to go without, such as the ``exclude.txt`` of ``genre audit``: see
+            :func:`genre.data.exclusions.read_exclusions`.
 
     Attributes:
         bad_files: Files that could not be read so far, and why.
@@ -71,6 +74,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         mixup: Mixup | None = None,
         num_workers: int = 1,
         seed: int = 0,
+        exclude: Path | str | None = None,
     ) -> None:
         super().__init__()
         if segment_seconds * features.sample_rate < 1:
@@ -85,6 +89,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
         self.fixed_segments, self.mixup = fixed_segments, mixup
         self.num_workers, self.seed = num_workers, seed
+        self.exclude = None if exclude is None else Path(exclude).expanduser()
         self.bad_files = BadFiles()
         self._epoch = 0
         self._readable: dict[Side, list[Readable]] = {}
@@ -95,16 +100,19 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     @cached_property
     def corpus(self) -> Corpus:
-        """The tracks of the data set.
+        """The tracks of the data set, without those that are excluded.
 
         Raises:
-            GenreError: The root is missing or holds too little.
+            GenreError: The root is missing or holds too little, or the exclusion list is missing.
         """
         corpus = self.read_corpus()
+        if self.exclude is not None:
+            corpus = exclude(corpus, self.exclude, self.root)
         if len(corpus.genres) < 2:
             raise GenreError(
                 f"{self.root}: found {len(corpus.tracks)} tracks of {len(corpus.genres)} genre(s) for "
                 f"{type(self).__name__}, expected at least 2 genres; check data.root"
+                + (" and data.exclude" if self.exclude else "")
             )
         return corpus
 
@@ -184,7 +192,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         training = bool(self.trainer.training)
         self._note_faults(batch, "train" if training else self.test_side if self.trainer.testing else "validation")
         if not self.features.measured:
-            self._measure_features()
+            measure(self.features, self.tracks("train"), self.samples, MEASURED_TRACKS, self.bad_files)
         self.features.to(batch.inputs.device)
         if not training:
             return batch._replace(inputs=self.features(batch.inputs))
@@ -271,28 +279,6 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 )
             self._readable[side] = found
         return self._readable[side]
-
-    def _measure_features(self) -> None:
-        """Measures the features' statistics on the middle of train tracks, the same ones every time."""
-        tracks = self.tracks("train")
-        picked = np.linspace(0, len(tracks) - 1, min(MEASURED_TRACKS, len(tracks))).round().astype(int)
-
-        def waveforms() -> Any:
-            for index in picked:
-                try:
-                    track, rate = tracks[index], self.features.sample_rate
-                    samples = read_segment(track.path, rate, self.samples, 0.5, track.excerpt)
-                except AudioError as error:
-                    self.bad_files.note(tracks[index].path, error.reason)
-                else:
-                    yield torch.from_numpy(samples)
-
-        try:
-            self.features.cpu().measure(waveforms())
-        except GenreError as error:
-            if all(tracks[index].path in self.bad_files for index in picked):
-                raise GenreError(f"every file of the train split is bad; one is {self.bad_files.first()}") from error
-            raise
 
     def _note_faults(self, batch: Batch, side: Side) -> None:
         for index, reason in batch.faults.items():

@@ -1,0 +1,100 @@
+"""``genre audit``: decode every file, and say what stands between a data set and honest scores."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from genre.audit.duplicates import Pair, find_pairs, group
+from genre.audit.examine import Examined, examine_all
+from genre.audit.faults import Limits
+from genre.audit.files import write_exclusions, write_genres, write_pairs, write_tracks
+from genre.audit.genres import count, count_genres
+from genre.audit.layout import read_corpus
+from genre.audit.leave_out import leave_out
+from genre.audit.sides import Sides, between, find_sides
+from genre.audit.tables import show_faults, show_genres, show_pairs, show_rates
+from genre.data.track import Track
+from genre.errors import GenreError
+
+
+def audit(root: Path, out: Path, data: str | None = None, limits: Limits | None = None) -> int:
+    """Examines a data set, prints what was found, and writes it into a folder.
+
+    Args:
+        root: Where the data set lies.
+        out: The folder that gets ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``.
+        data: Which data set it is, see :func:`genre.audit.layout.read_corpus`.
+        limits: The durations that count as short and long.
+
+    Returns:
+        The exit status: 0, whatever was found.
+
+    Raises:
+        GenreError: There is no such data set, or the folder cannot be written.
+    """
+    logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
+    console = Console()
+    name, root, corpus = read_corpus(root, data)
+    console.print(
+        f"{root}: {len(corpus.tracks)} tracks of {len(corpus.genres)} genres, read as {name}", highlight=False
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenreError(f"{out}: cannot be made a folder ({error.strerror}); choose another --out") from None
+    base = root if root.is_dir() else root.parent
+    tracks = _listen(console, corpus.tracks, limits or Limits())
+    with console.status("comparing"):
+        pairs = find_pairs(tracks)
+    sides = find_sides(corpus)
+    recordings = group(pairs)
+    excluded = leave_out(tracks, recordings, sides.get("official", {}), base)
+    genres = count_genres(tracks)
+    try:
+        write_tracks(out / "tracks.csv", tracks, base, excluded)
+        write_pairs(out / "pairs.csv", pairs, base, sides)
+        write_genres(out / "genres.csv", genres)
+        write_exclusions(out / "exclude.txt", excluded, base, len(tracks))
+    except OSError as error:
+        raise GenreError(f"{error.filename or out}: {error.strerror}; choose another --out") from None
+    show_genres(console, genres, count("all", tracks))
+    show_rates(console, tracks)
+    show_faults(console, tracks, base)
+    show_pairs(console, pairs, base, sides)
+    for line in _summary(tracks, pairs, recordings, sides):
+        console.print(line, highlight=False)
+    console.print(f"{out}: tracks.csv, pairs.csv, genres.csv, exclude.txt", highlight=False)
+    if excluded:
+        console.print(f"leave out {len(excluded)} tracks with --data.exclude {out / 'exclude.txt'}", highlight=False)
+    return 0
+
+
+def _listen(console: Console, tracks: Sequence[Track], limits: Limits) -> list[Examined]:
+    """Examines all tracks, with progress where someone is watching."""
+    columns = (TextColumn("listening"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        return list(progress.track(examine_all(tracks, limits), total=len(tracks)))
+
+
+def _summary(
+    tracks: Sequence[Examined], pairs: Sequence[Pair], recordings: Sequence[Sequence[Examined]], sides: Sides
+) -> list[str]:
+    """The counts, a line each."""
+    useless = sum(found.useless for found in tracks)
+    faulty = sum(bool(found.faults) for found in tracks) - useless
+    lines = [f"{useless} of {len(tracks)} tracks are useless, {faulty} more have faults that you may live with"]
+    if recordings:
+        exact = sum(pair.kind == "exact" for pair in pairs)
+        copies = sum(map(len, recordings))
+        lines.append(
+            f"{copies} tracks are only {len(recordings)} recordings ({exact} exact pairs, {len(pairs) - exact} near); "
+            f"{sum(len({found.track.genre for found in copy}) > 1 for copy in recordings)} with contested genres"
+        )
+        for name, places in sides.items():
+            paths = [[found.track.path for found in copy] for copy in recordings]
+            torn = sum(len(between(places, *copy)) > 1 for copy in paths)
+            lines.append(f"the {name} split tears {torn} of these recordings apart")
+    return lines

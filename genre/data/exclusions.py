@@ -1,0 +1,74 @@
+"""Exclusion lists: the tracks that a data set goes without."""
+
+import csv
+import logging
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+from genre.data.track import Corpus
+from genre.errors import GenreError
+
+log = logging.getLogger(__name__)
+
+
+def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
+    """Drops the tracks that an exclusion list names; the number of them is logged.
+
+    Args:
+        corpus: The tracks of a data set.
+        source: The list, see :func:`read_exclusions`.
+        root: The data set's root, where relative paths of the list start; of a list of tracks, its folder.
+
+    Raises:
+        GenreError: The list is missing or cannot be read.
+    """
+    base = root if root.is_dir() else root.parent
+    listed = {_location(base / path) for path in read_exclusions(source)}
+    found = {track.path: _location(track.path) for track in corpus.tracks}
+    tracks = [track for track in corpus.tracks if found[track.path] not in listed]
+    unmatched = len(listed - set(found.values()))
+    log.warning(
+        "%s: leaves out %d of %d tracks%s",
+        source,
+        len(corpus.tracks) - len(tracks),
+        len(corpus.tracks),
+        f"; {unmatched} of its {len(listed)} entries match no track below {base}" if unmatched else "",
+    )
+    dropped = {track.name for track in corpus.tracks} - {track.name for track in tracks}
+    official = {name: side for name, side in corpus.official.items() if name not in dropped}
+    return replace(corpus, tracks=tracks, official=official)
+
+
+def read_exclusions(source: Path) -> list[Path]:
+    """The paths in an exclusion list.
+
+    A CSV has a column ``path``; where it has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does, rows
+    count in which that is not empty. Anything else is text with one path a line, where ``#`` opens a comment line.
+
+    Raises:
+        GenreError: The list is missing or cannot be read.
+    """
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise GenreError(f"{source}: found no text in UTF-8, expected an exclusion list; check data.exclude") from None
+    except OSError as error:
+        raise GenreError(
+            f"{source}: {(error.strerror or 'unreadable').lower()}, expected an exclusion list such as the exclude.txt "
+            "of `genre audit`; check data.exclude"
+        ) from None
+    if source.suffix.lower() != ".csv":
+        lines = (line.strip() for line in text.splitlines())
+        return [Path(line).expanduser() for line in lines if line and not line.startswith("#")]
+    reader = csv.DictReader(StringIO(text, newline=""))
+    columns = reader.fieldnames or ()
+    if "path" not in columns:
+        raise GenreError(f"{source}: found the columns {', '.join(columns) or 'none'}; expected path among them")
+    rows = [row for row in reader if row["path"] and ("exclude" not in columns or row["exclude"])]
+    return [Path(row["path"]).expanduser() for row in rows]
+
+
+def _location(path: Path) -> Path:
+    """One spelling for every way to a file; the file itself may be a link to another track's."""
+    return path.parent.resolve() / path.name
