@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import librosa.display
 import matplotlib.style
@@ -14,6 +15,12 @@ from sklearn.metrics import roc_curve
 #: Ten colours that colour-blind readers can tell apart; genres beyond them repeat the colours with other lines.
 COLORS = [entry["color"] for entry in matplotlib.style.library["petroff10"]["axes.prop_cycle"]]
 LINES = ("-", "--", ":", "-.")
+
+#: Inches across a full sheet: 1200 pixels, as :func:`save` writes them.
+WIDTH = 1200 / 110
+
+#: False positive rates, and the true positive rate at each.
+Curve: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def plot_confusion_matrix(targets: NDArray[np.int64], predicted: NDArray[np.int64], genres: Sequence[str]) -> Figure:
@@ -38,27 +45,39 @@ def plot_roc(targets: NDArray[np.int64], probabilities: NDArray[np.float32], gen
              areas: Mapping[str, float], mean_area: float) -> Figure:  # fmt: skip
     """One ROC curve a genre, one against the rest, and their mean."""
     figure, axes = _figure(8.5, 6)
-    grid = np.linspace(0, 1, 201)
-    curves = []
-    for index, genre in enumerate(genres):
-        positive = targets == index
-        if not positive.any() or positive.all():
-            continue
-        false_positive, true_positive, _ = roc_curve(positive, probabilities[:, index])
-        curves.append(np.interp(grid, false_positive, true_positive))
+    curves = roc_curves(targets, probabilities)
+    for index, (false_positive, true_positive) in curves.items():
         style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
-        axes.plot(false_positive, true_positive, label=f"{genre} ({areas[genre]:.2f})", **style)
+        axes.plot(false_positive, true_positive, label=f"{genres[index]} ({areas[genres[index]]:.2f})", **style)
     if curves:
-        axes.plot(grid, np.mean(curves, 0), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
-    axes.set(
-        xlabel="false positive rate",
-        ylabel="true positive rate",
-        title="ROC curves, one genre against the rest",
-    )
-    axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
-    axes.legend(title="genre (area under curve)", loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+        axes.plot(*mean_curve(curves), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
+    finish_roc(axes, "ROC curves, one genre against the rest", "genre (area under curve)")
     return figure
+
+
+def roc_curves(targets: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[int, Curve]:
+    """False and true positive rates of every class against the rest, where it has tracks and the rest has, too."""
+    curves = {}
+    for index in range(probabilities.shape[1]):
+        positive = targets == index
+        if positive.any() and not positive.all():
+            curves[index] = roc_curve(positive, probabilities[:, index])[:2]
+    return curves
+
+
+def mean_curve(curves: Mapping[int, Curve]) -> Curve:
+    """The mean true positive rate of several curves at each false positive rate."""
+    grid = np.linspace(0, 1, 201)
+    mean = np.mean([np.interp(grid, *curve) for curve in curves.values()], 0)
+    return np.append(0.0, grid), np.append(0.0, mean)  # all curves begin at (0, 0), most go straight up from there
+
+
+def finish_roc(axes: Axes, title: str, legend: str) -> None:
+    """Adds the line of chance, labels and legend to axes with ROC curves."""
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
+    axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
+    axes.legend(title=legend, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
 
 
 def plot_learning_curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:

@@ -1,0 +1,191 @@
+"""Several runs on one sheet: learning curves, accuracy against epochs, ROC curves."""
+
+import csv
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from genre.errors import GenreError
+from genre.plots import COLORS, LINES, WIDTH, finish_roc, mean_curve, roc_curves
+from genre.results import Results, read_results
+
+#: The metrics of every epoch, in order.
+History = Sequence[Mapping[str, float]]
+
+#: With more runs than this, curves of the train segments would hide those of the validation tracks.
+MOST_WITH_TRAIN = 4
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a finished run left behind.
+
+    Attributes:
+        history: The metrics of every epoch.
+        results: What it said of the scored tracks.
+        metrics: Its scores, and the conditions of the run.
+    """
+
+    history: list[dict[str, float]]
+    results: Results
+    metrics: dict[str, Any]
+
+
+def read_run(folder: Path) -> Run:
+    """Reads the report of a run.
+
+    Args:
+        folder: The run's, such as ``runs/<name>/version_0``.
+
+    Raises:
+        GenreError: A file of the report is missing or damaged.
+    """
+    report = folder / "report"
+    if not report.is_dir():
+        found = "no report in it" if folder.is_dir() else "nothing"
+        raise GenreError(f"{folder}: found {found}; expected a finished run, such as runs/<name>/version_0")
+    results = read_results(report / "predictions.csv")
+    return Run(_read_history(report / "history.csv"), results, _read_metrics(report / "metrics.json"))
+
+
+def read_runs(folders: Sequence[Path]) -> dict[str, Run]:
+    """Reads several runs; returns them by the shortest names that tell them apart, a leaky one marked as such.
+
+    Raises:
+        GenreError: See :func:`read_run`.
+    """
+    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
+    names = [_names(folder) for folder in folders]
+    taken = [Counter(candidates) for candidates in zip(*names, strict=True)]
+    runs = {}
+    for folder, candidates in zip(folders, names, strict=True):
+        name = next(name for name, counts in zip(candidates, taken, strict=True) if counts[name] == 1)
+        run = read_run(folder)
+        runs[f"{name}, LEAKY" if run.metrics.get("leaky") else name] = run
+    return runs
+
+
+def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
+    """Loss, and below it accuracy, of train segments and validation tracks by epoch: a column a run, on one scale.
+
+    Args:
+        histories: The metrics of every epoch, by the name of the run.
+    """
+    columns = min(4, len(histories))
+    blocks = -(-len(histories) // columns)
+    figure = Figure(figsize=(WIDTH, 1 + 4.6 * blocks), layout="constrained")
+    grid = figure.subplots(2 * blocks, columns, squeeze=False, sharex=True)
+    for panel in grid.flat:
+        panel.set_axis_off()
+    for index, (name, history) in enumerate(histories.items()):
+        block, column = divmod(index, columns)
+        for offset, metric in enumerate(("loss", "accuracy")):
+            axes: Axes = grid[2 * block + offset, column]
+            axes.set_axis_on()
+            if index:
+                axes.sharey(grid[offset, 0])
+            for color, (side, label) in zip(
+                COLORS, {"train": "train segments", "val": "validation tracks"}.items(), strict=False
+            ):
+                _plot(axes, history, f"{side}_{metric}", color=color, label=label)
+            axes.grid(alpha=0.3)
+            axes.tick_params(labelbottom=True)
+            if column == 0:
+                axes.set_ylabel("cross-entropy in nats" if metric == "loss" else "accuracy")
+        axes.set_xlabel("epoch")
+        grid[2 * block, column].set_title(name, fontsize=10)
+    grid[1, 0].set_ylim(0, 1)
+    grid[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    figure.suptitle("Learning curves")
+    return figure
+
+
+def plot_runs_accuracy(histories: Mapping[str, History]) -> Figure:
+    """Accuracy of the validation tracks by epoch, a line a run; of a few runs that of the train segments, too, dashed.
+
+    Args:
+        histories: The metrics of every epoch, by the name of the run.
+    """
+    figure = Figure(figsize=(WIDTH, 5.5), layout="constrained")
+    axes = figure.add_subplot()
+    with_train = len(histories) <= MOST_WITH_TRAIN
+    for index, (name, history) in enumerate(histories.items()):
+        color = COLORS[index % 10]
+        _plot(axes, history, "val_accuracy", color=color, line=LINES[index // 10 % 4], width=2, label=name)
+        if with_train:
+            _plot(axes, history, "train_accuracy", color=color, line="--", label="")
+    if with_train:
+        axes.plot([], [], color="grey", linestyle="--", linewidth=1.2, label="the same, train segments")
+    axes.set(xlabel="epoch", ylabel="accuracy", title="Accuracy of the validation tracks by epoch", ylim=(0, 1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend(title="run", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def plot_runs_roc(results: Mapping[str, Results], areas: Mapping[str, float]) -> Figure:
+    """The mean ROC curve of each run over the genres, one against the rest.
+
+    Args:
+        results: What the run said of the scored tracks, by its name.
+        areas: Its macro mean of the areas under the genres' curves, as its ``metrics.json`` has it.
+    """
+    figure = Figure(figsize=(WIDTH, 7.5), layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, result) in enumerate(results.items()):
+        curves = roc_curves(result.targets.numpy(), result.probabilities.numpy())
+        if curves:
+            style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
+            axes.plot(*mean_curve(curves), linewidth=2, label=f"{name} ({areas[name]:.2f})", **style)
+    finish_roc(axes, "ROC curves: mean over the genres, one against the rest", "run (area under curve)")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _plot(axes: Axes, history: History, metric: str, *, color: str, label: str, line: str = "-",
+          width: float = 1.2) -> None:  # fmt: skip
+    """Draws one metric; epochs at which it was not measured are left out, so that the line goes on."""
+    points = [(entry["epoch"], entry[metric]) for entry in history if not math.isnan(entry.get(metric, math.nan))]
+    x, y = zip(*points, strict=True) if points else ((), ())
+    marker = "o" if len(points) < 30 else ""  # one epoch alone makes no line
+    axes.plot(x, y, color=color, linestyle=line, linewidth=width, marker=marker, markersize=3, label=label)
+
+
+def _read_history(path: Path) -> list[dict[str, float]]:
+    if not path.is_file():
+        raise GenreError(f"{path}: no such file; only a fit writes it: fit this run again, or leave it out")
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    try:
+        history = [{name: float(value) for name, value in row.items() if value} for row in rows]
+    except (TypeError, ValueError):
+        history = []
+    if not history or any("epoch" not in entry for entry in history):
+        raise GenreError(f"{path}: expected a column 'epoch' and a row of numbers an epoch; fit this run again")
+    return history
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        float(metrics["auroc"]["value"])
+    except FileNotFoundError:
+        raise GenreError(f"{path}: no such file; test the run's checkpoint to write it") from None
+    except (ValueError, TypeError, KeyError):
+        raise GenreError(f"{path}: expected the scores of a run, with auroc; test the run's checkpoint again") from None
+    return metrics
+
+
+def _names(folder: Path) -> tuple[str, str, str]:
+    """What a run may be called, shortest first."""
+    version = folder.name.startswith("version_")
+    return folder.parent.name if version else folder.name, f"{folder.parent.name}/{folder.name}", str(folder)
