@@ -186,8 +186,10 @@ class GenreClassifier(pl.LightningModule):
         tracks.update(self(batch.inputs), batch.targets, batch.tracks, batch.segments, batch.valid)
 
     def _log_scores(self, side: str, tracks: TrackAverage) -> TrackPredictions:
-        predictions: TrackPredictions = tracks.compute()
+        names, targets, probabilities, loss = tracks.compute()
         tracks.reset()
+        # torchmetrics hands out a tensor of one element, as that of a single track, without its dimension.
+        predictions = TrackPredictions(names.view(-1), targets.view(-1), probabilities, loss)
         scores = score(predictions.probabilities, predictions.targets) | {"loss": predictions.loss}
         for name, value in scores.items():
             self.log(f"{side}_{name}", value, prog_bar=side == "val" and name in ("accuracy", "loss"))

@@ -10,16 +10,16 @@ from genre._version import __version__
 from genre.errors import GenreError
 
 FIT_VERBS = {
-    "fit": "train a classifier, test its best checkpoint, and write a report",
+    "fit": "train a classifier, test its best checkpoint, report",
     "validate": "score a checkpoint on the validation tracks",
     "test": "score a checkpoint on the test tracks, and write a report",
 }
 PREDICT = "name the genre of audio files with a checkpoint"
-BENCHMARK = "fit and test every cell of a plan, and put the figures beside the published ones"
-COMPARE = "tell whether one run is better than another on the same tracks"
+BENCHMARK = "run a plan of fits, beside the published figures"
+COMPARE = "tell whether one run is better than another"
 ENSEMBLE = "score the mean of several checkpoints, and write a report"
 FIGURES = "draw a data set, or several runs on one sheet"
-AUDIT = "look for bad files, duplicates and lopsided artists before training"
+AUDIT = "look for faults and duplicates before training"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `genre predict … | head`
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:  # a full disk, a folder that may not be written
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"genre: error: {place}{error.strerror or error}")
 
 
 def _run(arguments: list[str]) -> int:
@@ -61,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"genre {__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB [OPTION]", required=True)
     for verb, purpose in FIT_VERBS.items():
         verbs.add_parser(verb, help=purpose, add_help=False)
 

@@ -10,7 +10,10 @@ import pytest
 import soundfile
 import torch
 
-from .conftest import QUICK, run_cli, tone, write_folder
+from genre.data.gtzan import fault_filtered_split
+from genre.data.track import SIDES
+
+from .conftest import QUICK, run_cli, tone, write_folder, write_gtzan
 
 
 def test_help_is_quick_and_lists_the_verbs() -> None:
@@ -19,8 +22,9 @@ def test_help_is_quick_and_lists_the_verbs() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     seconds = time.perf_counter() - start
     assert done.returncode == 0, done.stderr
-    for verb in ("fit", "validate", "test", "predict"):
-        assert f"\n    {verb} " in done.stdout
+    verbs = ("fit", "validate", "test", "predict", "benchmark", "compare", "ensemble", "figures", "audit")
+    for verb in verbs:
+        assert f"\n    {verb} " in done.stdout  # and what it does on the same line
     assert seconds < 10  # without torch it is under 0.1 s; the bound only tells it from an import of everything
 
 
@@ -206,3 +210,25 @@ def test_interrupt_says_how_to_go_on(folder: Path, tmp_path: Path, capsys: pytes
     last = tmp_path / "x/version_0/checkpoints/last.ckpt"
     assert line.endswith(f"genre fit --ckpt_path {last}")
     assert last.is_file()
+
+
+def test_a_single_test_track_is_scored(tmp_path: Path) -> None:
+    names = {side: [name for name, there in fault_filtered_split().items() if there == side] for side in SIDES}
+
+    def numbers(genre: str) -> list[int]:
+        picked = [
+            [name for name in names[side] if name.startswith(f"{genre}.")][:count]
+            for side, count in (("train", 2), ("validation", 1), ("test", genre == "jazz"))
+        ]
+        return sorted(int(name.partition(".")[2]) for part in picked for name in part)
+
+    write_gtzan(tmp_path / "gtzan", numbers, seconds=0.8)
+    options = [option for option in QUICK if "split" not in option]
+    status = run_cli(
+        "fit", *options, "--data=genre.data.GTZAN", f"--data.root={tmp_path / 'gtzan'}",
+        "--data.split=genre.data.OfficialSplit", f"--runs_dir={tmp_path}",
+    )  # fmt: skip
+    assert status == 0
+    metrics = json.loads((tmp_path / "SpectralCNN" / "version_0" / "report" / "metrics.json").read_text())
+    assert metrics["tracks"] == 1
+    assert metrics["accuracy"]["value"] in (0.0, 1.0)

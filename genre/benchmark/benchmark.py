@@ -113,10 +113,11 @@ class Benchmark:
         return 1 if self.faults else 0
 
     def _run_cell(self, cell: Cell, place: CellFolder, progress: PlanProgress) -> None:
-        if shutil.disk_usage(self.folder).free < NEEDED:
-            raise _full(self.folder)
+        self._need_space()
         progress.begin(cell, place.epochs)
         reason = place.fit(lambda: progress.update(place.epochs))
+        if reason is not None:
+            self._need_space()
         progress.end(failed=reason is not None)
         if reason is None:
             progress.say(f"{cell.name}: {place.accuracy}")
@@ -124,6 +125,10 @@ class Benchmark:
             self.faults[cell] = reason
             progress.say(f"{cell.name} failed: {reason}")
         self.write()
+
+    def _need_space(self) -> None:
+        if shutil.disk_usage(self.folder).free < NEEDED:
+            raise _full(self.folder)
 
     @property
     def lines(self) -> list[Line]:

@@ -15,7 +15,6 @@ import pytest
 
 from tests.conftest import run_cli
 
-
 #: The module, which the package's function of the same name hides.
 module = importlib.import_module("genre.benchmark.benchmark")
 
