@@ -21,7 +21,9 @@ def results(correct: list[bool], names: list[str] | None = None, genre: str = "j
     return Results(["blues", "jazz"], [Track(Path("/music") / name, genre) for name in names], probabilities)
 
 
-@pytest.mark.parametrize(("first_only", "second_only", "both", "neither"), [(1, 9, 20, 5), (7, 2, 3, 8), (4, 4, 10, 2), (0, 12, 0, 0)])
+@pytest.mark.parametrize(
+    ("first_only", "second_only", "both", "neither"), [(1, 9, 20, 5), (7, 2, 3, 8), (4, 4, 10, 2), (0, 12, 0, 0)]
+)
 def test_mcnemar_equals_the_binomial_sum(first_only: int, second_only: int, both: int, neither: int) -> None:
     first = [True] * first_only + [False] * second_only + [True] * both + [False] * neither
     second = [False] * first_only + [True] * second_only + [True] * both + [False] * neither

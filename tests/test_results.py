@@ -59,7 +59,10 @@ def test_overlapping_folds_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("a,b\n1,2\n", "expected path, genre"), ("path,genre,artist,start,predicted,probability,jazz\nx,jazz,,,jazz,0.5\n", "cut short")],
+    [
+        ("a,b\n1,2\n", "expected path, genre"),
+        ("path,genre,artist,start,predicted,probability,jazz\nx,jazz,,,jazz,0.5\n", "cut short"),
+    ],
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "predictions.csv"

@@ -69,7 +69,7 @@ def differences(ours: Conditions, theirs: Mapping[str, Any]) -> list[str]:
     if "split" in theirs and ours.split != theirs["split"]:
         found.append(f"{ours.split} (paper: {theirs['split']})")
     if "epochs" in theirs and ours.epochs != theirs["epochs"]:
-        found.append(f"{ours.epochs} epochs (paper: {theirs['epochs']})")
+        found.append(f"{ours.epochs} epoch{'s' * (ours.epochs != 1)} (paper: {theirs['epochs']})")
     return found
 
 
