@@ -1,7 +1,5 @@
 """What the finished cells of a row come to: means over seeds and folds, intervals over tracks, and what it took."""
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,11 @@ from typing import Any
 import torch
 
 from genre.benchmark.plan import Cell, Row
+from genre.finished_run import read_run
 from genre.metrics import SCORES, intervals
 from genre.metrics import score as score_tracks
-from genre.results import Results, identity, pool, read_results, scores
+from genre.report_folder import History
+from genre.results import Results, identity, pool, scores
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Summary:
         seeds: How many seeds are finished, with all their folds.
         seconds: The median of the seconds that an epoch took.
         memory: The most memory that a cell took, in MB.
-        runs: The runs' folders by the cells' names.
-        histories: The metrics of every epoch of every cell, by the cells' names.
+        cells: The names of its cells.
+        histories: The metrics of every epoch of each.
         results: Those of the first seed, of all its folds.
     """
 
@@ -61,8 +61,8 @@ class Summary:
     seeds: int
     seconds: float | None
     memory: int | None
-    runs: Mapping[str, Path]
-    histories: Mapping[str, Sequence[Mapping[str, float]]]
+    cells: Sequence[str]
+    histories: Sequence[History]
     results: Results
 
 
@@ -74,24 +74,20 @@ def summarize(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
     whole = {seed: cells for seed, cells in by_seed.items() if len(cells) == (row.folds or 1)}
     if not whole:
         return None
-    of_cells = {
-        cell: read_results(runs[cell] / "report" / "predictions.csv") for cells in whole.values() for cell in cells
-    }
-    of_seeds = [pool([of_cells[cell] for cell in cells]) for cells in whole.values()]
-    first = next(iter(of_cells))
-    costs = [_read_json(runs[cell] / "report" / "cost.json") for cell in of_cells]
-    seconds = [cost["seconds_per_epoch"] for cost in costs if cost["seconds_per_epoch"] is not None]
-    memory = [cost["peak_memory_mb"] for cost in costs if cost["peak_memory_mb"] is not None]
+    found = {cell: read_run(runs[cell]) for cells in whole.values() for cell in cells}
+    of_seeds = [pool([found[cell].results for cell in cells]) for cells in whole.values()]
+    seconds = [run.cost["seconds_per_epoch"] for run in found.values() if run.cost["seconds_per_epoch"] is not None]
+    memory = [run.cost["peak_memory_mb"] for run in found.values() if run.cost["peak_memory_mb"] is not None]
     return Summary(
         row,
-        _scores(of_seeds, list(of_cells.values()) if row.folds else []),
-        _read_json(runs[first] / "report" / "metrics.json"),
+        _scores(of_seeds, [run.results for run in found.values()] if row.folds else []),
+        next(iter(found.values())).metrics,
         len(of_seeds[0].tracks),
         len(whole),
         median(seconds) if seconds else None,
         max(memory) if memory else None,
-        {cell.name: runs[cell] for cell in of_cells},
-        {cell.name: read_history(runs[cell] / "report" / "history.csv") for cell in of_cells},
+        [cell.name for cell in found],
+        [run.history for run in found.values()],
         of_seeds[0],
     )
 
@@ -101,14 +97,6 @@ def pooled_metrics(summary: Summary) -> dict[str, Any]:
     split = {**summary.metrics["split"], "fold": "all"}
     metrics = {name: value for name, value in summary.metrics.items() if name != "loss"}
     return metrics | scores(summary.results) | {"split": split, "tracks": len(summary.results.tracks)}
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """The metrics of every epoch, as a report keeps them; empty where it has none."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as lines:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(lines)]
 
 
 def _scores(of_seeds: Sequence[Results], of_folds: Sequence[Results]) -> dict[str, Score]:
@@ -135,8 +123,3 @@ def _aligned(results: Results, reference: Results) -> torch.Tensor:
     """The probabilities in the order of the reference's tracks."""
     places = {identity(track): place for place, track in enumerate(results.tracks)}
     return results.probabilities[[places[identity(track)] for track in reference.tracks]]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content

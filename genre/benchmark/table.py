@@ -133,14 +133,11 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
 
 
-def _beside(summary: Summary, name: str) -> float | None:
+def _beside(summary: Summary, name: str) -> float:
     """The mean over cells of the last epoch's train accuracy, or of the best validation accuracy."""
-    histories = [history for history in summary.histories.values() if history]
-    if not histories:
-        return None
     if name == "train_accuracy":
-        return round(mean(history[-1]["train_accuracy"] for history in histories), 4)
-    return round(mean(max(epoch["val_accuracy"] for epoch in history) for history in histories), 4)
+        return round(mean(history[-1]["train_accuracy"] for history in summary.histories), 4)
+    return round(mean(max(epoch["val_accuracy"] for epoch in history) for history in summary.histories), 4)
 
 
 def _markdown(
@@ -183,21 +180,18 @@ def _csv(lines: Sequence[Line]) -> str:
 
 
 def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
-    """Draws the finished rows, of each its first cell; returns the captions by file name."""
-    summaries = {line.name: line.summary for line in lines if line.summary}
-    histories = {
-        name: history for name, summary in summaries.items() if (history := next(iter(summary.histories.values())))
+    """Draws the finished rows, of each its first seed or fold; returns the captions by file name."""
+    finished = {line.name: line.summary for line in lines if line.summary}
+    if not finished:
+        return {}
+    histories = {name: summary.histories[0] for name, summary in finished.items()}
+    results = {name: summary.results for name, summary in finished.items()}
+    areas = {name: float(score(found.probabilities, found.targets)["auroc"]) for name, found in results.items()}
+    plots.save(plot_runs_roc(results, areas), folder / "roc.png")
+    plots.save(plot_runs_accuracy(histories), folder / "accuracy.png")
+    plots.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")
+    return {
+        "roc.png": "ROC curves of the first seed",
+        "accuracy.png": "Accuracy against epochs",
+        "learning_curves.png": "Learning curves",
     }
-    drawn = {}
-    if summaries:
-        areas = {
-            name: float(score(found.results.probabilities, found.results.targets)["auroc"])
-            for name, found in summaries.items()
-        }
-        plots.save(plot_runs_roc({name: found.results for name, found in summaries.items()}, areas), folder / "roc.png")
-        drawn["roc.png"] = "ROC curves of the first seed"
-    if histories:
-        plots.save(plot_runs_accuracy(histories), folder / "accuracy.png")
-        plots.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")
-        drawn |= {"accuracy.png": "Accuracy against epochs", "learning_curves.png": "Learning curves"}
-    return drawn

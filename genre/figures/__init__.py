@@ -3,7 +3,7 @@
 from genre.figures.corpus import plot_artists, plot_counts
 from genre.figures.inputs import plot_track, plot_tracks
 from genre.figures.pca import plot_pca
-from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc, read_run, read_runs
+from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
 
 __all__ = [
     "plot_artists",
@@ -14,6 +14,4 @@ __all__ = [
     "plot_runs_roc",
     "plot_track",
     "plot_tracks",
-    "read_run",
-    "read_runs",
 ]

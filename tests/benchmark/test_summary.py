@@ -25,7 +25,13 @@ def write_run(folder: Path, first: int, count: int, seed: int) -> tuple[np.ndarr
     report = folder / "report"
     report.mkdir(parents=True)
     write_results(report / "predictions.csv", Results(GENRES, tracks, torch.tensor(probabilities, dtype=torch.float32)))
-    metrics = {"leaky": False, "split": {"class": "KFoldSplit", "fold": 0}, "loss": 1.0, "tracks": count}
+    metrics = {
+        "leaky": False,
+        "split": {"class": "KFoldSplit", "fold": 0},
+        "loss": 1.0,
+        "tracks": count,
+        "auroc": {"value": 0.5},
+    }
     (report / "metrics.json").write_text(json.dumps(metrics))
     cost = {"seconds_per_epoch": 1.0 + seed, "peak_memory_mb": 100 + first}
     (report / "cost.json").write_text(json.dumps(cost))
@@ -49,7 +55,8 @@ def test_seeds(tmp_path: Path) -> None:
     assert found.scores["auroc"].value == pytest.approx(np.mean(areas), abs=1e-5)
     assert found.scores["accuracy"].folds is None
     assert (found.seconds, found.memory) == (2.0, 100)
-    assert found.histories["good-seed1"] == [{"epoch": 0.0, "seconds": 1.5, "val_accuracy": 0.25}]
+    assert found.cells[1] == "good-seed1"
+    assert found.histories[1] == [{"epoch": 0.0, "seconds": 1.5, "val_accuracy": 0.25}]
 
 
 def test_interval_is_that_of_the_mean_over_seeds_on_the_same_tracks(tmp_path: Path) -> None:

@@ -16,9 +16,8 @@ from genre.figures.runs import (
     plot_runs_accuracy,
     plot_runs_learning_curves,
     plot_runs_roc,
-    read_run,
-    read_runs,
 )
+from genre.finished_run import read_run, read_runs
 from genre.results import Results
 
 HISTORY = [
