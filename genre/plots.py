@@ -77,7 +77,7 @@ def finish_roc(axes: Axes, title: str, legend: str) -> None:
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
-    axes.legend(title=legend, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    axes.legend(fontsize=9, title=legend, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
 
 
 def plot_learning_curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:

@@ -152,7 +152,7 @@ class Benchmark:
             recipe = self.recipes[row]
             ours = Conditions(
                 summary.metrics["data_set"], summary.metrics["tracks_by_side"], summary.metrics["split"]["class"],
-                recipe.epochs, recipe.weights,
+                recipe.epochs, summary.metrics["trainable"], recipe.weights,
             )  # fmt: skip
             found = differences(ours, theirs.conditions)
         faults = {cell.name: reason for cell, reason in self.faults.items() if cell.row == row}

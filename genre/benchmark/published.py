@@ -3,7 +3,8 @@
 The file has ``paper``, ``conditions`` and ``figures``, a list: each entry names a row by its ``system``, the stems of
 its configurations, and, where the plan has them, its ``features``; and holds the figures (``accuracy``, ``precision``,
 ``recall``, ``f1``, ``auroc``, of test tracks; ``validation_accuracy``, ``train_accuracy``) and whatever condition is
-its own. The conditions are ``data_set``, ``tracks`` (by side), ``split`` (a class's name), ``epochs`` and ``weights``.
+its own. The conditions are ``data_set``, ``tracks`` (by side), ``split`` (a class's name), ``epochs``, ``weights`` and
+``trainable`` (parameters).
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ class Conditions:
         tracks: Tracks by side; segments under a leaky split.
         split: The split's class.
         epochs: The largest number of epochs that was allowed.
+        trainable: The number of parameters that were trained.
         weights: What the network started from: ``True``, ``False`` or a file; ``None`` where it never takes any.
     """
 
@@ -42,6 +44,7 @@ class Conditions:
     tracks: Mapping[str, int]
     split: str
     epochs: int
+    trainable: int
     weights: bool | str | None
 
 
@@ -62,10 +65,12 @@ def differences(ours: Conditions, theirs: Mapping[str, Any]) -> list[str]:
     weights = {True: "ImageNet", False: "no", None: None}.get(ours.weights, f"{ours.weights}")  # type: ignore[arg-type]
     if "weights" in theirs and weights != theirs["weights"]:
         found.append(f"{weights or 'no'} weights (paper: {theirs['weights']})")
+    if "trainable" in theirs and ours.trainable != theirs["trainable"]:
+        found.append(f"{ours.trainable:,} trainable parameters (paper: {theirs['trainable']:,})")
     if "data_set" in theirs and ours.data_set != theirs["data_set"]:
         found.append(f"data {ours.data_set} (paper: {theirs['data_set']})")
     if "tracks" in theirs and dict(ours.tracks) != dict(theirs["tracks"]):
-        found.append(f"{_counts(ours.tracks)} (paper: {_counts(theirs['tracks'])})")
+        found.append(f"{_counts(ours.tracks)} train/validation/test (paper: {_counts(theirs['tracks'])})")
     if "split" in theirs and ours.split != theirs["split"]:
         found.append(f"{ours.split} (paper: {theirs['split']})")
     if "epochs" in theirs and ours.epochs != theirs["epochs"]:
@@ -74,4 +79,4 @@ def differences(ours: Conditions, theirs: Mapping[str, Any]) -> list[str]:
 
 
 def _counts(tracks: Mapping[str, int]) -> str:
-    return " / ".join(str(tracks.get(side, 0)) for side in ("train", "validation", "test")) + " train/validation/test"
+    return " / ".join(str(tracks.get(side, 0)) for side in ("train", "validation", "test"))

@@ -62,7 +62,7 @@ def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Li
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(
         title=title, paper=paper, headings=headings, rows=list(zip(lines, cells, strict=True)), pictures=pictures,
-        folder=folder, command=command,
+        differences=_differences(lines), command=command,
     )  # fmt: skip
     write_whole(folder / "index.html", page)
 
@@ -71,7 +71,7 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
     """Prints accuracies beside the published ones."""
     shown = Table(title=title)
     for heading in ("system", "accuracy (95 % interval)", "published", "protocol"):
-        shown.add_column(heading, overflow="fold")
+        shown.add_column(heading, no_wrap=heading == "system", overflow="fold")
     headings, rows = table(lines)
     for line, cells in zip(lines, rows, strict=True):
         published = _figure(line.published.figures.get("accuracy"))
@@ -149,11 +149,23 @@ def _markdown(
     text += [f"Published: {paper}.", ""] if paper else []
     text += ["| " + " | ".join(row) + " |" for row in rows]
     text += ["", "Ours: test tracks, with the 95 % interval over tracks (percentile bootstrap)."]
-    notes = [f"- {line.name}: {'; '.join(line.differences)}" for line in lines if line.differences]
+    notes = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
     text += ["", "Not as in the paper:", "", *notes] if notes else []
     faults = [f"- {cell}: {reason}" for line in lines for cell, reason in line.faults.items()]
     text += ["", "Failed:", "", *faults] if faults else []
     return "\n".join(text) + "\n"
+
+
+def _differences(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
+    """What is not as in the paper: first of all rows, then of single ones."""
+    finished = [line for line in lines if line.summary]
+    common = (
+        [phrase for phrase in finished[0].differences if all(phrase in line.differences for line in finished)]
+        if len(finished) > 1
+        else []
+    )
+    own = [(line.name, [phrase for phrase in line.differences if phrase not in common]) for line in finished]
+    return [entry for entry in [("all rows", common), *own] if entry[1]]
 
 
 def _csv(lines: Sequence[Line]) -> str:

@@ -48,7 +48,7 @@ def test_table_and_resume(plan: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert int(row["parameters"]) == metrics["parameters"]
     assert failed["failed"] == "bad-seed0"
     table = (folder / "table.md").read_text()
-    assert "data Folder (paper: GTZAN); 2 epochs (paper: 50)" in table
+    assert "- good: data Folder (paper: GTZAN); 2 epochs (paper: 50)" in table
     page = (folder / "index.html").read_text()
     assert 'href="cells/good-seed0/version_0/report/index.html"' in page
     assert "0.75" in page

@@ -83,18 +83,19 @@ def test_a_bad_plan_is_one_line(plan: Path, content: str, message: str) -> None:
 
 
 def test_differences_from_the_papers_conditions() -> None:
-    ours = Conditions("Folder", {"train": 30, "validation": 6, "test": 12}, "StratifiedSplit", 3, False)
+    ours = Conditions("Folder", {"train": 30, "validation": 6, "test": 12}, "StratifiedSplit", 3, 11175370, False)
     theirs = {
         "data_set": "GTZAN", "tracks": {"train": 443, "validation": 197, "test": 290}, "split": "OfficialSplit",
-        "epochs": 50, "weights": "ImageNet",
+        "epochs": 50, "weights": "ImageNet", "trainable": 5130,
     }  # fmt: skip
     assert differences(ours, theirs) == [
         "no weights (paper: ImageNet)",
+        "11,175,370 trainable parameters (paper: 5,130)",
         "data Folder (paper: GTZAN)",
-        "30 / 6 / 12 train/validation/test (paper: 443 / 197 / 290 train/validation/test)",
+        "30 / 6 / 12 train/validation/test (paper: 443 / 197 / 290)",
         "StratifiedSplit (paper: OfficialSplit)",
         "3 epochs (paper: 50)",
     ]
-    same = Conditions("GTZAN", theirs["tracks"], "OfficialSplit", 50, True)  # type: ignore[arg-type]
+    same = Conditions("GTZAN", theirs["tracks"], "OfficialSplit", 50, 5130, True)  # type: ignore[arg-type]
     assert differences(same, theirs) == []
     assert differences(ours, {}) == []
