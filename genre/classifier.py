@@ -26,7 +26,8 @@ CHECKPOINT_FORMAT = 1
 class GenreClassifier(pl.LightningModule):
     """Trains a network on segments with cross-entropy and scores it on tracks.
 
-    A network with a method ``penalty``, such as :class:`~genre.models.KhameesMLP`, has it added to the training loss.
+    A network with a method ``penalty``, such as :class:`~genre.models.KhameesMLP`, has it added to the training loss;
+    of one with a method ``no_weight_decay``, such as :class:`~genre.models.IndRNN`, the named parameters do not decay.
     Logs ``train_loss`` and ``train_accuracy`` (of segments) and, after ``val_`` and ``test_``, ``loss`` (of segments)
     and ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc`` (of tracks, see :func:`genre.metrics.score`).
 

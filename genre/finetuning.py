@@ -5,6 +5,7 @@ epoch is a function of the epoch alone, and the optimiser holds all parameters f
 without a gradient), so that a resumed fit has nothing to restore.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
@@ -78,15 +79,31 @@ def layers(backbone: nn.Module) -> list[list[str]]:
 def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
     """Parameter groups for an optimiser, with a ``lr_scale`` that falls by ``layer_decay`` from layer to layer.
 
+    A network may have a method ``no_weight_decay`` that returns names of its parameters, as timm's have: these are in
+    groups of their own, whose ``weight_decay`` is 0.
+
     Raises:
         GenreError: ``layer_decay`` is not 1, and the network has no backbone.
     """
-    if layer_decay == 1:
-        return [{"params": list(network.parameters())}]
+    groups = [{"params": list(network.parameters())}] if layer_decay == 1 else _layer_groups(network, layer_decay)
+    named: Callable[[], set[str]] | None = getattr(network, "no_weight_decay", None)
+    if named is None:
+        return groups
+    exempt = {id(network.get_parameter(name)) for name in named()}
+    split = []
+    for group in groups:
+        spared = [parameter for parameter in group["params"] if id(parameter) in exempt]
+        decayed = [parameter for parameter in group["params"] if id(parameter) not in exempt]
+        split += [group | {"params": decayed}, group | {"params": spared, "weight_decay": 0.0}]
+    return [group for group in split if group["params"]]
+
+
+def _layer_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
+    """The head, then the backbone's layers from last to first, each with its ``lr_scale``."""
     backbone = _require_backbone(network)
     inside = {id(parameter) for parameter in backbone.parameters()}
     head = [parameter for parameter in network.parameters() if id(parameter) not in inside]
-    groups = [{"params": head, "lr_scale": 1.0}]
+    groups: list[dict[str, Any]] = [{"params": head, "lr_scale": 1.0}]
     for depth, names in enumerate(reversed(layers(backbone)), start=1):
         parameters = [backbone.get_parameter(name) for name in names]
         groups.append({"params": parameters, "lr_scale": layer_decay**depth})

@@ -47,11 +47,12 @@ class Report(pl.Callback):
         data = getattr(trainer, "datamodule", None)
         if trainer.is_global_zero and isinstance(pl_module, GenreClassifier) and isinstance(data, GenreDataModule):
             sides = ", ".join(f"{len(tracks)} {side}" for side, tracks in data.partition.items())
+            unit = "segments" if data.split.leaky else "tracks"
             network = pl_module.network
             sizes = f"{count(network):,} parameters, {count(network, trainable=True):,} trainable"
             Console().print(
                 f"{type(network).__name__} ({sizes}) on {type(data).__name__}: "
-                f"{len(data.genres)} genres, {sides} tracks",
+                f"{len(data.genres)} genres, {sides} {unit}",
                 highlight=False,
             )
 

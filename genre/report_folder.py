@@ -73,7 +73,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         )
     if metrics["artists_shared"]:
         found.append(
-            f"{metrics['artists_shared']} artists stand on more than one side: expect lower scores on artists that "
+            f"{metrics['artists_shared']} artist(s) stand on more than one side: expect lower scores on artists that "
             "were never heard (by_artist: true measures them)."
         )
     if metrics["bad_files"]:

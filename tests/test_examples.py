@@ -12,12 +12,24 @@ import yaml
 from .conftest import run_cli, tone
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-#: Configurations of a whole fit; the others are parts that these are composed of.
-RECIPES = sorted(
-    path for path in EXAMPLES.rglob("*.yaml") if "model" in yaml.safe_load(path.read_text(encoding="utf-8"))
-)
-PARTS = sorted(set(EXAMPLES.rglob("*.yaml")) - set(RECIPES))
+CONTENTS = {path: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted(EXAMPLES.rglob("*.yaml"))}
+#: Configurations of a whole fit.
+RECIPES = [path for path, content in CONTENTS.items() if "model" in content]
+#: What these are composed of. The plans of benchmarks, and the splits that go with any recipe, have a test elsewhere.
+PARTS = [
+    path
+    for path, content in CONTENTS.items()
+    if not {"model", "recipes"} & set(content) and path.parent.name != "splits"
+]
 SINGH = ("spectral_cnn", "resnet18", "efficientnet_v2_s")
+GAITANOU = EXAMPLES / "gaitanou"
+#: What is laid over Gaitanou's recipes, and what the CNN has to be told of its size then.
+OVERLAYS = {
+    "331x40": ["--model.network.bands=40"],
+    "3308x20": ["--model.network.frames=3308"],
+    "3308x40": ["--model.network.bands=40", "--model.network.frames=3308"],
+    "augmented": [],
+}
 
 #: What makes a recipe small enough for a test.
 SMALL = (
@@ -67,6 +79,9 @@ def write_fma(root: Path) -> Path:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_recipe(recipe: Path, gtzan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli("fit", *options(recipe, gtzan, tmp_path)) == 0
+    optimizer = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())["model"]["optimizer"]
+    if optimizer is not None and optimizer["class_path"] == "torch.optim.Adam":
+        assert optimizer["init_args"]["weight_decay"] == 0  # that of the default, AdamW, does not stay
     metrics = json.loads((tmp_path / "example/version_0/report/metrics.json").read_text())
     assert metrics["side"] == "test"
     leaky = recipe.parent.name in ("gaitanou", "khamees")
@@ -86,6 +101,33 @@ def test_cells_of_singh(model: str, feature: str, gtzan: Path, tmp_path: Path) -
     assert metrics["split"]["class"] == "OfficialSplit"
 
 
+@pytest.mark.parametrize(
+    ("model", "overlays"),
+    [
+        ("cnn", ["331x40", "augmented"]),
+        ("cnn", ["3308x20"]),
+        ("cnn", ["3308x40", "augmented"]),
+        ("crnn", ["augmented"]),
+        ("crnn", ["3308x40"]),
+    ],
+)
+def test_rows_of_gaitanou(model: str, overlays: list[str], gtzan: Path, tmp_path: Path) -> None:
+    """Rows of the paper's table: a recipe, an input laid over it, the augmentation laid over both."""
+    recipe, *rest = options(GAITANOU / f"{model}.yaml", gtzan, tmp_path)
+    for name in reversed(overlays):
+        rest = [f"--config={GAITANOU / name}.yaml", *rest, *(OVERLAYS[name] if model == "cnn" else [])]
+    assert run_cli("fit", recipe, *rest) == 0
+    folder = tmp_path / "example/version_0"
+    frames, _, bands = ("331x20" if overlays[0] == "augmented" else overlays[0]).partition("x")
+    metrics = json.loads((folder / "report/metrics.json").read_text())
+    assert metrics["leaky"] is (frames == "331")
+    data = yaml.safe_load((folder / "config.yaml").read_text())["data"]["init_args"]
+    assert data["features"]["init_args"]["n_mfcc"] == int(bands)
+    assert data["segment_seconds"] * 22050 // 200 + 1 == int(frames)
+    augmented = "augmented" in overlays
+    assert (data["crops_per_track"], len(data["augment_waveform"])) == ((5, 4) if augmented else (1, 0))
+
+
 def test_every_part_is_used() -> None:
     """A file that is no recipe is named by a recipe, by another part, or in the comment of one."""
     texts = {path: path.read_text(encoding="utf-8") for path in EXAMPLES.rglob("*.yaml")}
@@ -93,9 +135,13 @@ def test_every_part_is_used() -> None:
         assert any(part.name in text for path, text in texts.items() if path != part), part
 
 
-@pytest.mark.parametrize("recipe", [path for path in RECIPES if path.parent != EXAMPLES], ids=lambda path: path.stem)
-def test_recipe_of_a_paper_opens_with_what_it_reports(recipe: Path) -> None:
-    first, second = recipe.read_text(encoding="utf-8").splitlines()[:2]
+@pytest.mark.parametrize(
+    "path",
+    [path for path in RECIPES if path.parent != EXAMPLES] + [GAITANOU / f"{name}.yaml" for name in OVERLAYS],
+    ids=lambda path: path.stem,
+)
+def test_recipe_of_a_paper_opens_with_what_it_reports(path: Path) -> None:
+    first, second = path.read_text(encoding="utf-8").splitlines()[:2]
     assert first.startswith("# ")
     assert second.startswith("# Protocol: ")
 

@@ -1,5 +1,6 @@
 """What is frozen, what trains, and how fast."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -10,7 +11,7 @@ from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from genre import GenreError, LinearProbe
 from genre.finetuning import layers, parameter_groups, scale_learning_rates
-from genre.models import EfficientNetV2S, ResNet18, SpectralCNN
+from genre.models import EfficientNetV2S, IndRNN, ResNet18, SpectralCNN
 from genre.report import count
 
 
@@ -65,6 +66,53 @@ def test_one_cycle_keeps_the_ratios() -> None:
         optimizer.step()
         schedule.step()
     assert peaks[0] == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD])
+def test_vectors_of_indrnn_do_not_decay(kind: Callable[..., torch.optim.Optimizer]) -> None:
+    """Without a gradient, a step is decay alone: of the matrices, by lr · weight_decay, and of nothing else."""
+    network = IndRNN(10, bands=8, units=16, layers=2)
+    for parameter in network.parameters():
+        nn.init.normal_(parameter)
+        parameter.grad = torch.zeros_like(parameter)
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    kind(parameter_groups(network, 1.0), lr=0.1, weight_decay=0.5).step()
+    after = dict(network.named_parameters())
+    matrices = {"layers.0.linear.weight", "layers.1.linear.weight", "classifier.weight"}
+    assert {name for name in before if not torch.equal(after[name], before[name])} == matrices
+    assert all(torch.allclose(after[name], 0.95 * before[name]) for name in matrices)
+
+
+def test_vectors_of_indrnn_are_a_group_of_their_own() -> None:
+    network = IndRNN(10, bands=8, units=16, layers=2)
+    matrices, vectors = parameter_groups(network, 1.0)
+    assert matrices.keys() == {"params"}
+    assert vectors["weight_decay"] == 0
+    expected = [[p for p in network.parameters() if p.ndim == ndim] for ndim in (2, 1)]
+    for group, parameters in zip((matrices, vectors), expected, strict=True):
+        assert [id(p) for p in group["params"]] == [id(p) for p in parameters]
+
+
+def test_plain_network_has_the_one_group_it_always_had() -> None:
+    network = SpectralCNN(10)
+    (group,) = parameter_groups(network, 1.0)
+    assert group.keys() == {"params"}
+    assert [id(p) for p in group["params"]] == [id(p) for p in network.parameters()]
+
+
+class Spared(ResNet18):
+    def no_weight_decay(self) -> set[str]:
+        return {name for name, parameter in self.named_parameters() if parameter.ndim == 1}
+
+
+def test_no_weight_decay_within_each_layer() -> None:
+    network = Spared(10, pretrained=False)
+    groups = parameter_groups(network, 0.5)
+    assert [group["lr_scale"] for group in groups] == [0.5 ** (index // 2) for index in range(12)]
+    assert [group.get("weight_decay") for group in groups] == [None, 0.0] * 6
+    assert all((p.ndim == 1) is ("weight_decay" in group) for group in groups for p in group["params"])
+    held = [id(p) for group in groups for p in group["params"]]
+    assert sorted(held) == sorted(id(p) for p in network.parameters())
 
 
 def test_network_without_a_backbone() -> None:

@@ -14,8 +14,7 @@ class IndRNN(nn.Module):
 
     Source: Li et al., "Independently Recurrent Neural Network (IndRNN)" (2018); Wu et al., "Music Genre
     Classification Using Independent Recurrent Neural Network" (2018); Engelkes, "Music Genre Classification
-    Capabilities of Enhanced Neural Network Architectures". The recipe clips gradients element-wise at 10 and
-    decays no vector (u, biases, batch norm).
+    Capabilities of Enhanced Neural Network Architectures". The recipe clips gradients element-wise at 10.
 
     With d bands, h units, L layers and k genres, dh + h + (L−1)(h² + h) + 3Lh + hk + k trainable parameters:
     85,770 with the defaults and 10 genres. Wu's own sizes are not published; these are ours.
@@ -61,6 +60,10 @@ class IndRNN(nn.Module):
         x = self.layers(x.squeeze(1).permute(2, 0, 1))  # (B, 1, bands, T) → (T, B, bands) → (T, B, units)
         logits: Tensor = self.classifier(x[-1])
         return logits
+
+    def no_weight_decay(self) -> set[str]:
+        """Names of all vectors: u, the biases and batch norm; only the matrices are left to decay."""
+        return {name for name, parameter in self.named_parameters() if parameter.ndim == 1}
 
 
 class IndRNNLayer(nn.Module):
