@@ -11,7 +11,7 @@ from rich.table import Table
 from scipy.stats import binomtest, bootstrap
 
 from genre.errors import GenreError
-from genre.results import Results, identity, read_results
+from genre.report.results import Results, identity, read_results
 
 #: The draws of the paired bootstrap.
 RESAMPLES = 9999

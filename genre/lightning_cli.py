@@ -20,7 +20,7 @@ from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.predictor import read_checkpoint
 from genre.report import Report
-from genre.report_folder import short
+from genre.report.folder import short
 from genre.usage import one_line
 
 CLI = TypeVar("CLI", bound="GenreCLI")

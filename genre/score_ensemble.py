@@ -16,9 +16,9 @@ from genre.ensemble import Ensemble
 from genre.errors import GenreError
 from genre.predictor import load
 from genre.recipe import read_data
-from genre.report import conditions, count
-from genre.report_folder import print_report, write_report
-from genre.results import Results, identity, scores
+from genre.report.callback import conditions, count
+from genre.report.folder import print_report, write_report
+from genre.report.results import Results, identity, scores
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import torch
 from genre.compare import compare
 from genre.data import Track
 from genre.errors import GenreError
-from genre.results import Results
+from genre.report.results import Results
 from tests.conftest import run_cli
 
 

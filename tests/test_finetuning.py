@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import OneCycleLR, StepLR
 from genre import GenreError, LinearProbe
 from genre.finetuning import layers, parameter_groups, scale_learning_rates
 from genre.models import EfficientNetV2S, IndRNN, ResNet18, SpectralCNN
-from genre.report import count
+from genre.report.callback import count
 
 
 @pytest.mark.parametrize(("network", "head"), [(ResNet18, 5130), (EfficientNetV2S, 12810)])

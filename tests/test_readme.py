@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import genre.models
-from genre.report import count
+from genre.report.callback import count
 
 ROOT = Path(__file__).parents[1]
 ROWS = [

@@ -18,7 +18,7 @@ from genre.benchmark.summary import Summary, pooled_metrics, summarize
 from genre.benchmark.table import Line, print_table, write_tables
 from genre.errors import GenreError
 from genre.recipe import Recipe, read_recipe
-from genre.report_folder import short, write_report
+from genre.report.folder import short, write_report
 
 #: With less than this many bytes free, no cell is begun.
 NEEDED = 64 << 20

@@ -11,7 +11,7 @@ from time import sleep
 
 from genre.benchmark.plan import Cell
 from genre.errors import GenreError
-from genre.report_folder import write_whole
+from genre.report.folder import write_whole
 
 #: Seconds between two looks at how far a cell is.
 PAUSE = 0.5

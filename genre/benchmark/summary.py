@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from genre.benchmark.plan import Cell, Row
-from genre.finished_run import read_run
 from genre.metrics import SCORES, intervals
 from genre.metrics import score as score_tracks
-from genre.report_folder import History
-from genre.results import Results, identity, pool, scores
+from genre.report.finished_run import read_run
+from genre.report.folder import History
+from genre.report.results import Results, identity, pool, scores
 
 
 @dataclass(frozen=True)

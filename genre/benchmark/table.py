@@ -17,7 +17,7 @@ from genre.benchmark.published import Published
 from genre.benchmark.summary import Score, Summary
 from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
 from genre.metrics import SCORES, score
-from genre.report_folder import write_whole
+from genre.report.folder import write_whole
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
 

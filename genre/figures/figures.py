@@ -18,8 +18,8 @@ from genre.figures.kinds import KINDS, TITLES
 from genre.figures.pca import plot_pca, summarize
 from genre.figures.png import save_small
 from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
-from genre.finished_run import Run, read_runs
-from genre.report_folder import short
+from genre.report.finished_run import Run, read_runs
+from genre.report.folder import short
 
 #: What is read of a longer track: its beginning for the picture of one track, its middle for the components.
 MOST_SECONDS = 30.0

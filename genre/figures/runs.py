@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from genre.plots import COLORS, LINES, WIDTH, finish_roc, mean_curve, roc_curves
-from genre.report_folder import History
-from genre.results import Results
+from genre.report.folder import History
+from genre.report.results import Results
 
 #: With more runs than this, curves of the train segments would hide those of the validation tracks.
 MOST_WITH_TRAIN = 4

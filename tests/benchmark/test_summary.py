@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from genre.benchmark.plan import Cell, Row
 from genre.benchmark.summary import pooled_metrics, summarize
 from genre.data import Track
-from genre.results import Results, write_results
+from genre.report.results import Results, write_results
 
 GENRES = ["blues", "jazz", "rock"]
 

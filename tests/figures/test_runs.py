@@ -17,8 +17,8 @@ from genre.figures.runs import (
     plot_runs_learning_curves,
     plot_runs_roc,
 )
-from genre.finished_run import read_run, read_runs
-from genre.results import Results
+from genre.report.finished_run import read_run, read_runs
+from genre.report.results import Results
 
 HISTORY = [
     {"epoch": 0.0, "train_loss": 2.0, "train_accuracy": 0.2, "val_loss": 2.2, "val_accuracy": 0.1},

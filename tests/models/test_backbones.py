@@ -10,7 +10,7 @@ from torch import nn
 
 from genre import GenreError
 from genre.models import EfficientNetV2S, ResNet18
-from genre.report import count
+from genre.report.callback import count
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genre.errors import GenreError
-from genre.results import Results, read_results
+from genre.report.results import Results, read_results
 
 
 @dataclass(frozen=True)

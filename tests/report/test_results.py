@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from genre.data import Track
 from genre.errors import GenreError
-from genre.results import Results, pool, read_results, scores, write_results
+from genre.report.results import Results, pool, read_results, scores, write_results
 
 GENRES = ["blues", "jazz", "rock"]
 

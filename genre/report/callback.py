@@ -16,8 +16,8 @@ from genre._version import __version__
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
 from genre.data.splits import shared_artists
-from genre.report_folder import print_report, write_report, write_whole
-from genre.results import Results, scores
+from genre.report.folder import print_report, write_report, write_whole
+from genre.report.results import Results, scores
 
 
 class Report(pl.Callback):

@@ -17,7 +17,7 @@ from genre import plots
 from genre.data.audio import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
 from genre.metrics import SCORES
-from genre.results import Results, write_results
+from genre.report.results import Results, write_results
 
 History = Sequence[Mapping[str, float]]
 
@@ -29,7 +29,7 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
     Args:
         folder: Where to, made if need be.
         results: What was scored.
-        metrics: The scores and the conditions of the run, see :func:`genre.report.summarize`.
+        metrics: The scores and the conditions of the run, see :func:`genre.report.callback.summarize`.
         data: Whose inputs are drawn, if any.
         history: The metrics of every epoch, for the learning curves and ``history.csv``.
         best_epoch: Which of them the scored checkpoint is of.
@@ -145,7 +145,7 @@ def _draw_inputs(path: Path, data: GenreDataModule) -> None:
 
 
 def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str]) -> None:
-    template = (files("genre") / "report.html.j2").read_text(encoding="utf-8")
+    template = (files("genre.report") / "report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(
         metrics=metrics, scores=SCORES, pictures=pictures, remarks=remarks(metrics), unit=_unit(metrics)

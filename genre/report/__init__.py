@@ -1,0 +1,5 @@
+"""What a run leaves behind, written at its end and read again for comparison."""
+
+from genre.report.callback import Report
+
+__all__ = ["Report"]
