@@ -122,7 +122,10 @@ class GenreCLI(LightningCLI):
         callbacks.append(Report())  # after the progress bar, which has to be gone when it prints
         if trainer.enable_checkpointing is not False and self.subcommand == "fit":
             # Lightning's save_last skips the epochs that do not improve; to resume, every epoch has to be there.
-            last = ModelCheckpoint(filename="last", save_on_train_epoch_end=True, enable_version_counter=False)
+            # Its mode means nothing without a monitor, but tells its state from that of a `checkpoint` without one.
+            last = ModelCheckpoint(
+                filename="last", mode="max", save_on_train_epoch_end=True, enable_version_counter=False
+            )
             callbacks += [checkpoint, last]
         loggers = trainer.logger
         if loggers in (None, True):

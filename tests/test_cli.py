@@ -133,6 +133,16 @@ def test_what_a_fit_leaves_behind(trained: Path, capsys: pytest.CaptureFixture[s
     assert best["genre"]["genres"] == ["genre0", "genre1", "genre2"]
 
 
+def test_without_a_monitor_the_last_epoch_is_tested(folder: Path, tmp_path: Path) -> None:
+    options = [*QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--trainer.max_epochs=3"]
+    assert run_cli("fit", *options, "--checkpoint.monitor=null") == 0
+    checkpoints = tmp_path / "SpectralCNN" / "version_0" / "checkpoints"
+    best, last = (torch.load(checkpoints / f"{name}.ckpt", weights_only=True) for name in ("best", "last"))
+    assert best["epoch"] == last["epoch"] == 2
+    for name, value in last["state_dict"].items():
+        assert torch.equal(best["state_dict"][name], value)
+
+
 def test_next_fit_is_the_next_version(folder: Path, tmp_path: Path) -> None:
     for _ in range(2):
         assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=x") == 0
