@@ -17,7 +17,7 @@ PLANS = sorted(path for path in EXAMPLES.rglob("*.yaml") if "\nrecipes:" in path
 SPLITS = sorted((EXAMPLES / "splits").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_every_cell_of_a_plan_can_be_read(path: Path, gtzan: Path, tmp_path: Path) -> None:
     root = write_fma(tmp_path / "fma") if path.parent.name == "yaacob" else gtzan
     plan = read_plan(path)

@@ -71,6 +71,7 @@ class PlanProgress:
     def skip(self, cell: Cell) -> None:
         """Nothing is left of a cell."""
         self.left[cell] = 0
+        self._bar.update(self._task, completed=sum(self.epochs.values()) - sum(self.left.values()))
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
