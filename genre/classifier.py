@@ -1,7 +1,7 @@
 """The one LightningModule: any network, trained on segments and scored on tracks."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -13,11 +13,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from genre.data.datamodule import GenreDataModule
+from genre.data.heard import Heard
 from genre.data.segments import Batch
 from genre.errors import GenreError
 from genre.finetuning import parameter_groups, scale_learning_rates
 from genre.metrics import TrackAverage, TrackPredictions, score
-from genre.spec import describe, describe_factory, target
+from genre.spec import describe, describe_factory, show, target
 
 #: The version of what :meth:`GenreClassifier.on_save_checkpoint` writes.
 CHECKPOINT_FORMAT = 1
@@ -45,6 +46,9 @@ class GenreClassifier(pl.LightningModule):
             1: the same rate everywhere.
         channels_last: Keep images with the channel innermost, which tensor cores like.
         compile: Compile the network with ``torch.compile``.
+
+    Attributes:
+        heard: Digests of the tracks that the weights were trained and chosen on; ``None`` where that is not known.
     """
 
     loss_weights: Tensor | None
@@ -62,6 +66,10 @@ class GenreClassifier(pl.LightningModule):
         compile: bool = False,  # noqa: A002  # the name that users of PyTorch look for
     ) -> None:
         super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise GenreError(
+                f"label_smoothing is a share of the target, at least 0 and below 1; found {label_smoothing}"
+            )
         if isinstance(network, nn.Module):
             raise GenreError(
                 f"network is a finished {type(network).__name__}; pass the class, or functools.partial(class, …), "
@@ -80,6 +88,8 @@ class GenreClassifier(pl.LightningModule):
         self.register_buffer("loss_weights", None, persistent=False)
         self.val_tracks, self.test_tracks = TrackAverage(), TrackAverage()
         self.test_predictions: TrackPredictions | None = None
+        self.heard: Heard | None = None
+        self._fitting = False
         self.channels_last = channels_last
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
@@ -94,8 +104,13 @@ class GenreClassifier(pl.LightningModule):
         return logits
 
     def setup(self, stage: str) -> None:
-        """Weighs the genres, once the train tracks are known."""
-        if stage != "fit" or self.class_weights is None:
+        """Notes the tracks that are trained on, and weighs the genres by them."""
+        self._fitting = stage == "fit"
+        if not self._fitting:
+            return
+        data = getattr(self.trainer, "datamodule", None)
+        self.heard = data.heard() if isinstance(data, GenreDataModule) else None
+        if self.class_weights is None:
             return
         weights = self.class_weights
         if weights == "balanced":
@@ -137,14 +152,20 @@ class GenreClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The injected optimiser and schedule."""
-        optimizer = self.optimizer(parameter_groups(self.network, self.layer_decay))
+        try:
+            optimizer = self.optimizer(parameter_groups(self.network, self.layer_decay))
+        except (TypeError, ValueError) as error:
+            raise GenreError(f"the optimizer does not accept its arguments: {error}") from None
         scale_learning_rates(optimizer)
         if self.scheduler is None:
             return optimizer
         stretched = "total_steps" in inspect.signature(target(self.scheduler)).parameters
         if stretched:
-            steps = int(self.trainer.estimated_stepping_batches)
-            scheduler = self.scheduler(optimizer, total_steps=steps)  # type: ignore[call-arg]
+            steps = self.trainer.estimated_stepping_batches
+            if steps == float("inf"):
+                name = getattr(target(self.scheduler), "__name__", "the scheduler")
+                raise GenreError(f"{name} is stretched over the fit: give max_epochs or max_steps; found neither")
+            scheduler = self.scheduler(optimizer, total_steps=int(steps))  # type: ignore[call-arg]
             scale_learning_rates(optimizer)
         else:
             scheduler = self.scheduler(optimizer)
@@ -165,16 +186,29 @@ class GenreClassifier(pl.LightningModule):
             "features": describe(data.features),
             "segment_seconds": data.segment_seconds,
             "evaluation_segments": data.evaluation_segments,
+            "heard": self.heard,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses a checkpoint of other genres."""
-        saved = checkpoint.get("genre", {}).get("genres", self.genres)
+        """Refuses a checkpoint of other genres, of another network or, to go on with a fit, of other train tracks."""
+        content = checkpoint.get("genre", {})
+        saved = content.get("genres", self.genres)
         if saved != self.genres:
             raise GenreError(
                 f"the checkpoint knows {len(saved)} genres ({', '.join(saved)}), the model {len(self.genres)} "
                 f"({', '.join(self.genres)})"
             )
+        theirs, ours = _shapes(checkpoint["state_dict"]), _shapes(self.state_dict())
+        if theirs != ours:
+            spec = content.get("network")
+            raise GenreError(
+                f"the checkpoint is one of {show(spec) if spec else 'another network'}, whose weights do not fit "
+                f"{show(self.network_spec) if self.network_spec else 'this one'}; pass the run's own config.yaml, or "
+                "the checkpoint alone"
+            )
+        if self._fitting:
+            self._data.require_same_tracks(checkpoint)
+        self.heard = content.get("heard")
 
     @property
     def _data(self) -> GenreDataModule:
@@ -195,3 +229,7 @@ class GenreClassifier(pl.LightningModule):
         for name, value in scores.items():
             self.log(f"{side}_{name}", value, prog_bar=side == "val" and name in ("accuracy", "loss"))
         return predictions
+
+
+def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in weights.items() if name.startswith("network.")}

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from genre.data.audio import AudioError
 from genre.data.datamodule import GenreDataModule
+from genre.data.heard import Heard, count_heard
 from genre.data.track import Side, Track
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
-from genre.predictor import load
+from genre.predictor import load, read_checkpoint
 from genre.recipe import read_data
 from genre.report.callback import conditions, count
 from genre.report.folder import print_report, write_report
-from genre.report.results import Results, identity, scores
+from genre.report.results import Results, scores
 
 log = logging.getLogger(__name__)
 
@@ -42,24 +43,25 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     if unknown:
         raise GenreError(f"the data has genre(s) that the checkpoints do not know: {', '.join(unknown)}")
     tracks = data.tracks(data.test_side)
-    for checkpoint in checkpoints:
-        _check_unseen(tracks, checkpoint, data.test_side)
-    heard, probabilities = [], []
+    heard = [read_checkpoint(checkpoint)["genre"].get("heard") for checkpoint in checkpoints]
+    for checkpoint, known in zip(checkpoints, heard, strict=True):
+        _check_unseen(tracks, checkpoint, known, data.test_side)
+    scored, probabilities = [], []
     for track in progress(tracks, description=f"{len(checkpoints)} checkpoints", transient=True):
         found = _listen(ensemble, track, data)
         if found is not None:
-            heard.append(track)
+            scored.append(track)
             probabilities.append(found)
-    if not heard:
+    if not scored:
         raise GenreError(f"every file of the {data.test_side} split is bad; one is {data.bad_files.first()}")
-    results = Results(ensemble.genres, heard, torch.stack(probabilities).float())
-    metrics = summarize(results, ensemble, data)
+    results = Results(ensemble.genres, scored, torch.stack(probabilities).float())
+    metrics = summarize(results, ensemble, data, None if None in heard else {})  # checked above
     write_report(out, results, metrics)
     print_report(metrics, out)
     return 0
 
 
-def summarize(results: Results, ensemble: Ensemble, data: GenreDataModule) -> dict[str, Any]:
+def summarize(results: Results, ensemble: Ensemble, data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
     """What ``metrics.json`` holds of an ensemble, under the names that a single run has."""
     networks = [predictor.network for predictor in ensemble.predictors]
     members = {
@@ -68,7 +70,7 @@ def summarize(results: Results, ensemble: Ensemble, data: GenreDataModule) -> di
         "trainable": sum(count(network, trainable=True) for network in networks),
         "features": ", ".join(dict.fromkeys(type(predictor.features).__name__ for predictor in ensemble.predictors)),
     }
-    return scores(results) | members | conditions(data) | {"tracks": len(results.tracks)}
+    return scores(results) | members | conditions(data, heard) | {"tracks": len(results.tracks)}
 
 
 def configuration(checkpoint: Path) -> Path | None:
@@ -77,18 +79,16 @@ def configuration(checkpoint: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _check_unseen(tracks: Sequence[Track], checkpoint: Path, side: Side) -> None:
+def _check_unseen(tracks: Sequence[Track], checkpoint: Path, heard: Heard | None, side: Side) -> None:
     """Raises if a checkpoint was trained on one of the tracks; warns where that cannot be told."""
-    own = configuration(checkpoint)
-    if own is None:
-        log.warning("%s: no config.yaml beside it, so it cannot be told which tracks it was trained on", checkpoint)
+    if heard is None:
+        log.warning("%s does not say on which tracks it was trained", checkpoint)
         return
-    partition = read_data([f"--config={own}"]).partition
-    used = partition["train"] + (partition["validation"] if side == "test" else [])
-    seen = {identity(track) for track in used} & {identity(track) for track in tracks}
-    if seen:
+    seen = count_heard(heard, tracks)
+    total = seen.get("train", 0) + (seen.get("validation", 0) if side == "test" else 0)
+    if total:
         raise GenreError(
-            f"{checkpoint} was trained or chosen on {len(seen)} of the {len(tracks)} {side} tracks; an ensemble needs "
+            f"{checkpoint} was trained or chosen on {total} of the {len(tracks)} {side} tracks; an ensemble needs "
             "checkpoints of the same split of the same data"
         )
 

@@ -75,12 +75,14 @@ def test_a_member_that_knows_the_test_tracks_is_refused(
     assert not out.exists()
 
 
-def test_a_member_without_its_configuration_is_named(
-    trained: Path, other: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_a_member_knows_its_tracks_without_its_folder(
+    trained: Path, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moved = shutil.copy(checkpoint(other), tmp_path / "moved.ckpt")
     assert run_cli("ensemble", checkpoint(trained), moved, "--out", tmp_path / "out") == 0
-    assert "moved.ckpt: no config.yaml beside it" in caplog.text
+    options = ("--out", tmp_path / "again", "--data.split.seed=5")
+    assert run_cli("ensemble", moved, checkpoint(trained), f"--config={trained}/config.yaml", *options) == 1
+    assert "moved.ckpt was trained or chosen on" in capsys.readouterr().err
 
 
 def test_members_of_other_genres_are_refused(trained: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from genre.data.audio import spread
 from genre.data.augment import Mixup
 from genre.data.exclusions import exclude
 from genre.data.features import Feature
+from genre.data.heard import digests, require_same
 from genre.data.measure import measure
 from genre.data.scan import BadFiles, Readable, scan
 from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
@@ -86,6 +87,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
             if getattr(self, name) < 1:
                 raise GenreError(f"{name} must be at least 1; found {getattr(self, name)}")
+        if num_workers < 0:
+            raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
         self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
         self.fixed_segments, self.mixup = fixed_segments, mixup
         self.num_workers, self.seed = num_workers, seed
@@ -234,6 +237,14 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             )
         self.features.set_statistics(saved["init_args"]["mean"], saved["init_args"]["std"])
         self._epoch = int(state_dict["epoch"])
+
+    def heard(self) -> dict[str, list[str]]:
+        """Digests of the tracks that train and of those that validate, see :func:`genre.data.heard.digest`."""
+        return {side: digests(self.tracks(side)) for side in ("train", "validation")}
+
+    def require_same_tracks(self, checkpoint: Mapping[str, Any]) -> None:
+        """Raises a :class:`GenreError` if a fit that goes on from a checkpoint would train on other tracks."""
+        require_same(checkpoint.get("genre", {}).get("heard"), self.tracks("train"))
 
     def _evaluation_dataloader(self, side: Side) -> DataLoader[Segment]:
         found = self._scan(side)

@@ -15,8 +15,9 @@ from torch import nn
 from genre._version import __version__
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
+from genre.data.heard import Heard, count_heard
 from genre.data.splits import shared_artists
-from genre.report.folder import print_report, write_report, write_whole
+from genre.report.folder import absence, print_report, write_report, write_whole
 from genre.report.results import Results, scores
 
 
@@ -55,6 +56,8 @@ class Report(pl.Callback):
                 f"{len(data.genres)} genres, {sides} {unit}",
                 highlight=False,
             )
+            for line in absence(absent_genres(data)):
+                Console().print(line, style="yellow", highlight=False)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._started = perf_counter()
@@ -98,23 +101,41 @@ def summarize(results: Results, loss: float, model: GenreClassifier, data: Genre
         "trainable": count(model.network, trainable=True),
         "features": type(data.features).__name__,
     }
-    return scores(results) | network | conditions(data) | {"tracks": len(results.tracks)}
+    return scores(results) | network | conditions(data, model.heard) | {"tracks": len(results.tracks)}
 
 
-def conditions(data: GenreDataModule) -> dict[str, Any]:
-    """On which data, split in which way, a classifier is scored."""
+def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
+    """On which data, split in which way, a classifier is scored.
+
+    Args:
+        data: The data.
+        heard: What the classifier was trained and chosen on; ``None`` where that is not known.
+    """
+    seen = None if heard is None else count_heard(heard, data.tracks(data.test_side))
+    if seen and data.test_side != "test":
+        seen["validation"] = 0  # that these tracks chose the checkpoint is said by the side
     return {
         "data_set": type(data).__name__,
         "root": str(data.root),
         "split": {"class": type(data.split).__name__, **vars(data.split)},
         "side": data.test_side,
+        "unit": "segments" if data.split.leaky else "tracks",
         "seed": data.seed,
         "tracks_by_side": {side: len(tracks) for side, tracks in data.partition.items()},
-        "leaky": data.split.leaky,
+        "absent_genres": absent_genres(data),
+        "heard": seen,
+        "leaky": data.split.leaky or any((seen or {}).values()),
         "artists_shared": shared_artists(data.partition),
         "bad_files": [{"path": str(path), "reason": reason} for path, reason in data.bad_files.items()],
         "version": __version__,
     }
+
+
+def absent_genres(data: GenreDataModule) -> dict[str, list[str]]:
+    """The genres that have no track on a side, by side; a side that has no track at all is left out."""
+    there = {side: {track.genre for track in tracks} for side, tracks in data.partition.items() if tracks}
+    absent = {str(side): [genre for genre in data.genres if genre not in found] for side, found in there.items()}
+    return {side: genres for side, genres in absent.items() if genres}
 
 
 def write_cost(folder: Path, history: list[dict[str, float]], trainer: pl.Trainer) -> None:

@@ -21,6 +21,9 @@ from genre.report.results import Results, write_results
 
 History = Sequence[Mapping[str, float]]
 
+#: The bootstrap's intervals are too narrow for fewer tracks than this.
+FEW = 30
+
 
 def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
                  history: History = (), best_epoch: int | None = None) -> None:  # fmt: skip
@@ -46,7 +49,7 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
 
 def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
     """Prints the table of scores, what a reader of them has to know, and the report's path."""
-    table = Table(title=f"{metrics['tracks']} {metrics['side']} {_unit(metrics)} of {metrics['data_set']}")
+    table = Table(title=f"{metrics['tracks']} {metrics['side']} {metrics['unit']} of {metrics['data_set']}")
     table.add_column("score")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -63,9 +66,21 @@ def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
     """What a reader of the scores has to know, a sentence each."""
     found = []
-    if metrics["leaky"]:
+    if metrics["unit"] == "segments":
         found.append(
             "LEAKY: segments of one track stand on both sides of this split; the scores are not those of unseen music."
+        )
+    if metrics["heard"] is None:
+        found.append("It is not known on which tracks this network was trained, if on any.")
+    elif any(metrics["heard"].values()):
+        known = " and ".join(
+            f"{verb} on {metrics['heard'][side]}"
+            for side, verb in (("train", "trained"), ("validation", "chosen"))
+            if metrics["heard"].get(side)
+        )
+        found.append(
+            f"LEAKY: the network was {known} of these {metrics['tracks']} tracks; the scores are not those of unseen "
+            "music."
         )
     if metrics["side"] != "test":
         found.append(
@@ -76,9 +91,26 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
             f"{metrics['artists_shared']} artist(s) stand on more than one side: expect lower scores on artists that "
             "were never heard (by_artist: true measures them)."
         )
+    found += absence(metrics["absent_genres"])
+    if metrics["tracks"] < FEW:
+        found.append(
+            f"Only {metrics['tracks']} {metrics['unit']} were scored: too few to tell much, and for their intervals to "
+            "be wide enough."
+        )
     if metrics["bad_files"]:
         found.append(f"{len(metrics['bad_files'])} file(s) could not be read and are listed in the report.")
     return found
+
+
+def absence(genres: Mapping[str, Sequence[str]]) -> list[str]:
+    """What it means that genres have no track on a side, a sentence a side."""
+    means = {"train": "cannot be learned", "validation": "has no part in the choice of a checkpoint",
+             "test": "is not scored"}  # fmt: skip
+    return [
+        f"No {side} track of {', '.join(genres[side])}: a genre without one {meaning}."
+        for side, meaning in means.items()
+        if genres.get(side)
+    ]
 
 
 def short(path: Path) -> Path:
@@ -91,10 +123,6 @@ def write_whole(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")
     os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
-
-
-def _unit(metrics: Mapping[str, Any]) -> str:
-    return "segments" if metrics["leaky"] else "tracks"
 
 
 def _write_history(path: Path, history: History) -> None:
@@ -147,7 +175,8 @@ def _draw_inputs(path: Path, data: GenreDataModule) -> None:
 def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str]) -> None:
     template = (files("genre.report") / "report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    config = "../config.yaml" if (path.parents[1] / "config.yaml").is_file() else None
     page = environment.from_string(template).render(
-        metrics=metrics, scores=SCORES, pictures=pictures, remarks=remarks(metrics), unit=_unit(metrics)
+        metrics=metrics, scores=SCORES, pictures=pictures, remarks=remarks(metrics), config=config
     )
     path.write_text(page, encoding="utf-8")

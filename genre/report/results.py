@@ -89,7 +89,7 @@ def write_results(path: Path, results: Results) -> None:
         for track, row in zip(results.tracks, results.probabilities.tolist(), strict=True):
             best = max(range(len(row)), key=row.__getitem__)
             start = f"{track.excerpt[0]:g}" if track.excerpt else ""
-            values = [f"{value:.6f}" for value in (row[best], *row)]
+            values = [f"{value:.9g}" for value in (row[best], *row)]  # all digits of a float32: rounding makes ties
             writer.writerow([track.path, track.genre, track.artist or "", start, results.genres[best], *values])
 
 
@@ -101,12 +101,15 @@ def read_results(path: Path) -> Results:
     """
     if not path.is_file():
         raise GenreError(f"{path}: no such file; expected the predictions.csv of a finished run's report")
-    with path.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines)
-        names = list(reader.fieldnames or ())
-        if tuple(names[: len(COLUMNS)]) != COLUMNS:
-            raise GenreError(f"{path}: found the columns {', '.join(names[:6])}; expected {', '.join(COLUMNS)}, …")
-        genres, rows = names[len(COLUMNS) :], list(reader)
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            reader = csv.DictReader(lines)
+            names, rows = list(reader.fieldnames or ()), list(reader)
+    except (UnicodeDecodeError, csv.Error):
+        raise GenreError(f"{path}: found no text in UTF-8; expected the predictions.csv of a run's report") from None
+    if tuple(names[: len(COLUMNS)]) != COLUMNS:
+        raise GenreError(f"{path}: found the columns {', '.join(names[:6])}; expected {', '.join(COLUMNS)}, …")
+    genres = names[len(COLUMNS) :]
     tracks = [
         Track(
             Path(row["path"]),

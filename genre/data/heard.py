@@ -1,0 +1,78 @@
+"""What a network has heard: the files that it was trained and chosen on, told by their content, not by their names."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeAlias
+
+from genre.data.track import Track
+from genre.errors import GenreError
+
+#: Digests by side, ``train`` and ``validation``, as a checkpoint carries them.
+Heard: TypeAlias = Mapping[str, Sequence[str]]
+
+#: So many bytes are read at the beginning, in the middle and at the end of a file.
+STRETCH = 16 << 10
+
+
+def digest(track: Track) -> str:
+    """What tells the file of a track from every other one, wherever it lies and whatever it is called.
+
+    A hash of the file's length and of three stretches of its bytes; of an excerpt, followed by where it starts.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    content = _digest(track.path)
+    return content if track.excerpt is None else f"{content}@{track.excerpt[0]:g}"
+
+
+def digests(tracks: Sequence[Track]) -> list[str]:
+    """The digests of tracks, in order; several files are read at once."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(digest, tracks))
+
+
+def count_heard(heard: Heard, tracks: Sequence[Track]) -> dict[str, int]:
+    """How many of the tracks were heard, by side.
+
+    A whole track was heard if any excerpt of its file was; an excerpt if it was itself, or its whole file: what other
+    excerpts of the file tell of it is for a leaky split to say.
+    """
+    names = digests(tracks)
+    counts = {}
+    for side, known in heard.items():
+        whole_or_same = set(known)
+        any_part = {name.partition("@")[0] for name in known}
+        counts[side] = sum(
+            name in whole_or_same or name.partition("@")[0] in (whole_or_same if "@" in name else any_part)
+            for name in names
+        )
+    return counts
+
+
+def require_same(heard: Heard | None, tracks: Sequence[Track]) -> None:
+    """Checks that a fit goes on with the train tracks that it was begun with.
+
+    Raises:
+        GenreError: They are others.
+    """
+    theirs, ours = Counter((heard or {}).get("train", ())), Counter(digests(tracks))
+    if theirs and theirs != ours:
+        raise GenreError(
+            f"the checkpoint was trained on {theirs.total()} tracks, of which {(theirs & ours).total()} are among the "
+            f"{ours.total()} that this fit would train on; to go on with that fit, give it the data, the split and the "
+            "seeds that it was begun with; to begin another one, leave out the checkpoint"
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        content = hashlib.blake2b(str(size).encode(), digest_size=8)
+        for start in (0, size // 2, max(0, size - STRETCH)):
+            file.seek(start)
+            content.update(file.read(STRETCH))
+    return content.hexdigest()
