@@ -5,6 +5,8 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -12,6 +14,9 @@ from torch import nn
 from genre.errors import GenreError
 
 Spec: TypeAlias = dict[str, Any]
+
+#: What Python calls the running script or notebook, whatever its name.
+MAIN = "__main__"
 
 
 def describe(module: nn.Module) -> Spec:
@@ -59,16 +64,24 @@ def build(spec: Spec, base: type[nn.Module], *args: object) -> nn.Module:
     """
     path = str(spec.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
-    if module_name == "genre" or module_name.startswith("genre."):
-        importlib.import_module(module_name)
-    if module_name not in sys.modules:
+    source = _module(module_name)
+    kind = getattr(source, class_name, None)
+    if kind is None and (module_name == MAIN or "<locals>" in path):
+        raise GenreError(
+            f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
+            "network= to genre.load, or train with a class that stands in a module"
+        )
+    if source is None:
         raise GenreError(
             f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
-            f"'{module_name}', import it first (genre predict --import {module_name})"
+            f"'{module_name}', import it first (genre predict --import {module_name}, in the folder where it lies or "
+            "with that folder on PYTHONPATH)"
         )
-    kind = getattr(sys.modules[module_name], class_name, None)
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise GenreError(f"the checkpoint names {path} where a {base.__name__} class of this program is expected")
+        raise GenreError(
+            f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
+            f"that it was trained with, this '{module_name}' is {getattr(source, '__file__', None) or 'built in'}"
+        )
     try:
         module: nn.Module = kind(*args, **spec["init_args"])
     except TypeError as error:
@@ -95,7 +108,25 @@ def _spec(kind: type, arguments: dict[str, Any]) -> Spec:
                 f"{kind.__name__}({name}=…) is a {type(value).__name__}; a checkpoint can carry only numbers, strings, "
                 "None, lists and dicts as arguments"
             )
-    return {"class_path": f"{kind.__module__}.{kind.__qualname__}", "init_args": arguments}
+    module_name = _main_name() if kind.__module__ == MAIN else kind.__module__
+    return {"class_path": f"{module_name}.{kind.__qualname__}", "init_args": arguments}
+
+
+def _main_name() -> str:
+    """The name by which the running script could be imported; that of a notebook, which cannot be, stays as it is."""
+    main = sys.modules[MAIN]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # python -m
+        return str(spec.name)
+    stem = Path(getattr(main, "__file__", None) or "").stem
+    return stem if stem.isidentifier() else MAIN
+
+
+def _module(name: str) -> ModuleType | None:
+    """A module of this package, the running script under its own name, or what the program has imported."""
+    if name == "genre" or name.startswith("genre."):
+        return importlib.import_module(name)
+    return sys.modules.get(MAIN if name == _main_name() else name)
 
 
 def _is_plain(value: object) -> bool:

@@ -3,8 +3,8 @@
 python examples/khamees/leak_study.py ROOT [EPOCHS], where ROOT holds GTZAN; the three reports go to runs/leak-….
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -23,7 +23,7 @@ SPLITS = {
 }  # fmt: skip
 
 
-def study(root: str, epochs: str = "50") -> None:
+def study(root: str, epochs: int) -> None:
     """Fits three times and prints the three accuracies."""
     table = Table(title=f"KhameesCNN on {root}, {epochs} epochs")
     for column in ("split by", "scored", "test accuracy", "95 % interval", ""):
@@ -37,7 +37,8 @@ def study(root: str, epochs: str = "50") -> None:
         except SystemExit as stop:
             if stop.code:
                 raise
-        metrics = json.loads(max(Path("runs", f"leak-{name}").glob("*/report/metrics.json")).read_text())
+        results = Path("runs", f"leak-{name}").glob("*/report/metrics.json")
+        metrics = json.loads(max(results, key=lambda path: path.stat().st_mtime).read_text())
         score = metrics["accuracy"]
         scored = f"{metrics['tracks']} {'segments' if name == 'segment' else 'tracks'}"
         interval = f"{score['low']:.2f} – {score['high']:.2f}"
@@ -46,4 +47,7 @@ def study(root: str, epochs: str = "50") -> None:
 
 
 if __name__ == "__main__":
-    study(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("root", metavar="ROOT", help="the folder that holds GTZAN")
+    parser.add_argument("epochs", nargs="?", type=int, default=50, metavar="EPOCHS", help="default: %(default)s")
+    study(**vars(parser.parse_args()))

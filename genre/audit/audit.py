@@ -1,7 +1,8 @@
 """``genre audit``: decode every file, and say what stands between a data set and honest scores."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from genre.audit.files import write_exclusions, write_genres, write_pairs, write
 from genre.audit.genres import count, count_genres
 from genre.audit.layout import read_corpus
 from genre.audit.leave_out import leave_out
+from genre.audit.notes import keep_warnings
 from genre.audit.sides import Sides, between, find_sides
 from genre.audit.tables import show_faults, show_genres, show_pairs, show_rates
 from genre.data.track import Track
@@ -37,10 +39,10 @@ def audit(root: Path, out: Path, data: str | None = None, limits: Limits | None 
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     console = Console()
-    name, root, corpus = read_corpus(root, data)
-    console.print(
-        f"{root}: {len(corpus.tracks)} tracks of {len(corpus.genres)} genres, read as {name}", highlight=False
-    )
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)  # paths, whatever they are made of
+    with keep_warnings("genre.data") as notes:
+        name, root, corpus = read_corpus(root, data)
+    say(f"{root}: {_count(corpus.tracks, 'track')} of {_count(corpus.genres, 'genre')}, read as {name}")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,11 +66,11 @@ def audit(root: Path, out: Path, data: str | None = None, limits: Limits | None 
     show_rates(console, tracks)
     show_faults(console, tracks, base)
     show_pairs(console, pairs, base, sides)
-    for line in _summary(tracks, pairs, recordings, sides):
-        console.print(line, highlight=False)
-    console.print(f"{out}: tracks.csv, pairs.csv, genres.csv, exclude.txt", highlight=False)
+    for line in (*_summary(tracks, pairs, recordings, sides), *notes):
+        say(line)
+    say(f"{out}: tracks.csv, pairs.csv, genres.csv, exclude.txt")
     if excluded:
-        console.print(f"leave out {len(excluded)} tracks with --data.exclude {out / 'exclude.txt'}", highlight=False)
+        say(f"leave out {_count(excluded, 'track')} with --data.exclude {out / 'exclude.txt'}")
     return 0
 
 
@@ -85,12 +87,15 @@ def _summary(
     """The counts, a line each."""
     useless = sum(found.useless for found in tracks)
     faulty = sum(bool(found.faults) for found in tracks) - useless
-    lines = [f"{useless} of {len(tracks)} tracks are useless, {faulty} more have faults that you may live with"]
+    are, have = "is" if useless == 1 else "are", "has" if faulty == 1 else "have"
+    counted = f"{useless} of {_count(tracks, 'track')} {are} useless"
+    lines = [f"{counted}, {faulty} more {have} faults that you may live with"]
     if recordings:
         exact = sum(pair.kind == "exact" for pair in pairs)
         copies = sum(map(len, recordings))
         lines.append(
-            f"{copies} tracks are only {len(recordings)} recordings ({exact} exact pairs, {len(pairs) - exact} near); "
+            f"{copies} tracks are only {_count(recordings, 'recording')} "
+            f"(pairs: {exact} exact, {len(pairs) - exact} near); "
             f"{sum(len({found.track.genre for found in copy}) > 1 for copy in recordings)} with contested genres"
         )
         for name, places in sides.items():
@@ -98,3 +103,7 @@ def _summary(
             torn = sum(len(between(places, *copy)) > 1 for copy in paths)
             lines.append(f"the {name} split tears {torn} of these recordings apart")
     return lines
+
+
+def _count(things: Collection[object], name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre.data.audio import AudioError, Encoding
+from genre.errors import GenreError
 
 #: Faults that make a track useless: it goes on the exclusion list. With the others it may stay.
 FATAL = frozenset({"missing", "empty", "undecodable", "not finite", "silent"})
@@ -49,10 +50,20 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """The durations in seconds below and above which a track is named."""
+    """The durations in seconds below and above which a track is named.
+
+    Raises:
+        GenreError: Every track would be.
+    """
 
     shortest: float = 1.0
     longest: float = 1200.0
+
+    def __post_init__(self) -> None:
+        if not self.shortest <= self.longest:  # nor is NaN
+            raise GenreError(
+                f"--shortest must be at most --longest; found {self.shortest:g} and {self.longest:g} seconds"
+            )
 
 
 class Levels:
@@ -120,7 +131,7 @@ def of_error(error: AudioError) -> Fault:
     """What a file that cannot be decoded suffers from."""
     if error.reason in ("empty file", "no audio frames"):
         return Fault("empty", error.reason)
-    if error.reason in ("no such file", "not a file"):
+    if error.reason in ("no such file", "not a file", "the link leads nowhere"):
         return Fault("missing", error.reason)
     return Fault("undecodable", error.reason.removeprefix("undecodable (").removesuffix(")"))
 

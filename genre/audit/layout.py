@@ -7,8 +7,8 @@ from genre.data.csv_list import CSV
 from genre.data.datamodule import GenreDataModule
 from genre.data.features import MelSpectrogram
 from genre.data.fma import FMA, find_audio
-from genre.data.folder import Folder
-from genre.data.gtzan import GTZAN
+from genre.data.folder import Folder, strays
+from genre.data.gtzan import GTZAN, find_genres, find_tracks
 from genre.data.splits import StratifiedSplit
 from genre.data.track import Corpus
 from genre.errors import GenreError
@@ -59,8 +59,10 @@ def _guess(root: Path) -> str:
 
 
 def _holds_gtzan(root: Path) -> bool:
-    """Whether there are files such as ``rock/rock.00000.wav``: a folder named ``rock`` is not enough."""
-    return bool(_read(root, "GTZAN").tracks)
+    """Whether there are files such as ``rock/rock.00000.wav``, and not more others: folders named so are not enough."""
+    base = find_genres(root)
+    tracks = find_tracks(base)
+    return 0 < len(tracks) >= len(strays(base, (track.path for track in tracks)))
 
 
 def _holds_ballroom(root: Path) -> bool:

@@ -195,7 +195,8 @@ def _count(path: Path, changed: int) -> int:
 def _open(path: Path) -> soundfile.SoundFile:
     """Opens a file that has at least one frame."""
     if not path.is_file():
-        raise AudioError(path, "no such file" if not path.exists() else "not a file")
+        absent = "the link leads nowhere" if path.is_symlink() else "no such file"
+        raise AudioError(path, "not a file" if path.exists() else absent)
     if path.stat().st_size == 0:
         raise AudioError(path, "empty file")
     try:

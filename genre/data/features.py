@@ -5,6 +5,7 @@ transforms in three ways: the result is in decibels and normalised, ``top_db`` h
 compute in float32 also under autocast.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
@@ -41,6 +42,7 @@ class Feature(nn.Module, ABC):
 
     def __init__(self, sample_rate: int, mean: Statistic, std: Statistic) -> None:
         super().__init__()
+        _at_least_one(sample_rate=sample_rate)
         self.sample_rate = sample_rate
         self.register_buffer("_shift", torch.zeros(1), persistent=False)
         self.register_buffer("_scale", torch.ones(1), persistent=False)
@@ -85,7 +87,8 @@ class Feature(nn.Module, ABC):
 
     def _decibels(self, waveform: Tensor) -> Tensor:
         with torch.autocast(waveform.device.type, enabled=False):
-            clips = waveform.float().reshape(-1, waveform.shape[-1])
+            # Counted, as -1 cannot stand for the clips where they have no samples.
+            clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])
             # On a CPU a batch's spectrogram falls out of the cache; clip by clip it is twice as fast.
             parts = torch.split(clips, 1) if clips.device.type == "cpu" else (clips,)
             result = torch.cat([self.transform(part) for part in parts])
@@ -203,6 +206,7 @@ class MFCC(Feature):
         mean: Statistic = None,
         std: Statistic = None,
     ) -> None:
+        _at_least_one(n_mfcc=n_mfcc, n_mels=n_mels)
         if n_mfcc > n_mels:
             raise GenreError(f"MFCC needs n_mfcc <= n_mels; found n_mfcc={n_mfcc}, n_mels={n_mels}")
         super().__init__(sample_rate, mean, std)
@@ -234,9 +238,12 @@ class _MelBank(nn.Module):
         mel_scale: MelScaleName,
     ) -> None:
         super().__init__()
+        _at_least_one(n_mels=n_mels)
         # Torchaudio places n bins from 0 to sample_rate // 2, which is right for even numbers only: asked for the bins
         # up to the rate itself, it hits every multiple of sample_rate / n_fft.
         top = sample_rate / 2 if f_max is None else f_max
+        if f_min >= top:
+            raise GenreError(f"f_min must be below f_max, which is {top:g} Hz; found {f_min:g} Hz")
         bank = melscale_fbanks(n_fft + 1, f_min, top, n_mels, 2 * sample_rate, norm, mel_scale)
         self.register_buffer("weights", bank[: n_fft // 2 + 1].T.contiguous(), persistent=False)
 
@@ -249,6 +256,10 @@ class _Power(nn.Module):
 
     def __init__(self, n_fft: int, win_length: int | None, hop_length: int | None) -> None:
         super().__init__()
+        window = n_fft if win_length is None else win_length
+        _at_least_one(n_fft=n_fft, win_length=window, hop_length=window // 2 if hop_length is None else hop_length)
+        if window > n_fft:
+            raise GenreError(f"win_length must be at most n_fft, which is {n_fft}; found {win_length}")
         self.transform = torchaudio.transforms.Spectrogram(n_fft, win_length, hop_length, power=None)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -261,6 +272,12 @@ class _Power(nn.Module):
         spectrum = self.transform(waveform)
         # Not abs().square(): its square root, squared away again, costs more than the Fourier transform.
         return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
+
+
+def _at_least_one(**arguments: int) -> None:
+    for name, value in arguments.items():
+        if value < 1:
+            raise GenreError(f"{name} must be at least 1; found {value}")
 
 
 def _decibels(power: Tensor, top_db: float | None) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import require_folder
+from genre.data.folder import require_folder, warn_of_strays
 from genre.data.track import Corpus, Side, Track
 from genre.errors import GenreError
 
@@ -38,7 +38,9 @@ class FMA(GenreDataModule):
         metadata = find_metadata(self.root)
         paths = find_mp3s(audio)
         subsets = SUBSETS[: FOLDERS.index(audio.name) + 1]
-        rows = [row for row in read_metadata(metadata) if row.genre and row.subset in subsets]
+        known = list(read_metadata(metadata))
+        warn_of_strays(audio, (paths[row.name] for row in known if row.name in paths), "not in FMA's metadata")
+        rows = [row for row in known if row.genre and row.subset in subsets]
         tracks = [Track(paths[row.name], row.genre, row.artist or None) for row in rows if row.name in paths]
         return Corpus(tracks, {row.name: SIDES_BY_NAME[row.split] for row in rows if row.split in SIDES_BY_NAME})
 

@@ -1,11 +1,16 @@
 """A plain folder of music: one sub-folder a genre."""
 
+import logging
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from genre.data.audio import EXTENSIONS
 from genre.data.datamodule import GenreDataModule
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
+
+log = logging.getLogger(__name__)
 
 
 class Folder(GenreDataModule):
@@ -28,18 +33,58 @@ class Folder(GenreDataModule):
                 f"{self.root}: found no audio file in its sub-folders; expected {self.root.name}/<genre>/<file>, "
                 f"with the ending {', '.join(sorted(EXTENSIONS))}"
             )
-        return Corpus(tracks)
+        corpus = Corpus(tracks)
+        inner_folders = {track.artist for track in tracks if track.artist}
+        if len(corpus.genres) == 1 and len(inner_folders) > 1:  # one genre's artists, or all genres one level deeper
+            only = corpus.genres[0]
+            raise GenreError(
+                f"{self.root}: found audio in one sub-folder, {only}, with {len(inner_folders)} sub-folders; expected "
+                f"at least 2 genres, a sub-folder each; if those in {only} are the genres, point data.root at "
+                f"{self.root / only}"
+            )
+        warn_of_strays(self.root, (track.path for track in tracks), "in no genre's folder")
+        return corpus
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """Every audio file below a folder, by its ending, sorted; hidden ones are passed over."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in EXTENSIONS
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    """Every audio file below a folder, by its ending, sorted; hidden ones are passed over.
+
+    A link that leads nowhere is listed, too: whoever opens it can say so.
+    """
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in EXTENSIONS)
+
+
+def strays(base: Path, known: Iterable[Path]) -> list[Path]:
+    """The audio files below a folder beside the known ones; one of the same name in another format is no stray."""
+    names = {path.with_suffix("") for path in known}
+    return [path for path in audio_files(base) if path.with_suffix("") not in names]
+
+
+def warn_of_strays(base: Path, known: Iterable[Path], kind: str, advice: str = "") -> None:
+    """Logs in one line how many audio files a data set passes over.
+
+    Args:
+        base: The folder that the data set lies in.
+        known: The files that it knows.
+        kind: What the others are, such as ``not named as GTZAN's tracks``.
+        advice: What to do about them, at the end of the line.
+    """
+    found = strays(base, known)
+    if found:
+        files, are = ("file", "is") if len(found) == 1 else ("files", "are")
+        log.warning(
+            "%d audio %s below %s %s %s and %s passed over, such as %s%s",
+            *(len(found), files, base, are, kind, are, found[0], advice),
+        )
+
+
+def read_as_folder(base: Path) -> str:
+    """The advice to read a data set without regard to its names."""
+    return f"; as a folder (--data Folder, with {base} as the root) all would be read"
 
 
 def require_folder(root: Path) -> None:

@@ -3,10 +3,11 @@
 import csv
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from genre.data.audio import EXTENSIONS
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import require_folder
+from genre.data.folder import read_as_folder, require_folder, warn_of_strays
 from genre.data.track import SIDES, Corpus, Side, Track
 from genre.errors import GenreError
 
@@ -23,23 +24,39 @@ class GTZAN(GenreDataModule):
 
     def read_corpus(self) -> Corpus:  # noqa: D102
         require_folder(self.root)
-        artists = read_artists()
-        levels = [self.root, *sorted(self.root.glob("*/")), *sorted(self.root.glob("*/*/"))]
-        for base in levels:
-            if any((base / genre).is_dir() for genre in GENRES):
-                break
-        else:
-            raise GenreError(
-                f"{self.root}: found no folder of a GTZAN genre ({', '.join(GENRES[:3])}, …) there or up to two "
-                "levels below; data.root should hold genres_original/ or genres/"
-            )
-        tracks = {
-            path.stem: Track(path, genre, artists.get(path.stem) or None)
-            for genre in GENRES
-            for path in sorted((base / genre).glob(f"{genre}.*"))
-            if path.suffix.lower() in EXTENSIONS
-        }
-        return Corpus(list(tracks.values()), fault_filtered_split())
+        base = find_genres(self.root)
+        tracks = find_tracks(base)
+        warn_of_strays(
+            base, (track.path for track in tracks), "not named as GTZAN's tracks", advice=read_as_folder(base)
+        )
+        return Corpus(tracks, fault_filtered_split())
+
+
+def find_genres(root: Path) -> Path:
+    """The folder that holds the genre folders: ``root``, or one up to two levels below it.
+
+    Raises:
+        GenreError: There is none.
+    """
+    for base in (root, *sorted(root.glob("*/")), *sorted(root.glob("*/*/"))):
+        if any((base / genre).is_dir() for genre in GENRES):
+            return base
+    raise GenreError(
+        f"{root}: found no folder of a GTZAN genre ({', '.join(GENRES[:3])}, …) there or up to two levels below; "
+        "data.root should hold genres_original/ or genres/"
+    )
+
+
+def find_tracks(base: Path) -> list[Track]:
+    """The files in the genre folders that are named as GTZAN's; of one in several formats the last."""
+    artists = read_artists()
+    tracks = {
+        path.stem: Track(path, genre, artists.get(path.stem) or None)
+        for genre in GENRES
+        for path in sorted((base / genre).glob(f"{genre}.*"))
+        if path.suffix.lower() in EXTENSIONS
+    }
+    return list(tracks.values())
 
 
 def read_artists() -> dict[str, str]:

@@ -31,6 +31,16 @@ class TestLayout:
         name, _, corpus = read_corpus(tmp_path)
         assert (name, [track.name for track in corpus.tracks]) == ("Folder", ["song"])
 
+    def test_gtzan_of_which_most_is_not_is_a_folder(self, tmp_path: Path) -> None:
+        for name in ("jazz/jazz.00000.wav", "rock/rock.00000.wav", "rock/rock.00000.au", "Hip Hop/a.wav", "rock/B.MP3"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).touch()
+        assert read_corpus(tmp_path)[0] == "GTZAN"  # two tracks, and two others
+        (tmp_path / "rock" / "C.MP3").touch()
+        name, _, corpus = read_corpus(tmp_path)
+        assert (name, corpus.genres) == ("Folder", ["Hip Hop", "jazz", "rock"])
+        assert len(corpus.tracks) == 6
+
     def test_ballroom(self, tmp_path: Path) -> None:
         for dance in ("Jive", "Quickstep", "Samba", "Tango", "Waltz", "VienneseWaltz"):
             (tmp_path / "BallroomData" / dance).mkdir(parents=True)
@@ -111,6 +121,8 @@ def test_limits_are_options(tmp_path: Path) -> None:
         (lambda root: None, ["{root}/nowhere"], "nowhere: found nothing there, expected the folder of a data set"),
         (lambda root: None, ["{root}"], "found no audio file in its sub-folders"),
         (lambda root: (root / "a.txt").write_text("x"), ["{root}/a.txt"], "found the columns x; expected path, genre"),
+        (write_folder, ["{root}", "--shortest=5", "--longest=2"], "must be at most --longest; found 5 and 2 seconds"),
+        (write_folder, ["{root}", "--longest=nan"], "must be at most --longest; found 1 and nan seconds"),
         (write_folder, ["{root}", "--data=GTZAN"], "found no folder of a GTZAN genre"),
         (lambda root: write_folder(root).joinpath("f").touch(), ["{root}", "--out={root}/f"], "choose another --out"),
     ],
@@ -123,6 +135,44 @@ def test_mistake_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("genre: error: ")
     assert message in line
+
+
+def test_summary_says_what_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    base = tmp_path / "wide [live]" / "genres_original"
+    for place, name in enumerate(("jazz/jazz.00000.wav", "rock/rock.00000.wav", "Hip Hop/a.wav")):
+        (base / name).parent.mkdir(parents=True)
+        soundfile.write(base / name, tone(place, 0, 1.0), 22050)
+    assert run_cli("audit", base.parent, "--out", tmp_path / "out") == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = f"1 audio file below {base} is not named as GTZAN's tracks and is passed over, such as {base}/Hip Hop/a.wav"
+    assert [line for line in lines if line.startswith(said)] == [
+        f"{said}; as a folder (--data Folder, with {base} as the root) all would be read"
+    ]
+    assert f"{base.parent}: 2 tracks of 2 genres, read as GTZAN" in lines
+    assert sum(message.startswith(said) for message in caplog.messages) == 1  # though it is listed twice
+
+
+def test_link_that_leads_nowhere_is_a_fault(tmp_path: Path) -> None:
+    write_folder(tmp_path / "music", genres=2, tracks=2)
+    (tmp_path / "music" / "genre0" / "dangling.wav").symlink_to("nowhere.wav")
+    assert run_cli("audit", tmp_path / "music", "--out", tmp_path / "out") == 0
+    with (tmp_path / "out" / "tracks.csv").open(newline="") as lines:
+        faults = {row["path"]: (row["faults"], row["exclude"]) for row in csv.DictReader(lines) if row["faults"]}
+    assert faults == {"genre0/dangling.wav": ("missing (the link leads nowhere)",) * 2}
+
+
+def test_one_recording_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_folder(tmp_path / "music", genres=2, tracks=2, seconds=1.5)
+    song = tmp_path / "music" / "genre0" / "artist00" / "song0.wav"
+    (tmp_path / "music" / "genre0" / "copy.wav").write_bytes(song.read_bytes())
+    (tmp_path / "music" / "genre1" / "bad.wav").touch()
+    assert run_cli("audit", tmp_path / "music", "--out", tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "1 of 6 tracks is useless, 0 more have faults" in printed
+    assert "2 tracks are only 1 recording (pairs: 1 exact, 0 near)" in printed
+    assert "leave out 2 tracks with" in printed
 
 
 def test_all_files_may_be_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -224,7 +224,7 @@ def test_terminal_shows_what_matters(audited: Audit) -> None:
     for text in (
         "42 tracks of 3 genres, read as Folder",
         "9 of 42 tracks are useless, 8 more have faults",
-        "13 tracks are only 6 recordings (3 exact pairs, 4 near); 1 with contested genres",
+        "13 tracks are only 6 recordings (pairs: 3 exact, 4 near); 1 with contested genres",
         "contested │",
         "disco/text.wav",
         "leave out 17 tracks with --data.exclude",

@@ -220,6 +220,7 @@ UNREADABLE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "zero frames": ("song.wav", _zero_frames, "no audio frames"),
     "streamed flac": ("song.flac", _streamed, ".*length.*"),
     "missing": ("song.wav", lambda path: None, "no such file"),
+    "link to nothing": ("song.wav", lambda path: path.symlink_to("nowhere.wav"), "the link leads nowhere"),
     "folder": ("song.wav", lambda path: path.mkdir(), "not a file"),
 }
 

@@ -50,7 +50,7 @@ SONGS = [
 
 
 class TestBallroom:
-    def test_one_class_of_three_rumbas(self, tmp_path: Path) -> None:
+    def test_one_class_of_three_rumbas(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         touch(tmp_path, *(f"BallroomData/{name}" for name in WAVES))
         touch(tmp_path / "BallroomData", "nada/Media-1.wav", "allBallroomFiles", "Jive/._Albums-Commitments-06.wav")
         assert listed(Ballroom, tmp_path) == [
@@ -66,7 +66,12 @@ class TestBallroom:
             ("BallroomData/Rumba-Misc/Media-103605.wav", "Rumba", None),
             ("BallroomData/Samba/Albums-Fire-09.wav", "Samba", "recording of Albums-Fire-08"),
         ]
-        assert len(listed(Ballroom, tmp_path / "BallroomData")) == 7
+        base = tmp_path / "BallroomData"
+        assert caplog.messages == [
+            f"1 audio file below {base} is in no folder of a dance and is passed over, such as {base}/nada/Media-1.wav"
+            f"; as a folder (--data Folder, with {base} as the root) all would be read"
+        ]
+        assert len(listed(Ballroom, base)) == 7
 
     def test_duplicates_are_thirteen_pairs(self) -> None:
         assert len(DUPLICATES) == 13

@@ -87,9 +87,29 @@ class TestGTZAN:
             "genres/rock/rock.00000.au",
         ]
 
-    def test_track_of_both_kinds_counts_once(self, tmp_path: Path) -> None:
+    def test_audio_that_is_passed_over_is_counted(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        base = tmp_path / "gtzan" / "genres_original"
+        touch(base, "jazz/jazz.00000.wav", "rock/rock.00000.wav", "rock/rock.00001.au", "rock/.rock.00002.wav")
+        touch(base.parent, "loose.wav")  # not below the folder that holds the genres
+        assert len(data(GTZAN, tmp_path).corpus.tracks) == 3
+        assert not caplog.records
+        touch(base, "rock/B.MP3")
+        assert len(data(GTZAN, tmp_path).corpus.tracks) == 3
+        touch(base, "Hip Hop/a.wav", "jazz/sub/deep/A.WAV", "rock/cover.jpg")
+        (base / "rock" / "gone.flac").symlink_to("nowhere.flac")
+        assert len(data(GTZAN, tmp_path).corpus.tracks) == 3
+        advice = f"; as a folder (--data Folder, with {base} as the root) all would be read"
+        assert caplog.messages == [
+            f"1 audio file below {base} is not named as GTZAN's tracks and is passed over, such as {base}/rock/B.MP3"
+            + advice,
+            f"4 audio files below {base} are not named as GTZAN's tracks and are passed over, such as "
+            f"{base}/Hip Hop/a.wav" + advice,
+        ]
+
+    def test_track_of_both_kinds_counts_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         touch(tmp_path, *(f"{genre}/{genre}.00000{ending}" for genre in GENRES for ending in (".au", ".wav")))
         assert len(data(GTZAN, tmp_path).corpus.tracks) == 10
+        assert not caplog.records  # the other format of a track is none that is passed over
 
     def test_track_without_a_known_artist(self, tmp_path: Path) -> None:
         unknown = next(name for name, artist in read_artists().items() if not artist)
@@ -155,7 +175,7 @@ class TestFolder:
             ("rock/Muse/four.mp3", "rock", "Muse"),
         ]
 
-    def test_only_audio_that_is_not_hidden(self, tmp_path: Path) -> None:
+    def test_only_audio_that_is_not_hidden(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         touch(
             tmp_path,
             "jazz/a.wav",
@@ -172,7 +192,35 @@ class TestFolder:
         )
         (tmp_path / "jazz" / "folder.wav").mkdir()
         assert [path for path, *_ in listed(Folder, tmp_path)] == ["jazz/a.wav", "rock/e.wav"]
+        assert caplog.messages == [
+            f"1 audio file below {tmp_path} is in no genre's folder and is passed over, such as {tmp_path}/loose.wav"
+        ]
         assert data(Folder, tmp_path).genres == ["jazz", "rock"]
+
+    def test_link_that_leads_nowhere_becomes_a_bad_file(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        write_folder(tmp_path, genres=2)
+        links = {tmp_path / "genre0" / "dangling.wav": "nowhere.wav", tmp_path / "genre1" / "loop.wav": "loop.wav"}
+        for link, target in links.items():
+            link.symlink_to(target)
+        song, folder = (tmp_path / "genre0" / "artist00" / name for name in ("link.wav", "folder.wav"))
+        song.symlink_to("song0.wav")
+        folder.symlink_to(tmp_path, target_is_directory=True)
+        module = data(Folder, tmp_path, split=StratifiedSplit(0.2, 0.2))
+        assert len(module.corpus.tracks) == 19
+        read = [track.path for side in (*SIDES, *SIDES) for track in module.tracks(side)]
+        assert len(set(read)) == 17
+        assert song in read
+        assert module.bad_files == dict.fromkeys(links, "the link leads nowhere")
+        assert sorted(caplog.messages) == [f"skipped {link}: the link leads nowhere" for link in links]
+
+    def test_root_one_level_too_high(self, tmp_path: Path) -> None:
+        touch(tmp_path / "wide", "genres_original/jazz/a.wav", "genres_original/rock/b.wav", "images/jazz/a.png")
+        assert refusal(Folder, tmp_path / "wide") == (
+            f"{tmp_path}/wide: found audio in one sub-folder, genres_original, with 2 sub-folders; expected at least "
+            "2 genres, a sub-folder each; if those in genres_original are the genres, point data.root at "
+            f"{tmp_path}/wide/genres_original"
+        )
+        assert data(Folder, tmp_path / "wide" / "genres_original").genres == ["jazz", "rock"]
 
     def test_hidden_parent_of_the_root_does_not_matter(self, tmp_path: Path) -> None:
         touch(tmp_path / ".music", "jazz/a.wav", "rock/b.wav")

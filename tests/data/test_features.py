@@ -200,6 +200,22 @@ class TestShapesAndTypes:
             feature(torch.zeros(1, 256))
         assert feature(torch.zeros(1, 257)).shape[-1] == 3
 
+    @pytest.mark.parametrize("shape", [(0,), (1, 0), (2, 1, 0)])
+    def test_clip_without_samples(self, kind: type[Feature], shape: tuple[int, ...]) -> None:
+        with pytest.raises(GenreError, match=r"^a clip of 0 samples is too short for n_fft=2048; give at least 1025 "):
+            plain(kind)(torch.zeros(shape))
+
+    @pytest.mark.parametrize("name", ["sample_rate", "n_fft", "win_length", "hop_length"])
+    @pytest.mark.parametrize("value", [0, -1])
+    def test_argument_below_one(self, kind: type[Feature], name: str, value: int) -> None:
+        with pytest.raises(GenreError, match=rf"{name} must be at least 1; found {value}$"):
+            kind(**{name: value})
+
+    def test_window_longer_than_the_frame(self, kind: type[Feature]) -> None:
+        with pytest.raises(GenreError, match=r"^win_length must be at most n_fft, which is 512; found 513$"):
+            kind(n_fft=512, win_length=513)  # type: ignore[call-arg]
+        assert plain(kind, n_fft=512, win_length=512)(torch.zeros(1, RATE)).isfinite().all()
+
 
 @pytest.mark.parametrize("kind", FEATURES)
 class TestStatistics:
@@ -272,6 +288,20 @@ def test_more_coefficients_than_bands() -> None:
     with pytest.raises(GenreError, match=r"n_mfcc <= n_mels; found n_mfcc=41, n_mels=40$"):
         MFCC(n_mfcc=41, n_mels=40)
     assert plain(MFCC, n_mfcc=40, n_mels=40)(torch.zeros(1, RATE)).shape[1] == 40
+
+
+@pytest.mark.parametrize(("kind", "name"), [(MelSpectrogram, "n_mels"), (MFCC, "n_mels"), (MFCC, "n_mfcc")])
+def test_no_rows(kind: type[Feature], name: str) -> None:
+    with pytest.raises(GenreError, match=rf"^{name} must be at least 1; found 0$"):
+        kind(**{name: 0})
+
+
+@pytest.mark.parametrize("kind", [MelSpectrogram, MFCC])
+def test_range_of_frequencies_that_holds_none(kind: type[Feature]) -> None:
+    with pytest.raises(GenreError, match=r"^f_min must be below f_max, which is 11025 Hz; found 12000 Hz$"):
+        kind(f_min=12000.0)  # type: ignore[call-arg]
+    with pytest.raises(GenreError, match=r"^f_min must be below f_max, which is 50 Hz; found 50 Hz$"):
+        kind(f_min=50.0, f_max=50.0)  # type: ignore[call-arg]
 
 
 def test_coefficients_of_a_flat_spectrum() -> None:

@@ -132,13 +132,16 @@ class TestTracks:
             monkeypatch.chdir(place)
             assert len(data(FMA, ".").corpus.tracks) == 5
 
-    def test_other_files_are_passed_over(self, tmp_path: Path) -> None:
+    def test_other_files_are_passed_over(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         write_metadata(tmp_path)
         audio = touch(
             tmp_path / "fma_small", mp3("2"), mp3("10"), "000/._000005.mp3", "001/000140.mp3", "01/001082.mp3"
         )
         touch(audio, "000/5.mp3", "000/000005.wav", "000/999999.mp3", "000/000003.mp3", "000002.mp3")
         assert listed(FMA, audio) == [SMALL[0], SMALL[2]]
+        assert caplog.messages == [
+            f"7 audio files below {audio} are not in FMA's metadata and are passed over, such as {audio}/000/000003.mp3"
+        ]
 
     def test_artist_by_name_where_there_is_no_id(self, tmp_path: Path) -> None:
         def rename(header: Header) -> None:
