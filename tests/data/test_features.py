@@ -310,3 +310,26 @@ def test_coefficients_of_a_flat_spectrum() -> None:
     expected = np.zeros((5, found.shape[1]))
     expected[0] = -100 * np.sqrt(64)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_centering_takes_its_share_of_each_rows_mean(kind: type[Feature], share: float) -> None:
+    wave = torch.from_numpy(sweep())
+    whole = plain(kind)(wave).numpy()
+    expected = whole - share * whole.mean(1, keepdims=True)
+    np.testing.assert_allclose(plain(kind, centering=share)(wave).numpy(), expected, atol=1e-4)
+
+
+def test_centering_undoes_an_equaliser() -> None:
+    """A fixed gain in every band is a constant in decibels, which is all that full centering takes away."""
+    wave = torch.from_numpy(sweep())
+    louder = plain(MelSpectrogram, top_db=None, centering=1.0)(wave * 10 ** (6 / 20))
+    assert torch.allclose(louder, plain(MelSpectrogram, top_db=None, centering=1.0)(wave), atol=0.05)
+    assert (plain(MelSpectrogram, top_db=None)(wave * 2) - plain(MelSpectrogram, top_db=None)(wave)).mean() > 5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_centering_is_a_share(share: float) -> None:
+    with pytest.raises(GenreError, match="centering"):
+        MelSpectrogram(centering=share)
