@@ -16,6 +16,9 @@ from genre.report.results import Results, identity, read_results
 #: The draws of the paired bootstrap.
 RESAMPLES = 9999
 
+#: McNemar's test tells two classifiers apart below this.
+LEVEL = 0.05
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -43,6 +46,11 @@ class Comparison:
     def difference(self) -> float:
         """The second accuracy minus the first."""
         return self.accuracies[1] - self.accuracies[0]
+
+    @property
+    def decided(self) -> bool:
+        """Whether one is better: the interval leaves out 0, and McNemar's test agrees."""
+        return (self.low > 0 or self.high < 0) and self.p_value < LEVEL
 
 
 def compare(first: Results, second: Results, seed: int = 0) -> Comparison:
@@ -91,7 +99,7 @@ def _print(console: Console, first: Path, second: Path, found: Comparison, of_fi
         f"McNemar's exact test: p = {found.p_value:.3g}",
         highlight=False,
     )
-    if found.low > 0 or found.high < 0:
+    if found.decided:
         verdict = f"{second if found.difference > 0 else first} is better on tracks like these."
     else:
         verdict = "These tracks do not tell which of the two is better."
@@ -107,6 +115,8 @@ def _print(console: Console, first: Path, second: Path, found: Comparison, of_fi
 def _predictions(run: Path) -> Path:
     """The ``predictions.csv`` of a run's folder, of a report's folder, or itself."""
     if run.is_file():
+        if run.suffix != ".csv":
+            raise GenreError(f"{run}: found a file; expected a run's folder, such as runs/<name>/version_0, or a .csv")
         return run
     for place in (run / "report" / "predictions.csv", run / "predictions.csv"):
         if place.is_file():

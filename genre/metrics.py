@@ -1,7 +1,8 @@
 """Scores of tracks: the probabilities of a track's segments averaged, then compared with its genre."""
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,9 @@ from genre.errors import GenreError
 
 #: The names of the scores, as they are logged after ``val_`` and ``test_``.
 SCORES = ("accuracy", "precision", "recall", "f1", "auroc")
+
+#: What the networks of one fold said of its tracks, one network a seed: ``(runs, N, classes)``, and ``(N,)`` targets.
+Fold: TypeAlias = tuple[Tensor, Tensor]
 
 
 class TrackPredictions(NamedTuple):
@@ -152,3 +156,59 @@ def intervals(
         low, high = means.quantile(torch.tensor([0.025, 0.975]))
         bounds[name] = (float(low), float(high))
     return bounds
+
+
+def fold_areas(folds: Sequence[Fold]) -> Tensor:
+    """AUC-ROC of every genre in every fold: ``(runs, folds, classes)``.
+
+    NaN stands where a fold has no track of the genre, or of no other: it has no area, and means leave it out.
+    """
+    return torch.stack(
+        [_areas(probabilities, targets, torch.ones(len(targets), 1))[:, 0] for probabilities, targets in folds], 1
+    )
+
+
+def mean_area(areas: Tensor) -> Tensor:
+    """The mean over genres, then over folds, of ``(…, folds, classes)``: probabilities are compared within a fold only.
+
+    The networks of two folds differ in how sure they are, so that a ranking of all tracks would mix what they say.
+    """
+    return areas.nanmean(-1).nanmean(-1).nan_to_num(0.5)
+
+
+def mean_area_interval(folds: Sequence[Fold], resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean over runs of :func:`mean_area`, tracks drawn within every fold."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = []
+    for probabilities, targets in folds:
+        draws = torch.randint(len(targets), (len(targets), resamples), generator=generator)
+        times = torch.zeros(draws.shape).scatter_add_(0, draws, torch.ones(draws.shape))
+        drawn.append(_areas(probabilities, targets, times))
+    low, high = mean_area(torch.stack(drawn, 2)).mean(0).quantile(torch.tensor([0.025, 0.975]))
+    return float(low), float(high)
+
+
+def _areas(probabilities: Tensor, targets: Tensor, times: Tensor) -> Tensor:
+    """The areas of every genre in every draw, given ``(runs, N, classes)``: ``(runs, draws, classes)``."""
+    genres = range(probabilities.shape[-1])
+    return torch.stack(
+        [torch.stack([_area(run[:, genre], targets == genre, times) for genre in genres], 1) for run in probabilities]
+    )
+
+
+def _area(probabilities: Tensor, own: Tensor, times: Tensor) -> Tensor:
+    """AUC-ROC of one genre in every draw: ``(draws,)``.
+
+    It is the share of pairs, a track of the genre and one of another, in which the first has the higher probability; a
+    tie counts half. Counted so, all draws share one sorting.
+
+    Args:
+        probabilities: ``(N,)`` those of the genre.
+        own: ``(N,)`` whether a track is of the genre.
+        times: ``(N, draws)`` how often each track was drawn.
+    """
+    levels, places = torch.unique(probabilities, return_inverse=True)
+    others = times.new_zeros(len(levels), times.shape[1]).index_add_(0, places[~own], times[~own])
+    below = others.cumsum(0) - others / 2
+    won = (below[places[own]] * times[own]).sum(0)
+    return won / (times[own].sum(0) * times[~own].sum(0))

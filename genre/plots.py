@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import librosa.display
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 #: Ten colours that colour-blind readers can tell apart; genres beyond them repeat the colours with other lines.
 COLORS = [entry["color"] for entry in matplotlib.style.library["petroff10"]["axes.prop_cycle"]]
 LINES = ("-", "--", ":", "-.")
+
+#: What tells train segments from validation tracks where colours tell something else, or are not seen.
+TRAIN: dict[str, Any] = {"linestyle": "--", "marker": "^"}
+VALIDATION: dict[str, Any] = {"linestyle": "-", "marker": "o"}
 
 #: Inches across a full sheet: 1200 pixels, as :func:`save` writes them.
 WIDTH = 1200 / 110
@@ -85,16 +90,23 @@ def plot_learning_curves(history: Sequence[Mapping[str, float]], best_epoch: int
     figure = Figure(figsize=(10, 4), layout="constrained")
     epochs = [entry["epoch"] for entry in history]
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for color, (key, label) in zip(COLORS, (("train", "train segments"), ("val", "validation")), strict=False):
+        sides = (("train", "train segments", TRAIN), ("val", "validation", VALIDATION))
+        for color, (key, label, style) in zip(COLORS, sides, strict=False):
             values = [entry.get(f"{key}_{name}", np.nan) for entry in history]
-            axes.plot(epochs, values, color=color, marker="o", markersize=3, label=label)
+            axes.plot(epochs, values, color=color, markersize=3, label=label, **style)
         if best_epoch is not None:
             axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best checkpoint (epoch {best_epoch})")
         axes.set(xlabel="epoch", ylabel="cross-entropy" if name == "loss" else name, title=name.capitalize())
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        mark_epochs(axes, max(epochs, default=0))
         axes.grid(alpha=0.3)
         axes.legend()
     return figure
+
+
+def mark_epochs(axes: Axes, last: float, most: int = 9) -> None:
+    """Ticks at whole epochs, at most so many, and room beside the first and the last, which may be one and the same."""
+    axes.set_xlim(-0.5, last + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
 
 
 def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], sample_rate: int, hop_length: int, kind: str) -> Figure:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from genre.compare import compare
+from genre.compare import Comparison, compare
 from genre.data import Track
 from genre.errors import GenreError
-from genre.report.results import Results
+from genre.report.results import Results, write_results
 from tests.conftest import run_cli
 
 
@@ -50,6 +50,32 @@ def test_a_run_against_itself_differs_by_nothing() -> None:
     assert (found.p_value, found.low, found.high) == (1.0, 0.0, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("second_only", "p_value", "decided"),
+    [(4, 0.125, False), (5, 0.0625, False), (6, 0.03125, True)],  # 2 / 2 ** second_only; every interval leaves out 0
+)
+def test_the_verdict_needs_both_tests(second_only: int, p_value: float, decided: bool) -> None:
+    first, second = results([False] * 8), results([True] * second_only + [False] * (8 - second_only))
+    for one, other in ((first, second), (second, first)):
+        found = compare(one, other)
+        assert found.low > 0 or found.high < 0
+        assert found.p_value == pytest.approx(p_value)
+        assert found.decided is decided
+
+
+def test_a_small_p_does_not_decide_against_the_interval() -> None:
+    assert not Comparison(8, (0.25, 0.5), 0, 2, 0.01, -0.1, 0.6).decided
+
+
+def test_the_verb_says_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, right in (("first", 0), ("four", 4), ("seven", 7)):
+        write_results(tmp_path / f"{name}.csv", results([True] * right + [False] * (8 - right)))
+    assert run_cli("compare", *(tmp_path / f"{name}.csv" for name in ("first", "four", "seven"))) == 0
+    undecided, decided = " ".join(capsys.readouterr().out.split()).split("p = ")[1:]
+    assert undecided.startswith("0.125 These tracks do not tell which of the two is better.")
+    assert decided.startswith(f"0.0156 {tmp_path / 'seven.csv'} is better on tracks like these.")
+
+
 def test_only_common_tracks_count_whatever_their_order() -> None:
     first = results([True, True, False], ["a.wav", "b.wav", "c.wav"])
     second = results([True, False, False], ["c.wav", "x.wav", "b.wav"])
@@ -71,3 +97,9 @@ def test_the_verb_prints_both_tests(trained: Path, tmp_path: Path, capsys: pytes
     assert "do not tell which of the two is better" in said
     assert run_cli("compare", trained, tmp_path) == 1
     assert "no report/predictions.csv" in capsys.readouterr().err
+    song = tmp_path / "song.mp3"
+    song.write_bytes(b"\xff\xfb\x90\x00")
+    assert run_cli("compare", song, trained) == 1
+    said = capsys.readouterr().err
+    assert f"{song}: found a file; expected a run's folder, such as runs/<name>/version_0, or a .csv" in said
+    assert said.count("\n") == 1

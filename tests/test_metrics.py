@@ -7,7 +7,17 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from genre import GenreError
-from genre.metrics import SCORES, TrackAverage, intervals, score, score_genres
+from genre.metrics import (
+    SCORES,
+    Fold,
+    TrackAverage,
+    fold_areas,
+    intervals,
+    mean_area,
+    mean_area_interval,
+    score,
+    score_genres,
+)
 
 
 def random_tracks(tracks: int, classes: int, seed: int, absent: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -95,3 +105,56 @@ def test_intervals_are_percentiles_of_resampled_tracks() -> None:
     assert bounds["accuracy"] == pytest.approx((low, high), abs=0.011)
     assert bounds == intervals(probabilities, targets)
     assert bounds.keys() == set(SCORES)
+
+
+def random_folds(sizes: list[int], runs: int = 1) -> list[Fold]:
+    """Folds of 3 genres, whose probabilities are rounded so that there are ties; one genre is not in the last fold."""
+    folds = []
+    for fold, size in enumerate(sizes):
+        _, targets = random_tracks(size, 3, fold, absent=2 if fold == len(sizes) - 1 else None)
+        said = [random_tracks(size, 3, 100 * run + fold)[0].round(1) for run in range(runs)]
+        folds.append((torch.tensor(np.stack(said)), torch.from_numpy(targets)))
+    return folds
+
+
+def reference_area(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """The macro area of scikit-learn over the genres that occur; NaN of a draw with one genre alone."""
+    if len(np.unique(targets)) == 1:
+        return float("nan")
+    areas = [sklearn.metrics.roc_auc_score(targets == genre, probabilities[:, genre]) for genre in np.unique(targets)]
+    return float(np.mean(areas))
+
+
+def test_area_over_folds_equals_scikit_learn() -> None:
+    folds = random_folds([20, 31, 26, 15], runs=2)
+    areas = fold_areas(folds)
+    assert areas.shape == (2, 4, 3)
+    assert areas[:, 3, 2].isnan().all()
+    for run in range(2):
+        expected = [reference_area(probabilities[run].numpy(), targets.numpy()) for probabilities, targets in folds]
+        assert areas[run].nanmean(1).tolist() == pytest.approx(expected, abs=1e-6)
+        assert float(mean_area(areas[run])) == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+def test_a_fold_of_one_genre_has_no_area() -> None:
+    alone: Fold = (torch.tensor([[[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]]), torch.tensor([0, 0]))
+    folds = random_folds([20, 15])
+    assert mean_area(fold_areas([*folds, alone])).tolist() == mean_area(fold_areas(folds)).tolist()
+    assert mean_area(fold_areas([alone])).tolist() == [0.5]
+
+
+def test_interval_over_folds_equals_a_bootstrap_with_scikit_learn() -> None:
+    folds = random_folds([20, 31, 26, 15], runs=2)
+    random = np.random.default_rng(0)
+    means = []
+    for _ in range(600):
+        drawn = []
+        for probabilities, targets in folds:
+            draw = random.integers(0, len(targets), len(targets))
+            drawn += [reference_area(run[draw].numpy(), targets[draw].numpy()) for run in probabilities]
+        means.append(np.nanmean(drawn))
+    low, high = np.quantile(means, [0.025, 0.975])
+    found = mean_area_interval(folds)
+    assert found == pytest.approx((low, high), abs=0.015)
+    assert high - low > 0.06  # far wider than what is allowed to differ
+    assert found == mean_area_interval(folds)

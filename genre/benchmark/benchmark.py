@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import timm
 from rich.console import Console
 
 from genre.benchmark.plan import Cell, Plan, Row, read_plan
@@ -67,6 +68,8 @@ def benchmark(path: Path, options: Options) -> int:
         raise GenreError("a benchmark has a seed for every cell: give --seeds in place of --seed_everything")
     fit = {row: _fit_options(row, plan, options) for row in plan.rows}
     recipes = {row: _recipe(row, [*Cell(row, 0, 0 if row.folds else None).options, *fit[row]]) for row in plan.rows}
+    if options.pretrained is not None and all(recipe.weights is None for recipe in recipes.values()):
+        print("genre: --pretrained does nothing here: no network of the plan takes weights", file=sys.stderr)
     folder = _folder(options.name or f"{path.resolve().parent.name}-{path.stem}", options)
     cells = {cell: CellFolder(folder / "cells", cell, [*cell.options, *fit[cell.row]]) for cell in plan.cells}
     try:
@@ -171,6 +174,11 @@ def _fit_options(row: Row, plan: Plan, options: Options) -> list[str]:
     common = [*([f"--trainer.max_epochs={options.epochs}"] if options.epochs else []), *options.fit]
     weights = options.pretrained
     if weights is not None and _recipe(row, [*Cell(row, plan.seeds[0]).options, *common]).weights is not None:
+        switch = weights.lower() in ("true", "false")
+        if not (switch or Path(weights).expanduser().is_file() or timm.is_model(weights)):
+            raise GenreError(
+                f"--pretrained: found {weights}; expected true, false, a weights file, or timm's name of weights"
+            )
         common.append(f"--model.network.init_args.pretrained={weights}")
     return common
 
@@ -182,6 +190,10 @@ def _recipe(row: Row, options: Sequence[str]) -> Recipe:
         recipe.data.corpus  # noqa: B018  # listed here, and kept
     except GenreError as error:
         raise GenreError(f"{row.name}: {error}") from None
+    except SystemExit:  # the parser has printed what is wrong, but knows nothing of rows
+        files = ", ".join(map(str, row.recipe))
+        print(f"genre: this was said of the row {row.name} ({files}); no cell was run", file=sys.stderr)
+        raise
     return recipe
 
 

@@ -1,8 +1,9 @@
 """A plan: which recipes, features, splits and seeds make the cells of a table."""
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,14 @@ class Row:
         options: Options of ``genre fit`` that belong to the recipe.
         features: A file with the features that replace the recipe's own, if any.
         split: A file with the split that replaces the recipe's own, if any.
+        variant: What tells it from rows of the same configurations, such as ``dropout=0.3``.
     """
 
     recipe: tuple[Path, ...]
     options: tuple[str, ...] = ()
     features: Path | None = None
     split: Path | None = None
+    variant: str = ""
 
     @property
     def system(self) -> str:
@@ -39,8 +42,9 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Those and the stems of its other files, such as ``resnet18-mel``."""
-        return "-".join([self.system, *(path.stem for path in (self.features, self.split) if path)])
+        """Those, the variant and the stems of its other files, such as ``resnet18-mel``."""
+        others = [path.stem for path in (self.features, self.split) if path]
+        return "-".join([self.system, *([self.variant] if self.variant else []), *others])
 
     @property
     def folds(self) -> int | None:
@@ -126,11 +130,15 @@ def read_plan(path: Path, splits: list[Path] | None = None, seeds: list[int] | N
     features = _or_none(_files(path, "features", content.get("features") or []))
     own = _files(path, "splits", content.get("splits") or [])
     chosen = _or_none([_present(split, "--splits") for split in splits or ()] or own)
-    rows = [Row(*system, *others) for system, *others in product(systems, features, chosen)]
+    every = product(systems, features, chosen)
+    rows = _told_apart([Row(*system, feature, split) for system, feature, split in every])
     names = [row.name for row in rows]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise GenreError(f"{path}: two rows are called {twice}; give their files different names")
+        raise GenreError(
+            f"{path}: two rows are called {twice}; give their files different names, or put the options of one into "
+            "a file that is laid over it"
+        )
     seeds = seeds or content.get("seeds") or [0]
     if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
         raise GenreError(f"{path}: found seeds: {seeds}; expected a list of whole numbers, such as [0, 1, 2]")
@@ -166,6 +174,20 @@ def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ..
     if not files:
         raise GenreError(f"{plan}: found the recipe {recipe}; expected a file first")
     return tuple(_files(plan, "recipes", files)), options
+
+
+def _told_apart(rows: Sequence[Row]) -> list[Row]:
+    """The same rows, those that would share a name with their options as their variant."""
+    names = [row.name for row in rows]
+    return [
+        replace(row, variant="-".join(map(_variant, row.options))) if names.count(row.name) > 1 else row for row in rows
+    ]
+
+
+def _variant(option: str) -> str:
+    """The last part of an option's name with its value, fit for a folder's name: ``dropout=0.3``."""
+    name, given, value = option.partition("=")
+    return re.sub(r"[^\w.=+-]+", "_", f"{name.lstrip('-').rpartition('.')[2]}{given}{value}").strip("_")
 
 
 def _files(plan: Path, key: str, names: object) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from genre.benchmark.plan import Cell, Row
-from genre.metrics import SCORES, intervals
+from genre.metrics import SCORES, Fold, fold_areas, intervals, mean_area, mean_area_interval
 from genre.metrics import score as score_tracks
 from genre.report.finished_run import read_run
 from genre.report.folder import History
@@ -21,7 +21,8 @@ class Score:
     """One score of a row.
 
     Attributes:
-        value: The mean over seeds; under k-fold cross-validation, of the tracks of all folds together.
+        value: The mean over seeds; under k-fold cross-validation, of the tracks of all folds together, but for
+            AUC-ROC, which is the mean over folds: see :func:`genre.metrics.mean_area`.
         low: Lower bound of its 95 % interval over tracks.
         high: Its upper bound.
         spread: The standard deviation over seeds; ``None`` with one seed.
@@ -52,6 +53,7 @@ class Summary:
         cells: The names of its cells.
         histories: The metrics of every epoch of each.
         results: Those of the first seed, of all its folds.
+        folds: The same, fold by fold; empty without folds.
     """
 
     row: Row
@@ -64,6 +66,7 @@ class Summary:
     cells: Sequence[str]
     histories: Sequence[History]
     results: Results
+    folds: Sequence[Results] = ()
 
 
 def summarize(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
@@ -76,11 +79,15 @@ def summarize(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
         return None
     found = {cell: read_run(runs[cell]) for cells in whole.values() for cell in cells}
     of_seeds = [pool([found[cell].results for cell in cells]) for cells in whole.values()]
+    by_fold: dict[int, list[Results]] = {}
+    for cell, run in found.items():
+        if cell.fold is not None:
+            by_fold.setdefault(cell.fold, []).append(run.results)
     seconds = [run.cost["seconds_per_epoch"] for run in found.values() if run.cost["seconds_per_epoch"] is not None]
     memory = [run.cost["peak_memory_mb"] for run in found.values() if run.cost["peak_memory_mb"] is not None]
     return Summary(
         row,
-        _scores(of_seeds, [run.results for run in found.values()] if row.folds else []),
+        _scores(of_seeds, list(by_fold.values())),
         next(iter(found.values())).metrics,
         len(of_seeds[0].tracks),
         len(whole),
@@ -89,34 +96,67 @@ def summarize(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
         [cell.name for cell in found],
         [run.history for run in found.values()],
         of_seeds[0],
+        [of_fold[0] for of_fold in by_fold.values()],
     )
 
 
+def first_area(summary: Summary) -> float:
+    """AUC-ROC of the first seed."""
+    if summary.folds:
+        return float(mean_area(fold_areas([_fold([results]) for results in summary.folds])))
+    return float(score_tracks(summary.results.probabilities, summary.results.targets)["auroc"])
+
+
 def pooled_metrics(summary: Summary) -> dict[str, Any]:
-    """The ``metrics.json`` of all folds together."""
+    """The ``metrics.json`` of all folds together, with the areas of :func:`genre.metrics.mean_area`."""
     split = {**summary.metrics["split"], "fold": "all"}
-    metrics = {name: value for name, value in summary.metrics.items() if name != "loss"}
-    return metrics | scores(summary.results) | {"split": split, "tracks": len(summary.results.tracks)}
+    metrics = {name: value for name, value in summary.metrics.items() if name != "loss"} | scores(summary.results)
+    folds = [_fold([results]) for results in summary.folds]
+    low, high = mean_area_interval(folds)
+    metrics["auroc"] = {"value": round(first_area(summary), 4), "low": round(low, 4), "high": round(high, 4)}
+    areas = fold_areas(folds)[0].nanmean(0).nan_to_num(0.5).tolist()
+    for of_genre, area in zip(metrics["genres"].values(), areas, strict=True):
+        of_genre["auroc"] = round(area, 4) if of_genre["tracks"] else None
+    absent = [genre for genre, values in metrics["genres"].items() if not values["tracks"]]
+    metrics["absent_genres"] = {"test": absent} if absent else {}  # the cells have those of their folds
+    return metrics | {"split": split, "tracks": len(summary.results.tracks)}
 
 
-def _scores(of_seeds: Sequence[Results], of_folds: Sequence[Results]) -> dict[str, Score]:
+def _scores(of_seeds: Sequence[Results], of_folds: Sequence[Sequence[Results]]) -> dict[str, Score]:
+    """The scores, given the results of every seed and, of every fold, those of all seeds."""
     aligned = [_aligned(results, of_seeds[0]) for results in of_seeds]
     targets = of_seeds[0].targets
     bounds = intervals(torch.stack(aligned), targets)
     by_seed = [score_tracks(probabilities, targets) for probabilities in aligned]
-    by_fold = [score_tracks(results.probabilities, results.targets) for results in of_folds]
-    found = {}
-    for name in SCORES:
-        values = [float(of_all[name]) for of_all in by_seed]
-        folds = [float(of_all[name]) for of_all in by_fold]
-        found[name] = Score(
-            mean(values),
-            *bounds[name],
-            spread=stdev(values) if len(values) > 1 else None,
-            folds=mean(folds) if folds else None,
-            folds_spread=stdev(folds) if folds else None,
+    by_fold = [score_tracks(results.probabilities, results.targets) for of_fold in of_folds for results in of_fold]
+    found = {
+        name: _score(
+            [float(of_all[name]) for of_all in by_seed], bounds[name], [float(of_all[name]) for of_all in by_fold]
         )
-    return found
+        for name in SCORES
+    }
+    return found | ({"auroc": _area([_fold(of_fold) for of_fold in of_folds])} if of_folds else {})
+
+
+def _area(folds: Sequence[Fold]) -> Score:
+    areas = fold_areas(folds)
+    by_fold = areas.nanmean(-1).flatten()
+    return _score(mean_area(areas).tolist(), mean_area_interval(folds), by_fold[~by_fold.isnan()].tolist())
+
+
+def _score(by_seed: Sequence[float], bounds: tuple[float, float], by_fold: Sequence[float]) -> Score:
+    return Score(
+        mean(by_seed),
+        *bounds,
+        spread=stdev(by_seed) if len(by_seed) > 1 else None,
+        folds=mean(by_fold) if by_fold else None,
+        folds_spread=stdev(by_fold) if len(by_fold) > 1 else None,
+    )
+
+
+def _fold(of_seeds: Sequence[Results]) -> Fold:
+    """What the networks of several seeds said of the tracks of one fold."""
+    return torch.stack([_aligned(results, of_seeds[0]) for results in of_seeds]), of_seeds[0].targets
 
 
 def _aligned(results: Results, reference: Results) -> torch.Tensor:

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from genre import plots
 from genre.benchmark.published import Published
-from genre.benchmark.summary import Score, Summary
+from genre.benchmark.summary import Score, Summary, first_area
 from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
-from genre.metrics import SCORES, score
-from genre.report.folder import write_whole
+from genre.metrics import SCORES
+from genre.report.folder import FEW, write_whole
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
 
@@ -62,7 +62,7 @@ def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Li
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(
         title=title, paper=paper, headings=headings, rows=list(zip(lines, cells, strict=True)), pictures=pictures,
-        differences=_differences(lines), command=command,
+        differences=_differences(lines), notes=_notes(lines), command=command,
     )  # fmt: skip
     write_whole(folder / "index.html", page)
 
@@ -112,11 +112,17 @@ def _cells(line: Line, compared: Sequence[str], beside: Sequence[str]) -> list[s
     )
     return [
         *cells,
-        f"{protocol}, {summary.tracks} {'segments' if summary.metrics['leaky'] else 'tracks'}",
+        f"{protocol}, {_counted(summary)}",
         f"{summary.metrics['parameters']:,}",
         "–" if seconds is None else f"{seconds:.1f}",
         "–" if memory is None else f"{memory:,} MB",
     ]
+
+
+def _counted(summary: Summary) -> str:
+    """What was scored, such as ``70 tracks``."""
+    metrics = summary.metrics
+    return f"{summary.tracks} {metrics.get('unit', 'segments' if metrics['leaky'] else 'tracks')}"
 
 
 def _score(found: Score, whole: bool) -> str:
@@ -148,12 +154,29 @@ def _markdown(
     text = [f"# {title}", "", f"`{command}`", ""]
     text += [f"Published: {paper}.", ""] if paper else []
     text += ["| " + " | ".join(row) + " |" for row in rows]
-    text += ["", "Ours: test tracks, with the 95 % interval over tracks (percentile bootstrap)."]
-    notes = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
-    text += ["", "Not as in the paper:", "", *notes] if notes else []
+    explained = "Ours: test tracks, with the 95 % interval over tracks (percentile bootstrap)."
+    text += ["", " ".join([explained, *_notes(lines)])]
+    different = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
+    text += ["", "Not as in the paper:", "", *different] if different else []
     faults = [f"- {cell}: {reason}" for line in lines for cell, reason in line.faults.items()]
     text += ["", "Failed:", "", *faults] if faults else []
     return "\n".join(text) + "\n"
+
+
+def _notes(lines: Sequence[Line]) -> list[str]:
+    """What a reader of these rows has to know, a sentence each."""
+    summaries = {line.name: line.summary for line in lines if line.summary}
+    found = []
+    if any(summary.folds for summary in summaries.values()):
+        found.append(
+            "With folds, AUC-ROC is the mean over folds: the probabilities of different networks are not comparable."
+        )
+    few = [f"{name} ({_counted(summary)})" for name, summary in summaries.items() if summary.tracks < FEW]
+    if few:
+        found.append(
+            f"Fewer than {FEW} are too few to tell much, and for the intervals to be wide enough: {', '.join(few)}."
+        )
+    return found
 
 
 def _differences(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
@@ -197,8 +220,8 @@ def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
     if not finished:
         return {}
     histories = {name: summary.histories[0] for name, summary in finished.items()}
-    results = {name: summary.results for name, summary in finished.items()}
-    areas = {name: float(score(found.probabilities, found.targets)["auroc"]) for name, found in results.items()}
+    results = {name: summary.folds or summary.results for name, summary in finished.items()}
+    areas = {name: first_area(summary) for name, summary in finished.items()}
     plots.save(plot_runs_roc(results, areas), folder / "roc.png")
     plots.save(plot_runs_accuracy(histories), folder / "accuracy.png")
     plots.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")

@@ -1,6 +1,6 @@
 """What the pictures are drawn from: stretches of tracks as they are, neither repeated nor padded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,3 +70,10 @@ def draw_clips(
         clips = read_clips(shuffled, feature, seconds, 0.5, bad_files)
         drawn[genre] = [clip for _, clip in zip(range(count), clips, strict=False)]
     return {genre: clips for genre, clips in drawn.items() if clips}
+
+
+def describe_number(clips: Mapping[str, Sequence[Clip]]) -> str:
+    """How many were drawn, such as ``3 to 5 random tracks a genre``."""
+    least, most = min(map(len, clips.values())), max(map(len, clips.values()))
+    number = str(most) if least == most else f"{least} to {most}"
+    return f"{number} random track{'s' * (most > 1)} a genre"

@@ -11,7 +11,7 @@ from genre.data.datamodule import GenreDataModule
 from genre.data.splits import Partition
 from genre.data.track import SIDES, Track
 from genre.errors import GenreError
-from genre.figures.clips import Clip, draw_clips, read_clip, read_clips
+from genre.figures.clips import Clip, describe_number, draw_clips, read_clip, read_clips
 from genre.figures.corpus import plot_artists, plot_counts
 from genre.figures.inputs import plot_track, plot_tracks
 from genre.figures.kinds import KINDS, TITLES
@@ -24,6 +24,9 @@ from genre.report.folder import short
 #: What is read of a longer track: its beginning for the picture of one track, its middle for the components.
 MOST_SECONDS = 30.0
 
+#: With more tracks a genre than this, the columns of a sheet would be too narrow to be read.
+MOST_COLUMNS = 8
+
 #: So many train tracks, spread evenly over all, are enough to find the principal components.
 MOST_TRACKS = 1000
 
@@ -35,7 +38,7 @@ def figures(data: GenreDataModule | None, runs: Sequence[Path], out: Path, count
         data: The data set, if any.
         runs: The folders of the runs.
         out: Where the pictures go.
-        count: Random tracks a genre on the sheets of inputs.
+        count: Random tracks a genre on the sheets of inputs, of which at most :data:`MOST_COLUMNS` are drawn.
         path: The file whose inputs are drawn; ``None``: the first track that can be read.
     """
     found = read_runs(runs)  # before anything is drawn, since a folder may be misspelt
@@ -84,11 +87,13 @@ def _draw_corpus(sheets: _Sheets, data: GenreDataModule) -> None:
 def _draw_inputs(sheets: _Sheets, data: GenreDataModule, count: int, path: Path | None) -> None:
     clip = _one_clip(data, path)
     sheets.add("track", plot_track(clip, data.features), f"{clip.track.path.name} in all four kinds of input")
-    tracks = data.corpus.tracks
-    clips = draw_clips(tracks, data.features, count, data.segment_seconds, data.seed, data.bad_files)
+    if count > MOST_COLUMNS:
+        sheets.say(f"--tracks {count}: a sheet has room for {MOST_COLUMNS} tracks a genre; no more are drawn")
+    shown, tracks = min(count, MOST_COLUMNS), data.corpus.tracks
+    clips = draw_clips(tracks, data.features, shown, data.segment_seconds, data.seed, data.bad_files)
     for kind in KINDS:
         figure = plot_tracks(clips, data.features, kind)
-        sheets.add(f"tracks_{kind}", figure, f"{TITLES[kind]} of {count} random tracks a genre")
+        sheets.add(f"tracks_{kind}", figure, f"{TITLES[kind]} of {describe_number(clips)}")
 
 
 def _one_clip(data: GenreDataModule, path: Path | None) -> Clip:

@@ -10,7 +10,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from genre.data.features import Feature
-from genre.figures.clips import Clip
+from genre.figures.clips import Clip, describe_number
 from genre.figures.kinds import (
     COLOR_LABELS,
     KINDS,
@@ -77,18 +77,18 @@ def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, kind: Kin
         for axes in row[len(of_genre) :]:
             axes.set_axis_off()
         for axes, clip in zip(row, of_genre, strict=False):
-            axes.set_title(_short(clip), fontsize=8, pad=2)
+            axes.set_title(_short(clip, min(28, 120 // columns)), fontsize=8, pad=2)
             axes.tick_params(labelsize=8)
     seconds = max(len(clip.waveform) for of_genre in clips.values() for clip in of_genre) / rate
     grid[0, 0].set_xlim(0, seconds)
-    grid[0, 0].xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    grid[0, 0].xaxis.set_major_locator(MaxNLocator(4 if columns < 6 else 2, steps=[1, 2, 5, 10]))
     if kind == "mel":
         _set_ticks(grid[0, 0], FEW_MEL_TICKS)
     else:
         grid[0, 0].yaxis.set_major_locator(MaxNLocator(4, steps=[1, 5, 10], integer=kind != "waveform"))
     figure.supxlabel("time in seconds, from the beginning of the clip", fontsize=10)
     figure.supylabel(Y_LABELS[kind], fontsize=10)
-    figure.suptitle(f"{TITLES[kind]} of {columns} random tracks a genre: the {seconds:.3g} s in their middle, or less")
+    figure.suptitle(f"{TITLES[kind]} of {describe_number(clips)}: the {seconds:.3g} s in their middle, or less")
     return figure
 
 
@@ -141,7 +141,7 @@ def _wrapped(genre: str) -> str:
     return "\n".join(words) if len(genre) > 10 else genre
 
 
-def _short(clip: Clip, most: int = 28) -> str:
-    """The name of a clip's file, cut to fit."""
-    name = PurePath(clip.track.path).stem
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def _short(clip: Clip, most: int) -> str:
+    """The name of a clip's file, cut in its middle to fit: names of an album often begin alike."""
+    name, half = PurePath(clip.track.path).stem, (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"

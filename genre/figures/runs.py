@@ -1,13 +1,26 @@
 """Several runs on one sheet: learning curves, accuracy against epochs, ROC curves."""
 
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
 
-from genre.plots import COLORS, LINES, WIDTH, finish_roc, mean_curve, roc_curves
+from genre.plots import (
+    COLORS,
+    LINES,
+    TRAIN,
+    VALIDATION,
+    WIDTH,
+    Curve,
+    finish_roc,
+    mark_epochs,
+    mean_curve,
+    roc_curves,
+)
 from genre.report.folder import History
 from genre.report.results import Results
 
@@ -34,18 +47,17 @@ def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
             axes.set_axis_on()
             if index:
                 axes.sharey(grid[offset, 0])
-            for color, (side, label) in zip(
-                COLORS, {"train": "train segments", "val": "validation tracks"}.items(), strict=False
-            ):
-                _plot(axes, history, f"{side}_{metric}", color=color, label=label)
+            sides = (("train", "train segments", TRAIN), ("val", "validation tracks", VALIDATION))
+            for color, (side, label, style) in zip(COLORS, sides, strict=False):
+                _plot(axes, history, f"{side}_{metric}", color=color, label=label, style=style)
             axes.grid(alpha=0.3)
             axes.tick_params(labelbottom=True)
             if column == 0:
                 axes.set_ylabel("cross-entropy in nats" if metric == "loss" else "accuracy")
         axes.set_xlabel("epoch")
-        grid[2 * block, column].set_title(name, fontsize=10)
+        grid[2 * block, column].set_title(_wrapped(name), fontsize=10)
     grid[1, 0].set_ylim(0, 1)
-    grid[0, 0].xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    mark_epochs(grid[0, 0], _last(histories), most=5)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle("Learning curves")
     return figure
@@ -62,41 +74,65 @@ def plot_runs_accuracy(histories: Mapping[str, History]) -> Figure:
     with_train = len(histories) <= MOST_WITH_TRAIN
     for index, (name, history) in enumerate(histories.items()):
         color = COLORS[index % 10]
-        _plot(axes, history, "val_accuracy", color=color, line=LINES[index // 10 % 4], width=2, label=name)
+        style = VALIDATION | {"linestyle": LINES[index // 10 % 4]}
+        _plot(axes, history, "val_accuracy", color=color, style=style, width=2, label=_wrapped(name))
         if with_train:
-            _plot(axes, history, "train_accuracy", color=color, line="--", label="")
+            _plot(axes, history, "train_accuracy", color=color, style=TRAIN, label="")
     if with_train:
-        axes.plot([], [], color="grey", linestyle="--", linewidth=1.2, label="the same, train segments")
-    axes.set(xlabel="epoch", ylabel="accuracy", title="Accuracy of the validation tracks by epoch", ylim=(0, 1))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        sides = (("train segments", TRAIN), ("validation tracks", VALIDATION))
+        handles = [Line2D([], [], color="grey", markersize=5, label=label, **style) for label, style in sides]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    scored = "train segments and validation tracks" if with_train else "the validation tracks"
+    axes.set(xlabel="epoch", ylabel="accuracy", title=f"Accuracy of {scored} by epoch", ylim=(0, 1))
+    mark_epochs(axes, _last(histories))
     axes.grid(alpha=0.3)
     axes.legend(title="run", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 
 
-def plot_runs_roc(results: Mapping[str, Results], areas: Mapping[str, float]) -> Figure:
+def plot_runs_roc(results: Mapping[str, Results | Sequence[Results]], areas: Mapping[str, float]) -> Figure:
     """The mean ROC curve of each run over the genres, one against the rest.
 
     Args:
-        results: What the run said of the scored tracks, by its name.
+        results: What the run said of the scored tracks, by its name; with folds, a list with that of every fold: the
+            mean of their curves is drawn, since the probabilities of different networks cannot be compared.
         areas: Its macro mean of the areas under the genres' curves, as its ``metrics.json`` has it.
     """
     figure = Figure(figsize=(WIDTH, 7.5), layout="constrained")
     axes = figure.add_subplot()
     for index, (name, result) in enumerate(results.items()):
-        curves = roc_curves(result.targets.numpy(), result.probabilities.numpy())
-        if curves:
+        curve = _mean_curve([result] if isinstance(result, Results) else result)
+        if curve:
             style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
-            axes.plot(*mean_curve(curves), linewidth=2, label=f"{name} ({areas[name]:.2f})", **style)
+            axes.plot(*curve, linewidth=2, label=_wrapped(f"{name} ({areas[name]:.2f})"), **style)
     finish_roc(axes, "ROC curves: mean over the genres, one against the rest", "run (area under curve)")
     axes.grid(alpha=0.3)
     return figure
 
 
-def _plot(axes: Axes, history: History, metric: str, *, color: str, label: str, line: str = "-",
+def _mean_curve(folds: Sequence[Results]) -> Curve | None:
+    """The mean over genres, then over folds; ``None`` where no fold has two genres."""
+    of_folds = [roc_curves(fold.targets.numpy(), fold.probabilities.numpy()) for fold in folds]
+    means = [mean_curve(curves) for curves in of_folds if curves]
+    return mean_curve(dict(enumerate(means))) if means else None
+
+
+def _wrapped(name: str, width: int = 30) -> str:
+    """A run's name, on several lines where it is long: it would take the room of the axes, or run into the next."""
+    return "\n".join(textwrap.wrap(name, width))
+
+
+def _last(histories: Mapping[str, History]) -> float:
+    """The last epoch of all runs."""
+    return max((entry["epoch"] for history in histories.values() for entry in history), default=0)
+
+
+def _plot(axes: Axes, history: History, metric: str, *, color: str, label: str, style: dict[str, Any],
           width: float = 1.2) -> None:  # fmt: skip
     """Draws one metric; epochs at which it was not measured are left out, so that the line goes on."""
     points = [(entry["epoch"], entry[metric]) for entry in history if not math.isnan(entry.get(metric, math.nan))]
     x, y = zip(*points, strict=True) if points else ((), ())
-    marker = "o" if len(points) < 30 else ""  # one epoch alone makes no line
-    axes.plot(x, y, color=color, linestyle=line, linewidth=width, marker=marker, markersize=3, label=label)
+    marker = style["marker"] if len(points) < 30 else ""  # one epoch alone makes no line
+    axes.plot(
+        x, y, color=color, linestyle=style["linestyle"], linewidth=width, marker=marker, markersize=5, label=label
+    )

@@ -91,6 +91,11 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
             f"{metrics['artists_shared']} artist(s) stand on more than one side: expect lower scores on artists that "
             "were never heard (by_artist: true measures them)."
         )
+    if _of_all_folds(metrics):
+        found.append(
+            "Every fold was scored by a network of its own, whose probabilities are not comparable with the others': "
+            "AUC-ROC is the mean over folds."
+        )
     found += absence(metrics["absent_genres"])
     if metrics["tracks"] < FEW:
         found.append(
@@ -125,6 +130,10 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
 
 
+def _of_all_folds(metrics: Mapping[str, Any]) -> bool:
+    return bool(metrics["split"].get("fold") == "all")
+
+
 def _write_history(path: Path, history: History) -> None:
     names = dict.fromkeys(name for entry in history for name in entry)
     with path.open("w", encoding="utf-8", newline="") as lines:
@@ -138,15 +147,17 @@ def _draw(folder: Path, results: Results, metrics: Mapping[str, Any], data: Genr
     """Draws all pictures; returns their captions by file name."""
     genres, targets, probabilities = results.genres, results.targets.numpy(), results.probabilities.numpy()
     areas = {genre: values["auroc"] for genre, values in metrics["genres"].items()}
-    drawn = {"confusion_matrix.png": "Confusion matrix", "roc.png": "ROC curves"}
+    drawn = {"confusion_matrix.png": "Confusion matrix"}
     plots.save(
         plots.plot_confusion_matrix(targets, probabilities.argmax(1), genres),
         folder / "confusion_matrix.png",
     )
-    plots.save(
-        plots.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]),
-        folder / "roc.png",
-    )
+    if not _of_all_folds(metrics):
+        plots.save(
+            plots.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]),
+            folder / "roc.png",
+        )
+        drawn["roc.png"] = "ROC curves"
     if history:
         plots.save(plots.plot_learning_curves(history, best_epoch), folder / "learning_curves.png")
         drawn["learning_curves.png"] = "Learning curves"

@@ -100,6 +100,10 @@ def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
     assert pooled["tracks"] == 24  # every track of the corpus once
     assert pooled["split"]["fold"] == "all"
     assert (place(plan) / "folds" / "good-folds" / "confusion_matrix.png").is_file()
+    assert not (place(plan) / "folds" / "good-folds" / "roc.png").exists()
+    page = (place(plan) / "folds" / "good-folds" / "index.html").read_text(encoding="utf-8")
+    assert "AUC-ROC is the mean over folds" in page
+    assert "roc.png" not in page
     accuracies = [
         json.loads(path.read_text())["accuracy"]["value"]
         for path in sorted(place(plan).glob("cells/*/version_0/report/metrics.json"))
@@ -107,6 +111,16 @@ def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
     with (place(plan) / "table.csv").open() as lines:
         row = next(csv.DictReader(lines))
     assert float(row["accuracy_folds"]) == pytest.approx(sum(accuracies) / 3, abs=1e-4)
+    areas = [
+        json.loads(path.read_text())["auroc"]["value"]
+        for path in sorted(place(plan).glob("cells/*/version_0/report/metrics.json"))
+    ]
+    assert float(row["auroc"]) == pytest.approx(sum(areas) / 3, abs=1e-4)
+    assert pooled["auroc"]["value"] == pytest.approx(sum(areas) / 3, abs=1e-4)
+    for file in ("table.md", "index.html"):
+        text = " ".join((place(plan) / file).read_text().split())
+        assert "With folds, AUC-ROC is the mean over folds" in text
+        assert "for the intervals to be wide enough: good-folds (24 tracks)." in text
 
 
 @pytest.mark.parametrize(
@@ -116,7 +130,7 @@ def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
         (["--data.rot=x"], 2, "Option 'rot' is not accepted"),
         (["--splits", "/nowhere.yaml"], 1, "--splits: names /nowhere.yaml, which is not there"),
         (["--resume"], 1, "found no benchmark to resume"),
-        (["--epochs=0"], 2, "expected at least 1"),
+        (["--epochs=0"], 2, "at least 1"),
         (["--seed_everything=3"], 1, "give --seeds in place of --seed_everything"),
     ],
 )
@@ -128,6 +142,64 @@ def test_a_mistake_is_one_line_before_anything_runs(
     assert message in " ".join(err.split())
     assert "Traceback" not in err
     assert not list(plan.parent.glob("runs/bench/*/cells/*/version_0"))
+
+
+@pytest.mark.parametrize(
+    ("change", "option", "message"),
+    [
+        (("genre.models.SpectralCNN", "genre.models.SpectralCNNN"), [], "did you mean SpectralCNN?"),
+        (("segment_seconds", "segment_second"), [], "segment_second"),
+    ],
+)
+def test_a_recipes_mistake_names_its_row(
+    plan: Path, change: tuple[str, str], option: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = plan.parent / "bad.yaml"
+    recipe.write_text(recipe.read_text().replace(*change))
+    assert run(plan, *option) == 2
+    error, row = capsys.readouterr().err.splitlines()
+    assert error.startswith("genre: error: ")
+    assert message in error
+    assert row == f"genre: this was said of the row bad ({recipe}); no cell was run"
+    assert not (plan.parent / "runs").exists()
+
+
+def test_pretrained_is_checked_before_anything_runs(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan.write_text("recipes: [good.yaml, resnet.yaml]\n")
+    recipe = (plan.parent / "good.yaml").read_text()
+    (plan.parent / "resnet.yaml").write_text(
+        recipe.replace(
+            "network: genre.models.SpectralCNN", "network: {class_path: ResNet18, init_args: {pretrained: false}}"
+        )
+    )
+    assert run(plan, "--pretrained=maybe") == 1
+    error = capsys.readouterr().err
+    assert "--pretrained: found maybe; expected true, false, a weights file, or timm's name of weights" in error
+    assert error.count("\n") == 1
+    assert not (plan.parent / "runs").exists()
+
+
+def test_pretrained_without_a_network_that_takes_weights(
+    plan: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.write_text("recipes: [good.yaml]\n")
+    ran = []
+    monkeypatch.setattr(module.Benchmark, "run", lambda self: ran.append(self) or 0)
+    assert run(plan, "--pretrained=maybe") == 0
+    assert capsys.readouterr().err == "genre: --pretrained does nothing here: no network of the plan takes weights\n"
+    (cell,) = ran[0].cells.values()
+    assert not any("init_args.pretrained" in option for option in cell.options)
+
+
+def test_a_variant_by_options_is_a_row_of_its_own(plan: Path) -> None:
+    plan.write_text("recipes: [good.yaml, [good.yaml, --trainer.max_epochs=1]]\npublished: published.yaml\n")
+    assert run(plan) == 0
+    with (place(plan) / "table.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["row"] for row in rows] == ["good", "good-max_epochs=1"]
+    assert [row["accuracy_published"] for row in rows] == ["0.75", "0.75"]
+    assert "1 epoch (paper: 50)" in rows[1]["differences"]
+    assert (place(plan) / "cells" / "good-max_epochs=1-seed0" / "version_0" / "report" / "index.html").is_file()
 
 
 def test_a_full_disk_ends_it_with_one_line(

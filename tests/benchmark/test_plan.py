@@ -41,6 +41,31 @@ def test_a_row_may_be_laid_over_and_have_options(plan: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("recipes", "names"),
+    [
+        ("[good.yaml, [good.yaml, --model.network.dropout=0.3]]", ["good", "good-dropout=0.3"]),
+        ("[[good.yaml, --x.a=1, --y.b], [good.yaml, --x.a=2, --y.b]]", ["good-a=1-b", "good-a=2-b"]),
+        ("[good.yaml, [good.yaml, '--data.root=/my music/a'], bad.yaml]", ["good", "good-root=_my_music_a", "bad"]),
+        ("[good.yaml, [bad.yaml, --model.network.dropout=0.3]]", ["good", "bad"]),  # the files are enough
+    ],
+)
+def test_options_tell_rows_of_the_same_files_apart(plan: Path, recipes: str, names: list[str]) -> None:
+    plan.write_text(f"recipes: {recipes}\n")
+    rows = read_plan(plan).rows
+    assert [row.name for row in rows] == names
+    assert [row.system for row in rows] == [name.partition("-")[0] for name in names]
+    split = read_plan(plan, [plan.parent / "folds.yaml"])
+    assert [row.name for row in split.rows] == [f"{name}-folds" for name in names]
+
+
+def test_the_shipped_plans_keep_their_names() -> None:
+    names = [row.name for row in read_plan(EXAMPLES / "gaitanou" / "table.yaml").rows]
+    assert names[:4] == ["cnn", "cnn-augmented", "cnn-331x40", "cnn-331x40-augmented"]
+    for path in EXAMPLES.rglob("table*.yaml"):
+        assert not any(row.variant for row in read_plan(path).rows)
+
+
 def test_folds_and_seeds_multiply(plan: Path) -> None:
     found = read_plan(plan, [plan.parent / "folds.yaml"], [0, 3])
     assert len(found.cells) == 2 * 3 * 2
@@ -68,7 +93,11 @@ def test_one_fold_alone_is_no_cross_validation(plan: Path) -> None:
         ("title: nothing", "found recipes: None"),
         ("recipes: [good.yaml]\nrecipe: x", "found the key 'recipe'"),
         ("recipes: [good.yaml]\nseeds: [one]", "expected a list of whole numbers"),
-        ("recipes: [good.yaml, good.yaml]", "two rows are called good"),
+        ("recipes: [good.yaml, good.yaml]", "two rows are called good;"),
+        (
+            "recipes: [[good.yaml, --a.x=1], [good.yaml, --b.x=1]]",
+            "two rows are called good-x=1; .* put the options of one into a file that is laid over it",
+        ),
         ("recipes: [good.yaml]\nfeatures: mel.yaml", "expected a list of files"),
         ("recipes: [good.yaml", "not a YAML file"),
         ("- good.yaml", "found no keys"),

@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from genre.benchmark.plan import Cell, Row
-from genre.benchmark.summary import pooled_metrics, summarize
+from genre.benchmark.summary import first_area, pooled_metrics, summarize
 from genre.data import Track
 from genre.report.results import Results, write_results
 
@@ -30,6 +30,7 @@ def write_run(folder: Path, first: int, count: int, seed: int) -> tuple[np.ndarr
         "split": {"class": "KFoldSplit", "fold": 0},
         "loss": 1.0,
         "tracks": count,
+        "absent_genres": {"test": ["rock"]},
         "auroc": {"value": 0.5},
     }
     (report / "metrics.json").write_text(json.dumps(metrics))
@@ -91,10 +92,44 @@ def test_folds(tmp_path: Path) -> None:
     assert found.scores["accuracy"].folds == pytest.approx(np.mean(accuracies))
     assert found.scores["accuracy"].folds_spread == pytest.approx(np.std(accuracies, ddof=1))
     assert found.scores["f1"].folds == pytest.approx(np.mean(f1))
+    areas = [
+        roc_auc_score(targets, probabilities / probabilities.sum(1, keepdims=True), multi_class="ovr")
+        for targets, probabilities in parts.values()
+    ]
+    assert found.scores["auroc"].value == pytest.approx(np.mean(areas), abs=1e-5)
+    assert found.scores["auroc"].folds == found.scores["auroc"].value
+    assert found.scores["auroc"].folds_spread == pytest.approx(np.std(areas, ddof=1), abs=1e-5)
+    assert found.scores["auroc"].low < np.mean(areas) < found.scores["auroc"].high
+    assert first_area(found) == pytest.approx(np.mean(areas), abs=1e-5)
+    assert [len(fold.tracks) for fold in found.folds] == [12, 15, 18, 21]
     metrics = pooled_metrics(found)
+    assert metrics["auroc"] == pytest.approx(
+        {name: getattr(found.scores["auroc"], name) for name in ("value", "low", "high")}, abs=1e-4
+    )
+    rock = [roc_auc_score(targets == 2, probabilities[:, 2]) for targets, probabilities in parts.values()]
+    assert metrics["genres"]["rock"]["auroc"] == pytest.approx(np.mean(rock), abs=1e-4)
     assert metrics["accuracy"]["value"] == pytest.approx(accuracy_score(truth, said), abs=1e-4)
+    assert metrics["absent_genres"] == {}  # a genre that one fold lacks is in another
     assert metrics["split"] == {"class": "KFoldSplit", "fold": "all"}
     assert metrics["tracks"] == len(truth)
+
+
+def test_area_of_folds_and_seeds(tmp_path: Path) -> None:
+    split = tmp_path / "folds.yaml"
+    split.write_text("class_path: genre.data.KFoldSplit\ninit_args: {folds: 3}\n")
+    row = Row((Path("good.yaml"),), split=split)
+    cells = [Cell(row, seed, fold) for seed in range(2) for fold in range(3)]
+    areas = np.zeros((2, 3))
+    for cell in cells:
+        assert cell.fold is not None
+        targets, said = write_run(tmp_path / cell.name, 100 * cell.fold, 18, cell.seed)
+        areas[cell.seed, cell.fold] = roc_auc_score(targets, said / said.sum(1, keepdims=True), multi_class="ovr")
+    found = summarize(row, {cell: tmp_path / cell.name for cell in cells})
+    assert found is not None
+    assert found.scores["auroc"].value == pytest.approx(areas.mean(), abs=1e-5)
+    assert found.scores["auroc"].spread == pytest.approx(np.std(areas.mean(1), ddof=1), abs=1e-5)
+    assert found.scores["auroc"].folds_spread == pytest.approx(np.std(areas, ddof=1), abs=1e-5)
+    assert first_area(found) == pytest.approx(areas[0].mean(), abs=1e-5)
 
 
 def test_a_row_counts_once_all_its_folds_are_there(tmp_path: Path) -> None:

@@ -66,10 +66,21 @@ def test_corpus_without_artists(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "out" / "artists.png").exists()
 
 
+def test_no_more_columns_than_fit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genre.figures.figures.MOST_COLUMNS", 2)
+    assert run_cli("figures", "--tracks=300", f"--out={tmp_path}", *QUICK, f"--data.root={folder}") == 0
+    said = capsys.readouterr().out
+    assert "--tracks 300: a sheet has room for 2 tracks a genre; no more are drawn" in said
+    assert "Mel spectrogram of 2 random tracks a genre" in said
+    assert "300 random" not in said
+
+
 MISTAKES = {
     "nothing": ([], 2, "nothing to draw; give --config RECIPE, or --runs RUN"),
     "misspelt option": (["--ot=x", *QUICK], 2, "--ot"),
-    "no tracks": (["--tracks=0", *QUICK], 2, "expected at least 1, found 0"),
+    "no tracks": (["--tracks=0", *QUICK], 2, "at least 1"),
     "missing config": (["--config=/nowhere.yaml"], 2, "/nowhere.yaml"),
     "missing root": ([*QUICK, "--data.root=/nowhere"], 1, "/nowhere: found nothing, expected a folder of audio"),
 }

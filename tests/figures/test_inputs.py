@@ -1,16 +1,18 @@
 """Pictures of inputs: what the axes say, and that the values on them are those of librosa."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
 import soundfile
+import torch
 from matplotlib.collections import QuadMesh
 
 from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram, Track
 from genre.data.scan import BadFiles
-from genre.figures.clips import Clip, draw_clips, read_clip
+from genre.figures.clips import Clip, describe_number, draw_clips, read_clip
 from genre.figures.inputs import plot_track, plot_tracks
 from genre.figures.kinds import KINDS, features_of, limits
 
@@ -140,6 +142,34 @@ def test_sheet_has_a_row_a_genre(kind: str, gtzan: Path) -> None:
     if kind != "waveform":
         assert figure.axes[6].get_ylabel().endswith("in decibels")
         assert len({mesh_of(axes).get_clim() for axes in grid.flat[:5]}) == 1
+
+
+def test_sheet_of_many_columns_stays_legible(tmp_path: Path) -> None:
+    names = [f"{number:02d} a song that has a very long name, part {number}" for number in range(8)]
+    clips = {"jazz": [Clip(Track(tmp_path / f"{name}.wav", "jazz"), torch.zeros(3 * RATE)) for name in names]}
+    clips["rock"] = clips["jazz"][:5]
+    figure = plot_tracks(clips, MelSpectrogram(), "waveform")
+    figure.canvas.draw()
+    assert str(figure.get_suptitle()).startswith("Waveform of 5 to 8 random tracks a genre:")
+    row = figure.axes[:8]
+    assert len({axes.get_title() for axes in row}) == 8
+    titles = [axes.title.get_window_extent() for axes in row]
+    assert all(left.x1 < right.x0 for left, right in pairwise(titles))
+    ticks = [
+        label.get_window_extent()
+        for axes in figure.axes[8:13]
+        for label in axes.get_xticklabels()
+        if 0 <= label.get_position()[0] <= 3
+    ]
+    assert len(ticks) >= 10
+    assert all(left.x1 < right.x0 for left, right in pairwise(ticks))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"), [((3, 3), "3 random tracks"), ((1, 4), "1 to 4 random tracks"), ((1, 1), "1 random track")]
+)
+def test_the_number_drawn_is_said(numbers: tuple[int, int], text: str, clip: Clip) -> None:
+    assert describe_number({str(place): [clip] * number for place, number in enumerate(numbers)}) == f"{text} a genre"
 
 
 def test_drawing_is_random_repeatable_and_passes_over_bad_files(folder: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from genre.figures.runs import (
     plot_runs_learning_curves,
     plot_runs_roc,
 )
+from genre.plots import plot_learning_curves
 from genre.report.finished_run import read_run, read_runs
 from genre.report.results import Results
 
@@ -119,9 +120,67 @@ def test_accuracy_has_a_line_a_run(runs: int) -> None:
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_ylim()) == ("epoch", "accuracy", (0, 1))
 
 
+def test_train_and_validation_differ_by_line_and_marker() -> None:
+    figure = plot_runs_accuracy({"run": HISTORY})
+    validation, train = figure.axes[0].lines
+    named = dict(zip(("train segments", "validation tracks"), figure.legends[0].get_lines(), strict=True))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(named)
+    for line, label in ((train, "train segments"), (validation, "validation tracks")):
+        key = named[label]
+        assert (line.get_linestyle(), line.get_marker()) == (key.get_linestyle(), key.get_marker())
+    assert train.get_linestyle() != validation.get_linestyle()
+    assert train.get_marker() != validation.get_marker()
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7, 50])
+def test_epochs_are_whole_numbers_and_in_sight(epochs: int) -> None:
+    history = [HISTORY[0] | {"epoch": float(epoch)} for epoch in range(epochs)]
+    sheets = [
+        plot_runs_accuracy({"run": history}), plot_runs_learning_curves({"run": history}),
+        plot_learning_curves(history, 0),
+    ]  # fmt: skip
+    for axes in (axes for sheet in sheets for axes in sheet.axes):
+        axes.figure.draw_without_rendering()
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert (low, high) == (-0.5, epochs - 0.5)
+        assert ticks
+        assert all(float(tick).is_integer() for tick in ticks)
+        assert len(ticks) <= 10
+
+
+def test_long_names_leave_room_for_the_curves() -> None:
+    name = "spectral_cnn-" * 8
+    for figure in (plot_runs_accuracy({name: HISTORY}), plot_runs_learning_curves({name: HISTORY, "b": HISTORY})):
+        figure.canvas.draw()
+        box = figure.axes[0].get_window_extent()
+        assert box.width > 0.3 * figure.bbox.width
+        assert figure.axes[0].title.get_window_extent().x0 > 0
+
+
 def test_accuracy_without_any_epoch() -> None:
     assert list(plot_runs_accuracy({"run": []}).axes[0].lines[0].get_xdata()) == []
     plot_runs_learning_curves({"run": []})
+
+
+def test_curve_of_folds_encloses_the_mean_of_their_areas() -> None:
+    """The networks of the folds differ in how sure they are: pooled, their tracks would rank by fold."""
+    random = np.random.default_rng(1)
+    folds, areas = [], []
+    for fold in range(5):
+        targets = random.permutation(np.arange(60) % (2 if fold == 3 else 3))  # one genre is not in every fold
+        scores = random.random((60, 3)) + 0.5 * np.eye(3)[targets]
+        probabilities = scores / 2 ** (fold + 1)  # ranks are those of the fold, levels are not
+        tracks = [Track(Path(f"{fold}/{place}.wav"), "abc"[target]) for place, target in enumerate(targets)]
+        folds.append(Results(["a", "b", "c"], tracks, torch.tensor(probabilities)))
+        areas.append(np.mean([roc_auc_score(targets == g, probabilities[:, g]) for g in np.unique(targets)]))
+    figure = plot_runs_roc({"folds": folds, "one": folds[0]}, {"folds": float(np.mean(areas)), "one": areas[0]})
+    curve, single, _ = figure.axes[0].lines
+    assert np.trapezoid(curve.get_ydata(), curve.get_xdata()) == pytest.approx(np.mean(areas), abs=0.005)
+    assert np.trapezoid(single.get_ydata(), single.get_xdata()) == pytest.approx(areas[0], abs=0.005)
+    assert curve.get_label() == f"folds ({np.mean(areas):.2f})"
+    pooled = np.concatenate([fold.targets for fold in folds]), np.concatenate([fold.probabilities for fold in folds])
+    assert np.mean([roc_auc_score(pooled[0] == g, pooled[1][:, g]) for g in range(3)]) < np.mean(areas) - 0.1
 
 
 def test_mean_roc_encloses_the_macro_area() -> None:
