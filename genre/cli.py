@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from genre._version import __version__
 from genre.errors import GenreError
+from genre.run_folder import next_version
+from genre.usage import with_hint
 
 FIT_VERBS = {
     "fit": "train a classifier, test its best checkpoint, report",
@@ -51,7 +54,8 @@ def _run(arguments: list[str]) -> int:
         return 0
     options, rest = parser.parse_known_args(arguments or ["--help"])
     if rest and not options.takes_fit_options:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        verb: argparse.ArgumentParser = options.parser
+        verb.error(with_hint(f"unrecognized arguments: {' '.join(rest)}", verb._option_string_actions))
     status: int = options.run(options, rest)
     return status
 
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(verb: str, purpose: str, run: object, *, takes_fit_options: bool = False) -> argparse.ArgumentParser:
         note = "Any option of `genre fit` may follow." if takes_fit_options else None
         options = verbs.add_parser(verb, help=purpose, description=purpose, epilog=note, allow_abbrev=False)
-        options.set_defaults(run=run, takes_fit_options=takes_fit_options)
+        options.set_defaults(run=run, takes_fit_options=takes_fit_options, parser=options)
         return options
 
     _add_predict_options(add("predict", PREDICT, _predict))
@@ -92,7 +96,7 @@ def _add_predict_options(predict: argparse.ArgumentParser) -> None:
         metavar="CKPT",
         help="the checkpoint of a fit; given more than once, the mean of several",
     )
-    predict.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="audio files, or folders of them")
+    predict.add_argument("paths", nargs="+", type=_local, metavar="PATH", help="audio files, or folders of them")
     predict.add_argument(
         "--format",
         choices=("table", "json", "csv"),
@@ -103,7 +107,7 @@ def _add_predict_options(predict: argparse.ArgumentParser) -> None:
         "--segments",
         type=_positive,
         metavar="N",
-        help="the largest number of segments that a file is judged by",
+        help="the largest number of segments that a file is judged by (default: as many as in the fit's validation)",
     )
     predict.add_argument(
         "--import",
@@ -162,20 +166,28 @@ def _compare(options: argparse.Namespace, rest: Sequence[str]) -> int:
 def _add_ensemble_options(ensemble: argparse.ArgumentParser) -> None:
     ensemble.add_argument("checkpoints", type=Path, nargs="+", metavar="CKPT", help="checkpoints of the same split")
     ensemble.add_argument(
-        "--out", type=Path, default=Path("runs/ensemble"), metavar="DIR", help="where the report goes"
+        "--out", type=Path, metavar="DIR", help="where the report goes (default: the next runs/ensemble/version_N)"
     )
 
 
 def _ensemble(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from genre.score_ensemble import score_ensemble
 
-    return score_ensemble(options.checkpoints, options.out, rest)
+    return score_ensemble(options.checkpoints, _free(options.out or next_version(Path("runs/ensemble"))), rest)
 
 
 def _add_figures_options(figures: argparse.ArgumentParser) -> None:
-    figures.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="where the pictures go")
+    figures.add_argument(
+        "--out", type=Path, default=Path("figures"), metavar="DIR", help="where the pictures go (default: %(default)s)"
+    )
     figures.add_argument("--runs", type=Path, nargs="+", default=[], metavar="RUN", help="folders of runs to compare")
-    figures.add_argument("--tracks", type=_positive, default=5, metavar="N", help="random tracks a genre on the sheets")
+    figures.add_argument(
+        "--tracks",
+        type=_positive,
+        default=5,
+        metavar="N",
+        help="random tracks a genre on the sheets (default: %(default)s)",
+    )
     figures.add_argument("--track", type=Path, metavar="PATH", help="the file whose inputs are drawn one by one")
 
 
@@ -183,6 +195,7 @@ def _figures(options: argparse.Namespace, rest: Sequence[str]) -> int:
     if not rest and not options.runs:
         print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
         return 2
+    _free(options.out)
     from genre.figures.figures import figures
     from genre.recipe import read_data
 
@@ -220,11 +233,28 @@ def _audit(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from genre.audit import audit
     from genre.audit.faults import Limits
 
-    return audit(options.root, options.out, options.data, Limits(options.shortest, options.longest))
+    return audit(options.root, _free(options.out), options.data, Limits(options.shortest, options.longest))
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, found {text}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1; found '{text}'")
+    return int(text)
+
+
+def _local(text: str) -> Path:
+    if re.match(r"\w+://", text):
+        raise argparse.ArgumentTypeError(f"addresses are not downloaded; found {text}, expected a file or a folder")
+    return Path(text)
+
+
+def _free(out: Path) -> Path:
+    """Refuses a folder that cannot be made, before the work for it begins."""
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if place.is_dir() and os.access(place, os.W_OK):
+        return out
+    if place.is_dir():
+        reason = f"{place} may not be written"
+    else:
+        reason = "File exists" if place == out else f"{place} is a file"
+    raise GenreError(f"{out}: cannot be made ({reason}); choose another --out")

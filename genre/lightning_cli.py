@@ -3,35 +3,40 @@
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
+from rich.console import Console
+from rich.table import Table
 
-import genre.data
-import genre.models  # so that class names can be given without their module
 from genre.classifier import GenreClassifier
+from genre.config_files import check_configs, with_own_config
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
+from genre.metrics import SCORES
+from genre.parser import EPILOG, GenreParser
 from genre.predictor import read_checkpoint
+from genre.refusal import mendable
 from genre.report import Report
 from genre.report.folder import short
-from genre.usage import one_line
+from genre.run_folder import KEYWORDS, folder_of, next_version
+from genre.save_config import SaveConfig
+from genre.trainer_options import check_devices, check_length, check_monitor
 
 CLI = TypeVar("CLI", bound="GenreCLI")
 
-#: What Lightning accepts in place of a checkpoint's path.
-KEYWORDS = ("best", "last", "hpc")
+VERBS = ("fit", "validate", "test")
 
 
 def run(arguments: Sequence[str]) -> None:
     """Runs a verb with its options."""
-    sys.argv[1:] = _with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
+    sys.argv[1:] = with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
     start(GenreCLI)
 
 
@@ -48,24 +53,18 @@ def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
             subclass_mode_data=True,
             seed_everything_default=0,
             parser_class=GenreParser,
-            parser_kwargs={"allow_abbrev": False},
+            parser_kwargs={
+                "allow_abbrev": False,
+                **{verb: {"usage": f"genre {verb} [OPTION] …", "epilog": EPILOG} for verb in VERBS},
+            },
+            save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": True},  # a resumed fit goes on in its own folder
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             args=None if arguments is None else list(arguments),
         )
     except Exception as error:
-        raise _mendable(error) from error
-
-
-class GenreParser(LightningArgumentParser):
-    """A parser that states a mistake in one line."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Exits with status 2."""
-        classes = [*genre.data.__all__, *genre.models.__all__]
-        print(f"genre: error: {one_line(message, classes)}", file=sys.stderr)
-        sys.exit(2)
+        raise mendable(error) from error
 
 
 class GenreCLI(LightningCLI):
@@ -104,19 +103,36 @@ class GenreCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, names the run, and reads the genres of the checkpoint, which come before those of the data."""
+        try:
+            check_configs(sys.argv[1:] if args is None else list(args))
+        except GenreError as error:
+            parser.error(str(error))
         super().parse_arguments(parser, args)
         options = self._options
+        check_monitor(options)
         checkpoint = options.ckpt_path
         if checkpoint is not None and checkpoint not in KEYWORDS:
             self.known_genres = read_checkpoint(checkpoint)["genre"]["genres"]
         self.folder = self._run_folder()
         options.name = self.folder.parent.name
 
+    def before_instantiate_classes(self) -> None:
+        """Refuses what cannot work before anything is read or written."""
+        verb, options = self.config.subcommand, self._options
+        if verb == "fit":
+            check_length(options.trainer)
+        elif options.ckpt_path is None or options.ckpt_path in KEYWORDS:
+            self.parser.error(
+                f"genre {verb} scores a trained network: give --ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
+            )
+        check_devices(options.trainer)
+
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
         config = self.config_init[self.subcommand]
         trainer, checkpoint = config.trainer, config.checkpoint
-        callbacks: list[Callback] = list(trainer.callbacks or [])
+        given = trainer.callbacks or []
+        callbacks: list[Callback] = [*given] if isinstance(given, list) else [given]
         if trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar())
         callbacks.append(Report())  # after the progress bar, which has to be gone when it prints
@@ -128,31 +144,48 @@ class GenreCLI(LightningCLI):
             )
             callbacks += [checkpoint, last]
         loggers = trainer.logger
-        if loggers in (None, True):
+        if self.subcommand == "validate":  # it leaves nothing behind
+            loggers, self.save_config_callback = False, None
+        elif loggers in (None, True):
             loggers = self._loggers()
-        elif loggers is False:
-            self.save_config_callback = None
-        return super().instantiate_trainer(callbacks=callbacks, logger=loggers)
+        # Without a logger, this is the run's folder.
+        root = trainer.default_root_dir or (self.folder if loggers is False else None)
+        return super().instantiate_trainer(callbacks=callbacks, logger=loggers, default_root_dir=root)
 
     def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Trains, then tests the best checkpoint."""
-        try:
-            self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
-        except SystemExit:  # Lightning's answer to Ctrl-C
-            last = self.folder / "checkpoints" / "last.ckpt"
-            if last.is_file():
-                print(f"genre: interrupted; go on with: genre fit --ckpt_path {short(last)}", file=sys.stderr)
-            sys.exit(130)
+        _check(ckpt_path, model, datamodule, goes_on=True)
+        _keep(self.folder / "metrics.csv")
+        self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
         best = getattr(self.trainer.checkpoint_callback, "best_model_path", None) or None
         self.test(model, datamodule, best)
 
     def validate(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
-        """Scores the validation tracks."""
-        self.trainer.validate(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
+        """Scores the validation tracks, and prints the scores."""
+        _check(ckpt_path, model, datamodule)
+        (scores,) = self.trainer.validate(
+            model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True, verbose=False
+        )
+        if self.trainer.is_global_zero:
+            _print_scores(scores, datamodule)
 
     def test(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Scores the test tracks, and writes the report."""
+        _check(ckpt_path, model, datamodule)
         self.trainer.test(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True, verbose=False)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        try:
+            super()._run_subcommand(subcommand)
+        except SystemExit:  # Lightning's answer to Ctrl-C
+            last = self.folder / "checkpoints" / "last.ckpt"
+            then = ""
+            if subcommand == "fit" and last.is_file():
+                then = f"; go on with: genre fit --ckpt_path {short(last)}"
+            elif subcommand == "fit" and self.trainer.checkpoint_callbacks:
+                then = " before the first epoch was over; nothing to go on from"
+            print(f"genre: interrupted{then}", file=sys.stderr)
+            sys.exit(130)
 
     @property
     def _options(self) -> Any:
@@ -164,29 +197,31 @@ class GenreCLI(LightningCLI):
     def _run_folder(self) -> Path:
         """A new version's folder, or, for a fit that resumes, that of its checkpoint."""
         options = self._options
-        own = _folder_of(options.ckpt_path) if self.config.subcommand == "fit" else None
+        own = folder_of(options.ckpt_path) if self.config.subcommand == "fit" else None
         if own is not None and options.name in (None, own.parent.name):
             return own
         files = [Path(str(file)).stem for file in options.config or []]
         network = str(options.model.network.class_path).rpartition(".")[2]
         name = options.name or "-".join(files) or network
         parent = Path(options.runs_dir).expanduser().resolve() / name  # absolute: a resumed fit compares it
-        taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
-        return parent / f"version_{max(taken, default=-1) + 1}"
+        return next_version(parent)
 
     def _loggers(self) -> list[Logger]:
         place, name = self.folder.parents[1], self.folder.parent.name
         version = int(self.folder.name.removeprefix("version_"))
-        _keep(self.folder / "metrics.csv")
         return [TensorBoardLogger(place, name, version), CSVLogger(place, name, version)]
 
 
-def _mendable(error: Exception) -> Exception:
-    """The GenreError that an error was raised from, such as jsonargparse's of a link; or the error itself."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, GenreError):
-        cause = cause.__cause__ or cause.__context__
-    return cause or error
+def _check(checkpoint: str | None, model: GenreClassifier, data: GenreDataModule, *, goes_on: bool = False) -> None:
+    """Raises if a checkpoint does not fit: Lightning reads it when it has begun to write into the run's folder."""
+    if checkpoint is None or checkpoint in KEYWORDS:
+        return
+    content = read_checkpoint(checkpoint)
+    model.on_load_checkpoint(content)
+    # Lightning itself looks for the state of a data set of the same class, and measures another one's features anew.
+    data.load_state_dict({"features": content["genre"]["features"], "epoch": 0})
+    if goes_on:
+        data.require_same_tracks(content)
 
 
 @rank_zero_only
@@ -197,22 +232,12 @@ def _keep(log: Path) -> None:
         log.rename(log.with_suffix(f".{earlier}.csv"))
 
 
-def _folder_of(checkpoint: str | None) -> Path | None:
-    """The folder of the run that wrote a checkpoint, if it still lies there."""
-    if checkpoint is None or checkpoint in KEYWORDS:
-        return None
-    folder = Path(checkpoint).resolve().parent.parent
-    return folder if (folder / "config.yaml").is_file() else None
-
-
-def _with_own_config(arguments: list[str]) -> list[str]:
-    """Adds the configuration that lies beside the checkpoint where none is given."""
-    if any(argument in ("-c", "--config") or argument.startswith("--config=") for argument in arguments):
-        return arguments
-    for index, argument in enumerate(arguments):
-        name, _, value = argument.partition("=")
-        if name == "--ckpt_path":
-            folder = _folder_of(value or next(iter(arguments[index + 1 :]), None))
-            if folder is not None:
-                return [arguments[0], "--config", str(folder / "config.yaml"), *arguments[1:]]
-    return arguments
+def _print_scores(scores: Mapping[str, float], data: GenreDataModule) -> None:
+    console = Console()
+    unit = "segments" if data.split.leaky else "tracks"
+    console.print(f"{len(data.tracks('validation'))} validation {unit} of {type(data).__name__}", highlight=False)
+    table = Table("score")
+    table.add_column("value", justify="right")
+    for name in (*SCORES, "loss"):
+        table.add_row(name, f"{scores[f'val_{name}']:.3f}")
+    console.print(table)

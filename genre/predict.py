@@ -68,12 +68,14 @@ def _table(results: _Results, genres: Sequence[str]) -> None:
     table.add_column("genre", style="bold")
     table.add_column("probability", justify="right")
     table.add_column("runners-up")
-    for result in results:
-        others = list(result.probabilities.items())[1 : 1 + RUNNERS_UP]
-        runners_up = ", ".join(f"{genre} {probability:.2f}" for genre, probability in others)
-        table.add_row(str(result.path), result.genre, f"{result.probability:.2f}", runners_up)
-    if table.row_count:
-        Console().print(table)
+    try:
+        for result in results:
+            others = list(result.probabilities.items())[1 : 1 + RUNNERS_UP]
+            runners_up = ", ".join(f"{genre} {probability:.2f}" for genre, probability in others)
+            table.add_row(str(result.path), result.genre, f"{result.probability:.2f}", runners_up)
+    finally:  # after Ctrl-C, too, what is done is not lost
+        if table.row_count:
+            Console().print(table)
 
 
 def _json(results: _Results, genres: Sequence[str]) -> None:

@@ -4,7 +4,8 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from genre.spec import build
 
 #: Segments that go through the network at once: memory does not grow with the length of a file.
 BATCH = 16
+
+_FOREIGN = "it is not a file that torch.save wrote, or it is cut short"
 
 
 @dataclass(frozen=True)
@@ -150,15 +153,36 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         GenreError: The file is missing or no checkpoint of this library.
     """
     file = Path(path)
-    if not file.is_file():
-        raise GenreError(f"{file}: no such checkpoint; a fit writes runs/<name>/version_N/checkpoints/best.ckpt")
+    usual = "a fit writes runs/<name>/version_N/checkpoints/best.ckpt"
+    if file.is_dir():
+        raise GenreError(f"{file}: a folder, where a checkpoint is expected; {usual}")
+    if not file.exists():
+        raise GenreError(f"{file}: no such checkpoint; {usual}")
     try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
-        raise GenreError(f"{file}: not a checkpoint that can be loaded safely ({_first_lines(error)})") from None
+        with file.open("rb") as stream:
+            checkpoint = _load(stream)
+    except OSError as error:
+        raise GenreError(f"{file}: cannot be read ({error.strerror})") from None
+    except _NotLoadedError as error:
+        raise GenreError(f"{file}: not a checkpoint ({error}); {usual}") from None
     if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
         raise GenreError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
     return checkpoint
+
+
+class _NotLoadedError(Exception):
+    """Why a file is no checkpoint."""
+
+
+def _load(stream: BinaryIO) -> Any:
+    try:
+        return torch.load(stream, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        whole = is_zipfile(stream)  # torch.save writes archives, so this is a whole one with what is not plain content
+        reason = "it holds objects that could run code when they are loaded" if whole else _FOREIGN
+        raise _NotLoadedError(reason) from error
+    except Exception as error:  # the bytes of an arbitrary file can make it fail in any way
+        raise _NotLoadedError(_FOREIGN) from error
 
 
 def _without_weights(spec: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class _RecipeCLI(GenreCLI):
         parser.add_subclass_arguments(GenreDataModule, "data")
         data = parser.instantiate(parser.parse_object({"data": self._options.data})).data
         weights = (self._options.model.network.get("init_args") or {}).get("pretrained")
-        self.recipe = Recipe(data, int(self._options.trainer.max_epochs), weights)
+        epochs = self._options.trainer.max_epochs
+        self.recipe = Recipe(data, 1000 if epochs is None else int(epochs), weights)  # Lightning's own default
 
     def _run_subcommand(self, subcommand: str) -> None:
         """No verb is run."""

@@ -1,6 +1,8 @@
 """The command line: what it prints, what it leaves behind, and how it states a mistake."""
 
+import csv
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import torch
 
 from genre.data.gtzan import fault_filtered_split
 from genre.data.track import SIDES
+from genre.predictor import load
 
 from .conftest import QUICK, run_cli, tone, write_folder, write_gtzan
 
@@ -32,46 +35,20 @@ def test_help_is_quick_and_lists_the_verbs() -> None:
 def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(verb, "--help") == 0
     output = capsys.readouterr().out
+    assert output.startswith(f"usage: genre {verb} [OPTION]")
     for option in ("--model.network", "--data", "--checkpoint.monitor", "--name", "--ckpt_path"):
         assert option in output
+    assert "genre.models.ResNet18" in output
+    assert "torch.nn" not in output.replace("\n", "")  # nor any other of the thousand modules that are imported
+    assert "--data.help Folder" in output
 
 
-MISTAKES = {
-    "misspelt option": (["--data.rot=x"], 2, "'rot' is not accepted"),
-    "misspelt option of the trainer": (["--trainer.max_epoch=3"], 2, "--trainer.max_epoch"),
-    "misspelt option of the split": (["--data.split.by_artst=true"], 2, "'by_artst' is not accepted"),
-    "misspelt data set": (["--data=GTZAM"], 2, "no class named GTZAM fits here; did you mean GTZAN?"),
-    "misspelt network": (["--model.network=ResNet19"], 2, "did you mean ResNet18?"),
-    "ambiguous network": (
-        ["--model.network=ResNet"],
-        2,
-        "model.network: Multiple subclasses with name ResNet. Give the full",
-    ),
-    "unknown module": (["--model.network=nowhere.Net"], 2, "no class named nowhere.Net"),
-    "wrong kind of class": (
-        ["--data.split=genre.data.MFCC"],
-        2,
-        "genre.data.MFCC does not correspond to a subclass of Split",
-    ),
-    "not a number": (["--data.batch_size=many"], 2, "many"),
-    "impossible share": (["--data.split.test=2"], 1, "found validation=0.15, test=2.0"),
-    "missing root": (["--data.root=/nowhere"], 1, "/nowhere: found nothing, expected a folder of audio"),
-    "missing config": (["--config=/nowhere.yaml"], 2, "/nowhere.yaml"),
-    "missing checkpoint": (["--ckpt_path=/nowhere.ckpt"], 1, "/nowhere.ckpt: no such checkpoint"),
-    "no official split": (["--data.split=genre.data.OfficialSplit"], 1, "has no official split"),
-    "missing weights": (["--model.network=ResNet18", "--model.network.pretrained=/no.pth"], 1, "/no.pth is no file"),
-    "no backbone": (["--trainer.callbacks+=genre.LinearProbe"], 1, "SpectralCNN has no backbone"),
-    "too few rows": (["--data.features.n_mels=16"], 1, "found 16 bands"),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line(mistake: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options, status, message = MISTAKES[mistake]
-    assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", *options) == status
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("genre: error: ")
-    assert message in line
+def test_help_of_a_class(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli("fit", "--data.help", "Folder") == 0
+    assert "usage: genre " in (output := capsys.readouterr().out)
+    assert "--data.segment_seconds" in output
+    assert run_cli("fit", "--model.network.help", "ResNet18") == 0
+    assert "--model.network.pretrained" in capsys.readouterr().out
 
 
 def test_no_data_in_the_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,6 +88,27 @@ def test_other_features_than_the_checkpoint(trained: Path, folder: Path, tmp_pat
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "n_mels=32" in line
     assert "n_mels=40" in line
+
+
+def test_another_data_set_is_heard_as_the_checkpoint_was_trained(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same tracks, as a list: the features keep the checkpoint's statistics, which are not measured again."""
+    with (tmp_path / "list.csv").open("w", encoding="utf-8", newline="") as lines:
+        writer = csv.writer(lines)
+        writer.writerow(["path", "genre", "artist"])
+        for path in sorted(folder.rglob("*.wav")):
+            if "song0" in path.name or "song2" in path.name or "song4" in path.name:
+                writer.writerow([path, path.parts[-3], path.parts[-2]])
+    options = ("--data=genre.data.CSV", f"--data.root={tmp_path / 'list.csv'}", f"--runs_dir={tmp_path / 'runs'}")
+    checkpoint = f"--ckpt_path={trained / 'checkpoints/best.ckpt'}"
+    assert run_cli("test", *QUICK, *options, checkpoint) == 0
+    predictor = load(trained / "checkpoints/best.ckpt")
+    with (tmp_path / "runs/SpectralCNN/version_0/report/predictions.csv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            assert predictor.predict(row["path"]).probability == pytest.approx(float(row["probability"]), abs=2e-6)
+    assert run_cli("test", *QUICK, *options, checkpoint, "--data.features.n_mels=40") == 1
+    assert "was trained on MelSpectrogram" in capsys.readouterr().err
 
 
 def test_checkpoint_brings_its_configuration(trained: Path, folder: Path, tmp_path: Path) -> None:
@@ -220,6 +218,51 @@ def test_interrupt_says_how_to_go_on(folder: Path, tmp_path: Path, capsys: pytes
     last = tmp_path / "x/version_0/checkpoints/last.ckpt"
     assert line.endswith(f"genre fit --ckpt_path {last}")
     assert last.is_file()
+
+
+def test_interrupt_in_the_first_epoch(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stop = ("--trainer.callbacks=tests.callbacks.Interrupt", "--trainer.callbacks.step=1")
+    assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", *stop) == 130
+    assert "interrupted before the first epoch was over; nothing to go on from" in capsys.readouterr().err
+
+
+def test_without_a_logger_the_run_stays_in_its_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    options = (f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=x", "--trainer.logger=false")
+    assert run_cli("fit", *QUICK, *options) == 0
+    run = tmp_path / "x" / "version_0"
+    assert {path.name for path in run.iterdir()} == {"config.yaml", "checkpoints", "report"}
+    assert not list((tmp_path / "here").iterdir())
+    assert run_cli("test", f"--ckpt_path={run / 'checkpoints/best.ckpt'}") == 0
+    assert {path.name for path in (tmp_path / "x").iterdir()} == {"version_0", "version_1"}
+
+
+def test_validate_prints_scores_and_leaves_nothing(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert run_cli("validate", f"--ckpt_path={trained / 'checkpoints/best.ckpt'}", f"--runs_dir={tmp_path}") == 0
+    output = capsys.readouterr().out
+    assert "6 validation tracks of Folder" in output
+    with (trained / "report" / "history.csv").open() as lines:
+        best = min(csv.DictReader(lines), key=lambda row: float(row["val_loss"]))
+    for name in ("accuracy", "f1", "auroc", "loss"):
+        assert re.search(rf"{name} *│ *{float(best[f'val_{name}']):.3f} ", output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_ensemble_without_out_is_the_next_version(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    best = trained / "checkpoints/best.ckpt"
+    for version in ("version_0", "version_1"):
+        assert run_cli("ensemble", best, best) == 0
+        assert (tmp_path / "runs/ensemble" / version / "metrics.json").is_file()
 
 
 def test_a_single_test_track_is_scored(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An interrupted fit that is resumed gives, bit for bit, what the uninterrupted one gives."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import yaml
 from genre import GenreClassifier, GradualUnfreezing, LinearProbe
 from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit, TimeShift
 from genre.models import ResNet18, SpectralCNN
+
+from .conftest import run_cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,6 +92,43 @@ def test_sigkill_in_the_middle_of_an_epoch(folder: Path, tmp_path: Path) -> None
     # The log of the epochs before the kill is kept beside that of the epochs after it.
     assert (run / "metrics.0.csv").is_file()
     assert not (tmp_path / "runs/killed/version_1").exists()
+
+
+def content(run: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+def test_what_does_not_fit_leaves_the_run_as_it_is(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another network, other tracks or other features are refused before anything is written; then the fit goes on."""
+    run = tmp_path / "runs" / "SpectralCNN" / "version_0"
+    shutil.copytree(trained, run)
+    before = content(run)
+    again = ("fit", f"--ckpt_path={run / 'checkpoints/last.ckpt'}", f"--runs_dir={tmp_path / 'runs'}")
+    for option, message in {
+        "--model.network=genre.models.KhameesMLP": "weights do not fit KhameesMLP",
+        "--data.split.seed=5": "was trained on",
+        "--data.features.n_mels=40": "was trained on MelSpectrogram",
+    }.items():
+        assert run_cli(*again, option) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+        assert content(run) == before
+    assert run_cli(*again, "--trainer.max_epochs=4") == 0
+    assert (run / "metrics.0.csv").read_bytes() == before[run / "metrics.csv"]
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] == 3
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_checkpoint_of_another_network(
+    verb: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = f"--ckpt_path={trained / 'checkpoints/best.ckpt'}"
+    assert run_cli(verb, checkpoint, f"--runs_dir={tmp_path}", "--model.network=genre.models.KhameesMLP") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "weights do not fit KhameesMLP" in line
+    assert not list(tmp_path.iterdir())
 
 
 def fit(folder: Path, epochs: int, out: Path, checkpoint: Path | None = None, callbacks: tuple[pl.Callback, ...] = (),

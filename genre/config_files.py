@@ -1,0 +1,51 @@
+"""The configuration files among the arguments of ``genre fit``, ``validate`` and ``test``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from genre.errors import GenreError
+from genre.predictor import read_checkpoint
+from genre.run_folder import KEYWORDS, folder_of
+
+
+def with_own_config(arguments: list[str]) -> list[str]:
+    """Adds the configuration that lies beside the checkpoint where none is given.
+
+    Raises:
+        GenreError: What is given as a checkpoint is none: said here, before the options that it would have brought are
+            missed.
+    """
+    checkpoint = next(iter(_values(arguments, "--ckpt_path")), None)
+    if checkpoint is None or checkpoint in KEYWORDS or _values(arguments, "-c", "--config"):
+        return arguments
+    folder = folder_of(checkpoint)
+    if folder is None:
+        read_checkpoint(checkpoint)
+        return arguments
+    return [arguments[0], "--config", str(folder / "config.yaml"), *arguments[1:]]
+
+
+def check_configs(arguments: Sequence[str]) -> None:
+    """Checks that what is given as a configuration is one.
+
+    Raises:
+        GenreError: It is missing, no text, or no ``key: value`` lines.
+    """
+    from genre.benchmark.plan import read_yaml  # which imports this module
+
+    for path in map(Path, _values(arguments, "-c", "--config")):
+        if not path.is_fifo():  # which can be read but once
+            try:
+                read_yaml(path)
+            except GenreError as error:
+                raise GenreError(str(error).replace('in "<unicode string>", ', "in ")) from None
+
+
+def _values(arguments: Sequence[str], *names: str) -> list[str]:
+    """The values of an option, given as ``--name value`` or ``--name=value``."""
+    found: list[str] = []
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in names:
+            found += [value] if equals else arguments[index + 1 : index + 2]
+    return found

@@ -1,0 +1,38 @@
+"""What an error says to the user, where it is the user who can mend it."""
+
+from traceback import walk_tb
+
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+from genre.classifier import GenreClassifier
+from genre.errors import GenreError
+
+
+def mendable(error: Exception) -> Exception:
+    """The error in one line, if the configuration is at fault; any other error, which is a bug, as it is.
+
+    At fault are a :class:`GenreError`, also one that another error hides, what Lightning calls a misconfiguration, and
+    what the constructor of a configured class does not accept.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, GenreError):
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    line = " ".join(str(error).split())
+    kind = _constructed(error)
+    if kind is not None and isinstance(error, (ValueError, TypeError, RuntimeError, MisconfigurationException)):
+        return GenreError(f"{kind.__name__}: {line}")
+    return GenreError(line) if isinstance(error, MisconfigurationException) else error
+
+
+def _constructed(error: Exception) -> type | None:
+    """The configured class whose constructor raised; ``None`` if the error came from elsewhere."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    names = [frame.f_code.co_name for frame in frames]
+    if "instantiate_classes" not in names:
+        return None
+    begun = frames[names.index("instantiate_classes") :]
+    made = [type(frame.f_locals.get("self")) for frame in begun if frame.f_code.co_name == "__init__"]
+    # The classifier calls the constructor of the network, which is the one that the user chose.
+    return next((kind for kind in made if kind is not GenreClassifier), GenreClassifier if made else None)

@@ -1,0 +1,20 @@
+"""Where a run is kept: ``<runs_dir>/<name>/version_N``."""
+
+from pathlib import Path
+
+#: What Lightning accepts in place of a checkpoint's path.
+KEYWORDS = ("best", "last", "hpc")
+
+
+def next_version(parent: Path) -> Path:
+    """The folder of a new version, whose number follows the highest that is taken."""
+    taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
+    return parent / f"version_{max(taken, default=-1) + 1}"
+
+
+def folder_of(checkpoint: str | None) -> Path | None:
+    """The folder of the run that wrote a checkpoint, if it still lies there."""
+    if checkpoint is None or checkpoint in KEYWORDS:
+        return None
+    folder = Path(checkpoint).resolve().parent.parent
+    return folder if (folder / "config.yaml").is_file() else None

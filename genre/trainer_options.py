@@ -1,0 +1,57 @@
+"""Options that cannot work, told before anything is read or written."""
+
+import os
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+
+from genre.errors import GenreError
+from genre.metrics import SCORES
+
+#: What a fit logs of every epoch, and a checkpoint can be chosen by.
+LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name in SCORES))
+
+
+def check_monitor(options: Any) -> None:
+    """Checks that the best checkpoint is told by something that is logged.
+
+    Raises:
+        GenreError: Nothing of that name is.
+    """
+    monitor = options.checkpoint.monitor
+    if monitor is None or monitor in LOGGED or options.trainer.callbacks:  # a callback may log what it likes
+        return
+    close = [name for name in LOGGED if name.startswith(monitor)] or get_close_matches(monitor, LOGGED, n=1)
+    hint = f"did you mean {close[0]}?" if close else "choose one of these"
+    raise GenreError(f"checkpoint.monitor: found {monitor}; a fit logs {', '.join(LOGGED)}; {hint}")
+
+
+def check_length(trainer: Any) -> None:
+    """Checks that there is something to train.
+
+    Raises:
+        GenreError: No epoch, or no step, is asked for.
+    """
+    for name in ("max_epochs", "max_steps"):
+        if trainer[name] == 0:
+            raise GenreError(f"trainer.{name} is 0, which leaves nothing to train; give at least 1")
+
+
+def check_devices(trainer: Any) -> None:
+    """Checks that the devices are there.
+
+    Raises:
+        GenreError: There is no GPU, or there are fewer cores than processes.
+    """
+    accelerator = trainer.accelerator
+    on_gpu = torch.accelerator.is_available()
+    if accelerator in ("gpu", "cuda", "mps") and not on_gpu:
+        raise GenreError(f"trainer.accelerator: found {accelerator}, and no GPU; leave the option out, or choose cpu")
+    cores = os.cpu_count() or 1
+    processes = int(trainer.devices) if str(trainer.devices).isdecimal() else 1
+    if processes > cores and (accelerator == "cpu" or (accelerator == "auto" and not on_gpu)):
+        raise GenreError(
+            f"trainer.devices: found {processes} processes for {cores} processor core(s); leave the option out, or "
+            f"choose at most {cores}"
+        )
