@@ -210,6 +210,21 @@ class GenreClassifier(pl.LightningModule):
             self._data.require_same_tracks(checkpoint)
         self.heard = content.get("heard")
 
+    def require_same_optimizer(self, checkpoint: Mapping[str, Any]) -> None:
+        """Checks that a fit that goes on from a checkpoint has the optimiser that it was begun with.
+
+        Raises:
+            GenreError: The optimiser has other settings.
+        """
+        optimizer = self.optimizer(parameter_groups(self.network, self.layer_decay))
+        for state in checkpoint.get("optimizer_states", ()):
+            missing = set(optimizer.param_groups[0]) - set(state["param_groups"][0])
+            if missing:
+                raise GenreError(
+                    f"the checkpoint's optimizer was no {type(optimizer).__name__}: its state has no "
+                    f"{', '.join(sorted(missing))}; go on with the optimizer that the fit was begun with"
+                )
+
     @property
     def _data(self) -> GenreDataModule:
         data = getattr(self.trainer, "datamodule", None)

@@ -9,6 +9,8 @@ import torch
 from rich.progress import track as progress
 from torch import Tensor
 
+from genre.cli.recipe import read_data
+from genre.cli.run_folder import folder_of
 from genre.data.audio import AudioError
 from genre.data.datamodule import GenreDataModule
 from genre.data.heard import Heard, count_heard
@@ -16,7 +18,6 @@ from genre.data.track import Side, Track
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
 from genre.predictor import load, read_checkpoint
-from genre.recipe import read_data
 from genre.report.callback import conditions, count
 from genre.report.folder import print_report, write_report
 from genre.report.results import Results, scores
@@ -35,9 +36,9 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     """
     ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
     options = list(fit_options)
-    own = configuration(checkpoints[0])
+    own = folder_of(str(checkpoints[0]))
     if own is not None and not any(option.partition("=")[0] in ("-c", "--config") for option in options):
-        options = [f"--config={own}", *options]
+        options = [f"--config={own / 'config.yaml'}", *options]
     data = read_data(options)
     unknown = sorted(set(data.corpus.genres) - set(ensemble.genres))
     if unknown:
@@ -71,12 +72,6 @@ def summarize(results: Results, ensemble: Ensemble, data: GenreDataModule, heard
         "features": ", ".join(dict.fromkeys(type(predictor.features).__name__ for predictor in ensemble.predictors)),
     }
     return scores(results) | members | conditions(data, heard) | {"tracks": len(results.tracks)}
-
-
-def configuration(checkpoint: Path) -> Path | None:
-    """The ``config.yaml`` of the run that wrote a checkpoint, if it still lies there."""
-    path = checkpoint.resolve().parent.parent / "config.yaml"
-    return path if path.is_file() else None
 
 
 def _check_unseen(tracks: Sequence[Track], checkpoint: Path, heard: Heard | None, side: Side) -> None:

@@ -86,3 +86,11 @@ class _Other(torch.nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.head(inputs.mean(3).flatten(1))
+
+
+def test_a_fit_goes_on_with_its_own_optimizer_only(checkpoint: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    GenreClassifier(SpectralCNN, GENRES).require_same_optimizer(content)
+    model = GenreClassifier(SpectralCNN, GENRES, optimizer=partial(torch.optim.SGD, lr=0.1))
+    with pytest.raises(GenreError, match="was no SGD: its state has no dampening, momentum, nesterov"):
+        model.require_same_optimizer(content)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from genre.known_classes import KNOWN
-from genre.usage import nearest, one_line
+from genre.cli.known_classes import KNOWN
+from genre.cli.usage import nearest, one_line
 
 from .conftest import QUICK, run_cli
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from genre.benchmark.plan import Cell, read_plan
+from genre.cli.recipe import read_data, read_recipe
 from genre.data import KFoldSplit, StratifiedSplit
-from genre.recipe import read_data, read_recipe
 
 from .conftest import run_cli
 from .test_examples import EXAMPLES, SMALL, write_fma

@@ -17,8 +17,9 @@ from genre.benchmark.published import Conditions, differences, published
 from genre.benchmark.run import CellFolder
 from genre.benchmark.summary import Summary, pooled_metrics, summarize
 from genre.benchmark.table import Line, print_table, write_tables
+from genre.cli.recipe import Recipe, read_recipe
+from genre.cli.run_folder import last_version, next_version
 from genre.errors import GenreError
-from genre.recipe import Recipe, read_recipe
 from genre.report.folder import short, write_report
 
 #: With less than this many bytes free, no cell is begun.
@@ -200,10 +201,10 @@ def _recipe(row: Row, options: Sequence[str]) -> Recipe:
 def _folder(name: str, options: Options) -> Path:
     """A new version's folder or, to resume, the last one's."""
     parent = options.runs_dir.expanduser().resolve() / name
-    taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
-    if options.resume and not taken:
+    last, following = last_version(parent), next_version(parent)
+    if options.resume and last is None:
         raise GenreError(f"{parent}: found no benchmark to resume; begin one without --resume")
-    return parent / f"version_{max(taken) if options.resume else max(taken, default=-1) + 1}"
+    return last if options.resume and last else following
 
 
 def _full(folder: Path) -> GenreError:

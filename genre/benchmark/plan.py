@@ -8,10 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from genre.data.splits import KFoldSplit
 from genre.errors import GenreError
+from genre.yaml_file import read_yaml
 
 #: The keys of a plan's file.
 KEYS = ("title", "recipes", "features", "splits", "seeds", "published")
@@ -145,23 +144,6 @@ def read_plan(path: Path, splits: list[Path] | None = None, seeds: list[int] | N
     published = content.get("published")
     title = str(content.get("title") or path.stem)
     return Plan(title, rows, list(dict.fromkeys(seeds)), read_yaml(path.parent / str(published)) if published else {})
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML file that holds a mapping.
-
-    Raises:
-        GenreError: It is missing, cannot be read, or holds something else.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GenreError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise GenreError(f"{path}: not a YAML file ({' '.join(str(error).split())[:160]})") from None
-    if not isinstance(content, dict):
-        raise GenreError(f"{path}: found no keys; expected `key: value` lines")
-    return content
 
 
 def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ...]]:

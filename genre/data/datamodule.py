@@ -23,7 +23,7 @@ from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler
 from genre.data.splits import Partition, Split
 from genre.data.track import Corpus, Side, Track
 from genre.errors import GenreError
-from genre.spec import describe, show, without
+from genre.spec import build, describe, show, without
 
 log = logging.getLogger(__name__)
 
@@ -229,7 +229,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             GenreError: The checkpoint was trained on other features.
         """
         saved = state_dict["features"]
-        theirs, ours = (without(spec, "mean", "std") for spec in (saved, describe(self.features)))
+        # Built and described again: arguments that came with a later version then have their defaults.
+        theirs, ours = (without(describe(kind), "mean", "std") for kind in (build(saved, Feature), self.features))
         if theirs != ours:
             raise GenreError(
                 f"the checkpoint was trained on {show(theirs)}, the data gives {show(ours)}; "

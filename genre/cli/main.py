@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genre._version import __version__
+from genre.cli.run_folder import next_version
+from genre.cli.usage import with_hint
 from genre.errors import GenreError
-from genre.run_folder import next_version
-from genre.usage import with_hint
 
 FIT_VERBS = {
     "fit": "train a classifier, test its best checkpoint, report",
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     parser = _parser()
     if arguments and arguments[0] in FIT_VERBS:
-        from genre.lightning_cli import run
+        from genre.cli.lightning_cli import run
 
         run(arguments)
         return 0
@@ -196,8 +196,8 @@ def _figures(options: argparse.Namespace, rest: Sequence[str]) -> int:
         print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
         return 2
     _free(options.out)
+    from genre.cli.recipe import read_data
     from genre.figures.figures import figures
-    from genre.recipe import read_data
 
     data = read_data(rest) if rest else None
     return figures(data, options.runs, options.out, options.tracks, options.track)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from jsonargparse import ArgumentParser
 
+from genre.cli.lightning_cli import GenreCLI, start
 from genre.data.datamodule import GenreDataModule
-from genre.lightning_cli import GenreCLI, start
 
 
 @dataclass(frozen=True)

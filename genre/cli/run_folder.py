@@ -6,10 +6,16 @@ from pathlib import Path
 KEYWORDS = ("best", "last", "hpc")
 
 
+def last_version(parent: Path) -> Path | None:
+    """The folder of the version with the highest number, if there is one."""
+    taken = [path for path in parent.glob("version_*") if path.name[8:].isdecimal()]
+    return max(taken, key=lambda path: int(path.name[8:]), default=None)
+
+
 def next_version(parent: Path) -> Path:
     """The folder of a new version, whose number follows the highest that is taken."""
-    taken = [int(path.name[8:]) for path in parent.glob("version_*") if path.name[8:].isdecimal()]
-    return parent / f"version_{max(taken, default=-1) + 1}"
+    last = last_version(parent)
+    return parent / f"version_{0 if last is None else int(last.name[8:]) + 1}"
 
 
 def folder_of(checkpoint: str | None) -> Path | None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from genre.errors import GenreError
+from genre.cli.run_folder import KEYWORDS, folder_of
 from genre.predictor import read_checkpoint
-from genre.run_folder import KEYWORDS, folder_of
+from genre.yaml_file import read_yaml
 
 
 def with_own_config(arguments: list[str]) -> list[str]:
@@ -31,14 +31,9 @@ def check_configs(arguments: Sequence[str]) -> None:
     Raises:
         GenreError: It is missing, no text, or no ``key: value`` lines.
     """
-    from genre.benchmark.plan import read_yaml  # which imports this module
-
     for path in map(Path, _values(arguments, "-c", "--config")):
         if not path.is_fifo():  # which can be read but once
-            try:
-                read_yaml(path)
-            except GenreError as error:
-                raise GenreError(str(error).replace('in "<unicode string>", ', "in ")) from None
+            read_yaml(path)
 
 
 def _values(arguments: Sequence[str], *names: str) -> list[str]:

@@ -16,18 +16,18 @@ from rich.console import Console
 from rich.table import Table
 
 from genre.classifier import GenreClassifier
-from genre.config_files import check_configs, with_own_config
+from genre.cli.config_files import check_configs, with_own_config
+from genre.cli.parser import EPILOG, GenreParser
+from genre.cli.refusal import mendable
+from genre.cli.run_folder import KEYWORDS, folder_of, next_version
+from genre.cli.save_config import SaveConfig
+from genre.cli.trainer_options import check_devices, check_length, check_monitor
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
-from genre.parser import EPILOG, GenreParser
 from genre.predictor import read_checkpoint
-from genre.refusal import mendable
 from genre.report import Report
 from genre.report.folder import short
-from genre.run_folder import KEYWORDS, folder_of, next_version
-from genre.save_config import SaveConfig
-from genre.trainer_options import check_devices, check_length, check_monitor
 
 CLI = TypeVar("CLI", bound="GenreCLI")
 
@@ -222,6 +222,7 @@ def _check(checkpoint: str | None, model: GenreClassifier, data: GenreDataModule
     data.load_state_dict({"features": content["genre"]["features"], "epoch": 0})
     if goes_on:
         data.require_same_tracks(content)
+        model.require_same_optimizer(content)
 
 
 @rank_zero_only

@@ -23,7 +23,8 @@ def mendable(error: Exception) -> Exception:
     kind = _constructed(error)
     if kind is not None and isinstance(error, (ValueError, TypeError, RuntimeError, MisconfigurationException)):
         return GenreError(f"{kind.__name__}: {line}")
-    return GenreError(line) if isinstance(error, MisconfigurationException) else error
+    not_logged = line.startswith("Early stopping conditioned on metric")  # a plain RuntimeError
+    return GenreError(line) if not_logged or isinstance(error, MisconfigurationException) else error
 
 
 def _constructed(error: Exception) -> type | None:
