@@ -27,8 +27,12 @@ def recur(a: Tensor, u: Tensor) -> Tensor:
     Returns:
         The states h, ``(T, B, units)``.
     """
-    loop = a.device.type == "cpu" and not torch.compiler.is_exporting()
-    return recur_by_loop(a, u) if loop else recur_by_scan(a, u)
+    return recur_by_loop(a, u) if on_cpu(a) else recur_by_scan(a, u)
+
+
+def on_cpu(x: Tensor) -> bool:
+    """Whether it is a CPU that computes with ``x``, here and now: what is exported may run on anything."""
+    return x.device.type == "cpu" and not torch.compiler.is_exporting()
 
 
 def recur_by_loop(a: Tensor, u: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genre.models.indrnn import IndRNN
+from genre.models.indrnn import IndRNN, linear_over_time
 from genre.models.recurrence import recur, recur_by_loop, recur_by_scan
 
 Recur = Callable[[Tensor, Tensor], Tensor]
@@ -107,6 +107,21 @@ def test_the_network_step_by_step(norm: str) -> None:
         a = h @ layer.linear.weight.T + layer.linear.bias
         h = naive(normed(a), layer.u) if norm == "before" else normed(naive(a, layer.u))
     torch.testing.assert_close(model(x), model.classifier(h[-1]))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_product_of_all_steps_is_that_of_linear(turned: bool) -> None:
+    torch.manual_seed(0)
+    linear = torch.nn.Linear(6, 5).double()
+    x = torch.randn(3, 6, 11, dtype=torch.float64).permute(2, 0, 1)  # as the input lies; then as states lie
+    x = x.requires_grad_() if turned else x.contiguous().requires_grad_()
+    weight = torch.randn(11, 3, 5, dtype=torch.float64)
+    expected, found = linear(x), linear_over_time(linear, x)
+    assert found.is_contiguous()
+    torch.testing.assert_close(found, expected)
+    leaves = (x, linear.weight, linear.bias)
+    gradients = [torch.autograd.grad((y * weight).sum(), leaves) for y in (expected, found)]
+    torch.testing.assert_close(gradients[1], gradients[0])
 
 
 def test_u_starts_within_its_bound() -> None:
