@@ -1,10 +1,11 @@
 """Prints every benchmark's table."""
 
 import logging
-import os
 import warnings
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
+from genre.environment import prepare_torch
+
+prepare_torch()  # as the command line does, before torch is imported
 
 import torch
 from rich.console import Console

@@ -1,11 +1,12 @@
 """Small corpora of generated audio, in the layouts that people have."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does, before torch is imported
+from genre.environment import prepare_torch
+
+prepare_torch()  # as the command line does, before torch is imported
 
 import numpy as np
 import pytest

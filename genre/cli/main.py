@@ -10,6 +10,7 @@ from pathlib import Path
 from genre._version import __version__
 from genre.cli.run_folder import next_version
 from genre.cli.usage import with_hint
+from genre.environment import prepare_torch
 from genre.errors import GenreError
 
 FIT_VERBS = {
@@ -27,8 +28,7 @@ AUDIT = "look for faults and duplicates before training"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line; exits with status 1 for bad data and 2 for a bad command."""
-    # Read when torch is imported. Beside other programs, threads that wait by spinning make a step many times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    prepare_torch()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         sys.exit(_run(arguments))
