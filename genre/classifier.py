@@ -48,7 +48,7 @@ class GenreClassifier(pl.LightningModule):
         compile: Compile the network with ``torch.compile``.
 
     Attributes:
-        heard: Digests of the tracks that the weights were trained and chosen on; ``None`` where that is not known.
+        heard: The tracks that the weights were trained and chosen on; ``None`` where that is not known.
     """
 
     loss_weights: Tensor | None
@@ -186,7 +186,7 @@ class GenreClassifier(pl.LightningModule):
             "features": describe(data.features),
             "segment_seconds": data.segment_seconds,
             "evaluation_segments": data.evaluation_segments,
-            "heard": self.heard,
+            "heard": None if self.heard is None else vars(self.heard),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -208,7 +208,7 @@ class GenreClassifier(pl.LightningModule):
             )
         if self._fitting:
             self._data.require_same_tracks(checkpoint)
-        self.heard = content.get("heard")
+        self.heard = Heard.read(content.get("heard"))
 
     def require_same_optimizer(self, checkpoint: Mapping[str, Any]) -> None:
         """Checks that a fit that goes on from a checkpoint has the optimiser that it was begun with.

@@ -13,7 +13,7 @@ from genre.cli.recipe import read_data
 from genre.cli.run_folder import folder_of
 from genre.data.audio import AudioError
 from genre.data.datamodule import GenreDataModule
-from genre.data.heard import Heard, count_heard
+from genre.data.heard import Heard
 from genre.data.track import Side, Track
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
@@ -44,7 +44,7 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     if unknown:
         raise GenreError(f"the data has genre(s) that the checkpoints do not know: {', '.join(unknown)}")
     tracks = data.tracks(data.test_side)
-    heard = [read_checkpoint(checkpoint)["genre"].get("heard") for checkpoint in checkpoints]
+    heard = [Heard.read(read_checkpoint(checkpoint)["genre"].get("heard")) for checkpoint in checkpoints]
     for checkpoint, known in zip(checkpoints, heard, strict=True):
         _check_unseen(tracks, checkpoint, known, data.test_side)
     scored, probabilities = [], []
@@ -56,7 +56,7 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     if not scored:
         raise GenreError(f"every file of the {data.test_side} split is bad; one is {data.bad_files.first()}")
     results = Results(ensemble.genres, scored, torch.stack(probabilities).float())
-    metrics = summarize(results, ensemble, data, None if None in heard else {})  # checked above
+    metrics = summarize(results, ensemble, data, _artists(heard))
     write_report(out, results, metrics)
     print_report(metrics, out)
     return 0
@@ -79,13 +79,21 @@ def _check_unseen(tracks: Sequence[Track], checkpoint: Path, heard: Heard | None
     if heard is None:
         log.warning("%s does not say on which tracks it was trained", checkpoint)
         return
-    seen = count_heard(heard, tracks)
+    seen = heard.count(tracks)
     total = seen.get("train", 0) + (seen.get("validation", 0) if side == "test" else 0)
     if total:
         raise GenreError(
             f"{checkpoint} was trained or chosen on {total} of the {len(tracks)} {side} tracks; an ensemble needs "
             "checkpoints of the same split of the same data"
         )
+
+
+def _artists(heard: Sequence[Heard | None]) -> Heard | None:
+    """What all networks together heard, of which the artists are left to tell: no network heard a track."""
+    known = [one.artists for one in heard if one is not None]
+    if len(known) < len(heard):
+        return None
+    return Heard({}, {side: set().union(*(artists[side] for artists in known)) for side in known[0]})
 
 
 def _listen(ensemble: Ensemble, track: Track, data: GenreDataModule) -> Tensor | None:

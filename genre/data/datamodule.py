@@ -16,7 +16,7 @@ from genre.data.audio import spread
 from genre.data.augment import Mixup
 from genre.data.exclusions import exclude
 from genre.data.features import Feature
-from genre.data.heard import digests, require_same
+from genre.data.heard import Heard
 from genre.data.measure import measure
 from genre.data.scan import BadFiles, Readable, scan
 from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
@@ -239,13 +239,15 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.features.set_statistics(saved["init_args"]["mean"], saved["init_args"]["std"])
         self._epoch = int(state_dict["epoch"])
 
-    def heard(self) -> dict[str, list[str]]:
-        """Digests of the tracks that train and of those that validate, see :func:`genre.data.heard.digest`."""
-        return {side: digests(self.tracks(side)) for side in ("train", "validation")}
+    def heard(self) -> Heard:
+        """What a network hears that is trained and chosen on this data."""
+        return Heard.of({"train": self.tracks("train"), "validation": self.tracks("validation")})
 
     def require_same_tracks(self, checkpoint: Mapping[str, Any]) -> None:
         """Raises a :class:`GenreError` if a fit that goes on from a checkpoint would train on other tracks."""
-        require_same(checkpoint.get("genre", {}).get("heard"), self.tracks("train"))
+        heard = Heard.read(checkpoint.get("genre", {}).get("heard"))
+        if heard is not None and heard.tracks["train"]:
+            heard.require_same(self.tracks("train"))
 
     def _evaluation_dataloader(self, side: Side) -> DataLoader[Segment]:
         found = self._scan(side)

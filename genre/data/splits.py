@@ -164,12 +164,6 @@ def groups(tracks: Sequence[Track]) -> list[str]:
     return [f"artist {track.artist}" if track.artist else f"track {track.path}" for track in tracks]
 
 
-def shared_artists(partition: Partition) -> int:
-    """The number of artists that stand on more than one side: 0 under a grouped split."""
-    train, validation, test = ({track.artist for track in partition[side] if track.artist} for side in SIDES)
-    return len((train & validation) | (train & test) | (validation & test))
-
-
 def _cut_artists(tracks: list[Track], share: float, seed: int) -> tuple[list[Track], list[Track]]:
     """Cuts off whole artists so that each genre loses close to ``share`` of its tracks: the best of many draws.
 

@@ -15,8 +15,7 @@ from torch import nn
 from genre._version import __version__
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
-from genre.data.heard import Heard, count_heard
-from genre.data.splits import shared_artists
+from genre.data.heard import Heard, artist_digests, shared_artists
 from genre.report.folder import absence, print_report, write_report, write_whole
 from genre.report.results import Results, scores
 
@@ -111,9 +110,13 @@ def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
         data: The data.
         heard: What the classifier was trained and chosen on; ``None`` where that is not known.
     """
-    seen = None if heard is None else count_heard(heard, data.tracks(data.test_side))
+    seen = None if heard is None else heard.count(data.tracks(data.test_side))
     if seen and data.test_side != "test":
         seen["validation"] = 0  # that these tracks chose the checkpoint is said by the side
+    if heard is None:  # then the split alone can tell
+        artists = [artist_digests(data.partition["train"]), artist_digests(data.partition["validation"])]
+    else:
+        artists = [set(names) for names in heard.artists.values()]
     return {
         "data_set": type(data).__name__,
         "root": str(data.root),
@@ -125,7 +128,7 @@ def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
         "absent_genres": absent_genres(data),
         "heard": seen,
         "leaky": data.split.leaky or any((seen or {}).values()),
-        "artists_shared": shared_artists(data.partition),
+        "artists_shared": shared_artists(*artists, artist_digests(data.partition["test"])),
         "bad_files": [{"path": str(path), "reason": reason} for path, reason in data.bad_files.items()],
         "version": __version__,
     }

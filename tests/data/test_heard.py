@@ -7,7 +7,7 @@ import pytest
 
 from genre.data import Track
 from genre.data.folder import audio_files
-from genre.data.heard import count_heard, digest, digests, require_same
+from genre.data.heard import Heard, artist_digests, digest, digests, shared_artists
 from genre.errors import GenreError
 
 
@@ -33,24 +33,45 @@ def test_one_byte_makes_another_file(tmp_path: Path, place: str) -> None:
 
 def test_what_was_heard_is_counted_by_side(folder: Path) -> None:
     tracks = tracks_of(folder)
-    heard = {"train": digests(tracks[:10]), "validation": digests(tracks[10:14])}
-    assert count_heard(heard, tracks[8:13]) == {"train": 2, "validation": 3}
-    assert count_heard(heard, tracks[14:]) == {"train": 0, "validation": 0}
+    heard = Heard.of({"train": tracks[:10], "validation": tracks[10:14]})
+    assert heard.count(tracks[8:13]) == {"train": 2, "validation": 3}
+    assert heard.count(tracks[14:]) == {"train": 0, "validation": 0}
 
 
 def test_excerpts_and_whole_tracks(folder: Path) -> None:
     whole = tracks_of(folder)[0]
     first, second = whole.cut(1.0, 0.5)
-    assert count_heard({"train": digests([first])}, [whole]) == {"train": 1}
-    assert count_heard({"train": digests([whole])}, [first, second]) == {"train": 2}
-    assert count_heard({"train": digests([first])}, [first, second]) == {"train": 1}
+    assert Heard.of({"train": [first]}).count([whole]) == {"train": 1}
+    assert Heard.of({"train": [whole]}).count([first, second]) == {"train": 2}
+    assert Heard.of({"train": [first]}).count([first, second]) == {"train": 1}
+
+
+def test_artists_on_more_than_one_side() -> None:
+    names = ["Nina Simone", " nina  SIMONE", None, "Ella", "Ella", "", "Bob"]
+    tracks = [Track(Path(f"{i}.wav"), "jazz", name) for i, name in enumerate(names)]
+    assert len(artist_digests(tracks)) == 3
+    assert "Ella" not in str(artist_digests(tracks))
+
+    def shared(*sides: list[Track]) -> int:
+        return shared_artists(*map(artist_digests, sides))
+
+    assert shared(tracks[:1], [], tracks[1:2]) == 1
+    assert shared(tracks[:4], tracks[4:6], tracks[6:]) == 1
+    assert shared(tracks, tracks, tracks) == 3
+    assert shared(tracks[:3], tracks[3:6], tracks[6:]) == 0
+
+
+def test_the_record_of_a_checkpoint(folder: Path) -> None:
+    heard = Heard.of({"train": tracks_of(folder)[:3], "validation": []})
+    assert Heard.read(vars(heard)) == heard
+    assert Heard.read(None) is None
+    assert Heard.read({"train": [], "validation": []}) is None  # as it was before artists were in it
 
 
 def test_a_fit_goes_on_with_the_same_tracks_in_any_order_and_place(folder: Path, tmp_path: Path) -> None:
     tracks = tracks_of(folder)
-    heard = {"train": digests(tracks[:10]), "validation": []}
+    heard = Heard.of({"train": tracks[:10], "validation": []})
     moved = shutil.copytree(folder, tmp_path / "moved")
-    require_same(heard, tracks_of(moved)[:10][::-1])
-    require_same(None, tracks)
+    heard.require_same(tracks_of(moved)[:10][::-1])
     with pytest.raises(GenreError, match="trained on 10 tracks, of which 7 are among the 9 that this fit"):
-        require_same(heard, tracks[3:12])
+        heard.require_same(tracks[3:12])

@@ -50,6 +50,33 @@ def test_a_network_without_a_record_says_so(folder: Path, tmp_path: Path) -> Non
     assert "It is not known on which tracks" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
+def test_artists_that_a_network_knows_are_found_in_other_music(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = Folder(metrics(trained)["root"], MelSpectrogram(), StratifiedSplit(**_arguments(trained)))
+    artists = {side: {track.artist for track in tracks} for side, tracks in data.partition.items()}
+    known = min(artists["train"] - artists["validation"] - artists["test"])  # type: ignore[type-var]
+    assert known is not None
+    music = write_folder(tmp_path / "music", seconds=1.3)  # new recordings, of artists with new names but one
+    for artist in list(music.glob("*/*")):
+        artist.rename(artist.with_name("new " + artist.name))
+    (music / "genre1" / "new artist11").rename(music / "genre1" / known.upper())
+
+    def test_artists(seed: int) -> set[str | None]:
+        split = StratifiedSplit(**(_arguments(trained) | {"seed": seed}))
+        return {track.artist for track in Folder(music, MelSpectrogram(), split).partition["test"]}
+
+    seed = next(seed for seed in range(100) if known.upper() in test_artists(seed))
+    options = [
+        "--ckpt_path", str(trained / "checkpoints" / "best.ckpt"), f"--data.root={music}", f"--runs_dir={tmp_path}"
+    ]  # fmt: skip
+    assert run_cli("test", *options, f"--data.split.seed={seed}", "--name=new") == 0
+    report = metrics(tmp_path / "new" / "version_0")
+    assert report["heard"] == {"train": 0, "validation": 0}
+    assert report["artists_shared"] == metrics(trained)["artists_shared"] + 1
+    assert "artist(s) stand on more than one side" in capsys.readouterr().out
+
+
 def test_a_genre_of_one_artist_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     music = write_folder(tmp_path / "music")
     (music / "reggae").mkdir()
