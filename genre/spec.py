@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
+from genre._version import __version__
 from genre.errors import GenreError
 
 Spec: TypeAlias = dict[str, Any]
@@ -71,6 +72,11 @@ def build(spec: Spec, base: type[nn.Module], *args: object) -> nn.Module:
             f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
             "network= to genre.load, or train with a class that stands in a module"
         )
+    if _is_ours(module_name) and kind is None:
+        raise GenreError(
+            f"the checkpoint needs the class {path}, which genre {__version__} does not have; install the version that "
+            "it was trained with"
+        )
     if source is None:
         raise GenreError(
             f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
@@ -124,9 +130,16 @@ def _main_name() -> str:
 
 def _module(name: str) -> ModuleType | None:
     """A module of this package, the running script under its own name, or what the program has imported."""
-    if name == "genre" or name.startswith("genre."):
-        return importlib.import_module(name)
+    if _is_ours(name):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError:
+            return None
     return sys.modules.get(MAIN if name == _main_name() else name)
+
+
+def _is_ours(name: str) -> bool:
+    return name == "genre" or name.startswith("genre.")
 
 
 def _is_plain(value: object) -> bool:

@@ -58,6 +58,12 @@ def test_network_of_a_script(folder: Path, tmp_path: Path) -> None:
     assert run(tmp_path, *command).splitlines()[1].startswith(f"{song},{named},")
 
 
+@pytest.mark.parametrize("path", ["genre.models.resnet.ResNet19", "genre.models.future.Net", "genre.future.a.Net"])
+def test_class_of_another_version(path: str) -> None:
+    with pytest.raises(GenreError, match=rf"class {path}, which genre \S+ does not have; install the version that"):
+        build({"class_path": path, "init_args": {}}, nn.Module, 3)
+
+
 class TestMain:
     """What is defined in the program itself, be it a script, a module run by ``-m``, or a notebook."""
 

@@ -63,10 +63,16 @@ class Feature(nn.Module, ABC):
         return self.mean is not None and self.std is not None
 
     def set_statistics(self, mean: Statistic, std: Statistic) -> None:
-        """Sets the normalisation: a number, or one for each row."""
+        """Sets the normalisation: a number, or one for each row.
+
+        Raises:
+            GenreError: ``std`` is not positive.
+        """
         self.mean, self.std = mean, std
         self._shift = torch.as_tensor(0.0 if mean is None else mean, dtype=torch.float32).reshape(-1, 1)
         self._scale = torch.as_tensor(1.0 if std is None else std, dtype=torch.float32).reshape(-1, 1)
+        if not (self._scale > 0).all():
+            raise GenreError(f"std is what the features are divided by, and must be positive; found {std}")
 
     @torch.no_grad()
     def measure(self, waveforms: Iterable[Tensor]) -> None:
@@ -88,6 +94,12 @@ class Feature(nn.Module, ABC):
     def forward(self, waveform: Tensor) -> Tensor:
         """``(…, samples)`` to ``(…, frequency, time)`` in float32."""
         decibels = self._decibels(waveform)
+        for name, values in (("mean", self._shift), ("std", self._scale)):
+            if len(values) not in (1, decibels.shape[-2]):
+                raise GenreError(
+                    f"{name} has {len(values)} values for the {decibels.shape[-2]} rows of {type(self).__name__}; give "
+                    "one for each row, or a single number"
+                )
         return (decibels - self._shift.to(decibels.device)) / self._scale.to(decibels.device)
 
     def _decibels(self, waveform: Tensor) -> Tensor:

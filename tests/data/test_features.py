@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -310,6 +311,20 @@ def test_coefficients_of_a_flat_spectrum() -> None:
     expected = np.zeros((5, found.shape[1]))
     expected[0] = -100 * np.sqrt(64)
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("std", [0, -1.0, [1.0, 0.0], float("nan")])
+def test_a_deviation_is_positive(std: float | list[float]) -> None:
+    with pytest.raises(GenreError, match=re.escape(f"must be positive; found {std}")):
+        MelSpectrogram(mean=0.0, std=std)
+
+
+def test_statistics_are_one_for_each_row_or_one_for_all() -> None:
+    wave = torch.from_numpy(sweep())
+    rows = MelSpectrogram(mean=[2.0] * 128, std=[4.0] * 128)(wave)
+    torch.testing.assert_close(rows, MelSpectrogram(mean=2.0, std=4.0)(wave))
+    with pytest.raises(GenreError, match="mean has 2 values for the 128 rows of MelSpectrogram; give one for each"):
+        MelSpectrogram(mean=[0.0, 0.0], std=1.0)(wave)
 
 
 @pytest.mark.parametrize("kind", FEATURES)
