@@ -1,5 +1,6 @@
 """A plain folder of music: one sub-folder a genre."""
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ class Folder(GenreDataModule):
     """Music as ``<root>/<genre>/<file>`` or ``<root>/<genre>/<artist>/…/<file>``.
 
     The name of the first sub-folder, where there is one, counts as the artist, so that grouped splits keep it on
-    one side. Hidden files and folders are passed over.
+    one side. Links are followed; hidden files and folders are passed over.
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
@@ -43,19 +44,43 @@ class Folder(GenreDataModule):
                 f"{self.root / only}"
             )
         warn_of_strays(self.root, (track.path for track in tracks), "in no genre's folder")
+        _warn_of_same([track.path for track in tracks])
         return corpus
 
 
 def audio_files(folder: Path) -> list[Path]:
     """Every audio file below a folder, by its ending, sorted; hidden ones are passed over.
 
-    A link that leads nowhere is listed, too: whoever opens it can say so.
+    Links to folders are followed, except one that leads back to a folder that it lies in. A link that leads nowhere
+    is listed, too: whoever opens it can say so.
     """
     found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(Path(place, name))]
         found += [Path(place, name) for name in names if not name.startswith(".")]
     return sorted(path for path in found if path.suffix.lower() in EXTENSIONS)
+
+
+def _leads_back(folder: Path) -> bool:
+    if not folder.is_symlink():
+        return False
+    target = folder.resolve()
+    return any(above.resolve() == target for above in folder.absolute().parents)
+
+
+def _warn_of_same(paths: Iterable[Path]) -> None:
+    places: dict[tuple[int, int], list[Path]] = {}
+    for path in paths:
+        with contextlib.suppress(OSError):  # a link that leads nowhere
+            status = path.stat()
+            places.setdefault((status.st_dev, status.st_ino), []).append(path)
+    several = [same for same in places.values() if len(same) > 1]
+    if several:
+        log.warning(
+            "%d file(s) are listed more than once by links, such as %s and %s: the same music may be trained on and "
+            "scored; `genre audit` lists them all",
+            *(len(several), *several[0][:2]),
+        )
 
 
 def strays(base: Path, known: Iterable[Path]) -> list[Path]:

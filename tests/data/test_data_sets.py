@@ -211,7 +211,25 @@ class TestFolder:
         assert len(set(read)) == 17
         assert song in read
         assert module.bad_files == dict.fromkeys(links, "the link leads nowhere")
-        assert sorted(caplog.messages) == [f"skipped {link}: the link leads nowhere" for link in links]
+        first, *others = caplog.messages
+        songs = f"{song} and {song.with_name('song0.wav')}"
+        assert first.startswith(f"1 file(s) are listed more than once by links, such as {songs}: the same music")
+        assert sorted(others) == [f"skipped {link}: the link leads nowhere" for link in links]
+
+    def test_linked_folders_are_entered_but_not_in_circles(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        music, store = tmp_path / "music", tmp_path / "store"
+        touch(store, "albums/a.wav", "albums/b.wav", "jazz/c.wav")
+        touch(music, "rock/d.wav")
+        (music / "jazz").symlink_to(store / "jazz")
+        (music / "rock" / "artist").symlink_to(store / "albums")
+        (music / "rock" / "upwards").symlink_to(music)
+        (store / "albums" / "in circles").symlink_to(music / "rock")
+        assert [path for path, *_ in listed(Folder, music)] == [
+            "jazz/c.wav", "rock/artist/a.wav", "rock/artist/b.wav", "rock/d.wav"
+        ]  # fmt: skip
+        assert caplog.messages == []
 
     def test_root_one_level_too_high(self, tmp_path: Path) -> None:
         touch(tmp_path / "wide", "genres_original/jazz/a.wav", "genres_original/rock/b.wav", "images/jazz/a.png")
