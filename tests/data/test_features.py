@@ -313,6 +313,24 @@ def test_coefficients_of_a_flat_spectrum() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.mark.parametrize(("n_fft", "n_mels"), [(2048, 128), (512, 40), (400, 7), (32, 1024)])
+def test_bands_are_the_whole_product_with_the_filterbank(n_fft: int, n_mels: int) -> None:
+    """The last has 16 bands in a row without any bin."""
+    wave = torch.from_numpy(sweep())
+    power = torch.stft(
+        wave, n_fft, n_fft // 4, window=torch.hann_window(n_fft), pad_mode="reflect", return_complex=True
+    )
+    bank = librosa.filters.mel(sr=RATE, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=None, htk=False, norm="slaney")
+    if n_mels == 1024:
+        assert not bank.reshape(-1, 16, n_fft // 2 + 1).any((1, 2)).all()
+    expected = 10 * np.log10(np.maximum(bank @ power.abs().square().numpy(), 1e-10))
+    arguments: dict[str, Any] = {"norm": "slaney", "mel_scale": "slaney", "f_min": 0.0, "f_max": None, "top_db": None}
+    kind = MelSpectrogram(
+        sample_rate=RATE, n_fft=n_fft, hop_length=n_fft // 4, n_mels=n_mels, mean=0.0, std=1.0, **arguments
+    )
+    np.testing.assert_allclose(kind(wave).numpy(), expected, atol=2e-2)  # tiny weights of narrow bands, in float32
+
+
 @pytest.mark.parametrize("std", [0, -1.0, [1.0, 0.0], float("nan")])
 def test_a_deviation_is_positive(std: float | list[float]) -> None:
     with pytest.raises(GenreError, match=re.escape(f"must be positive; found {std}")):
