@@ -55,6 +55,8 @@ def test_a_mistake_is_one_line(mistake: str, folder: Path, tmp_path: Path, capsy
     assert line.startswith("genre: error: ")
     assert message in line
     assert "Union" not in line
+    begun = mistake == "too few rows"  # which the first step finds
+    assert bool(list(tmp_path.rglob("version_*"))) == begun
 
 
 #: Commands as they are, and what the line says.

@@ -19,7 +19,7 @@ from genre.classifier import GenreClassifier
 from genre.cli.config_files import check_configs, with_own_config
 from genre.cli.parser import EPILOG, GenreParser
 from genre.cli.refusal import mendable
-from genre.cli.run_folder import KEYWORDS, folder_of, next_version
+from genre.cli.run_folder import KEYWORDS, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig
 from genre.cli.trainer_options import check_devices, check_length, check_monitor
 from genre.data.datamodule import GenreDataModule
@@ -186,6 +186,9 @@ class GenreCLI(LightningCLI):
                 then = " before the first epoch was over; nothing to go on from"
             print(f"genre: interrupted{then}", file=sys.stderr)
             sys.exit(130)
+        finally:
+            if subcommand == "fit" and self.trainer.is_global_zero:
+                discard_unbegun(self.folder)
 
     @property
     def _options(self) -> Any:

@@ -1,5 +1,6 @@
 """Where a run is kept: ``<runs_dir>/<name>/version_N``."""
 
+import contextlib
 from pathlib import Path
 
 #: What Lightning accepts in place of a checkpoint's path.
@@ -16,6 +17,15 @@ def next_version(parent: Path) -> Path:
     """The folder of a new version, whose number follows the highest that is taken."""
     last = last_version(parent)
     return parent / f"version_{0 if last is None else int(last.name[8:]) + 1}"
+
+
+def discard_unbegun(folder: Path) -> None:
+    """Removes the folder of a fit that was refused before its first step: a logger has begun a file there."""
+    if not (folder / "config.yaml").exists():
+        for file in folder.glob("events.out.tfevents.*"):
+            file.unlink()
+        with contextlib.suppress(OSError):  # there is none, or there is something of the user's in it
+            folder.rmdir()
 
 
 def folder_of(checkpoint: str | None) -> Path | None:
