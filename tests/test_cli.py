@@ -189,6 +189,8 @@ def test_bad_files_are_passed_over_and_listed(tmp_path: Path, caplog: pytest.Log
     assert sum(path.endswith("text.wav") for path in listed) == 24
     assert any("NaN" in reason for reason in listed.values())
     assert metrics["tracks"] == sum(entry["tracks"] for entry in metrics["genres"].values())
+    assert metrics["tracks"] == metrics["tracks_by_side"]["test"]
+    assert sum(metrics["tracks_by_side"].values()) == 48
     assert sorted(lines) == sorted(f"skipped {path}: {reason}" for path, reason in listed.items())
     page = (tmp_path / "runs/SpectralCNN/version_0/report/index.html").read_text()
     assert all(path in page for path in listed)

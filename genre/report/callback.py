@@ -124,7 +124,9 @@ def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
         "side": data.test_side,
         "unit": "segments" if data.split.leaky else "tracks",
         "seed": data.seed,
-        "tracks_by_side": {side: len(tracks) for side, tracks in data.partition.items()},
+        "tracks_by_side": {
+            side: sum(track.path not in data.bad_files for track in tracks) for side, tracks in data.partition.items()
+        },
         "absent_genres": absent_genres(data),
         "heard": seen,
         "leaky": data.split.leaky or any((seen or {}).values()),
