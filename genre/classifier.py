@@ -100,7 +100,9 @@ class GenreClassifier(pl.LightningModule):
         """``(B, 1, frequency, time)`` features to ``(B, genres)`` logits."""
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.network(inputs)
+        logits: Tensor = self.network(
+            inputs.to(self.dtype)
+        )  # features are float32, also for trainer.precision bf16-true
         return logits
 
     def setup(self, stage: str) -> None:
@@ -240,6 +242,13 @@ class GenreClassifier(pl.LightningModule):
         tracks.reset()
         # torchmetrics hands out a tensor of one element, as that of a single track, without its dimension.
         predictions = TrackPredictions(names.view(-1), targets.view(-1), probabilities, loss)
+        lost = int((~predictions.probabilities.isfinite()).any(-1).sum())
+        if lost:
+            raise GenreError(
+                f"the network's answer is NaN for {lost} of {len(predictions.targets)} tracks: the fit has diverged; "
+                "lower the learning rate (model.optimizer.lr), clip gradients (trainer.gradient_clip_val: 1) or, in "
+                "half precision, compute in trainer.precision: 32-true"
+            )
         scores = score(predictions.probabilities, predictions.targets) | {"loss": predictions.loss}
         for name, value in scores.items():
             self.log(f"{side}_{name}", value, prog_bar=side == "val" and name in ("accuracy", "loss"))

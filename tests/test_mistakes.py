@@ -43,6 +43,10 @@ MISTAKES = {
     "refused by Lightning": (["--trainer.max_epochs=-5"], 1, "`max_epochs` must be a non-negative integer or -1"),
     "nothing to train": (["--trainer.max_epochs=0"], 1, "trainer.max_epochs is 0, which leaves nothing to train"),
     "nothing of that name": (["--checkpoint.monitor=val_acc"], 1, "found val_acc; a fit logs train_loss, train_accuracy, val_loss,"),
+    "too large a rate": (["--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=1e30"], 1, "the fit has diverged; lower the learning rate (model.optimizer.lr)"),
+    "batches of one": (["--data.batch_size=1"], 1, "batch norm cannot be trained on one example at a time; raise data.batch_size"),
+    "segments of no length": (["--data.split=SegmentSplit", "--data.split.seconds=0"], 1, "length in seconds must be positive; found 0.0"),
+    "an effect at another rate": (["--data.augment_waveform=[{class_path: Delay, init_args: {sample_rate: 8000}}]"], 1, "Delay is made for 8000 Hz, the features hear 22050 Hz; give it sample_rate: 22050"),
     "too many processes": (["--trainer.devices=99"], 1, "trainer.devices: found 99 processes for "),
 }  # fmt: skip
 
@@ -55,7 +59,7 @@ def test_a_mistake_is_one_line(mistake: str, folder: Path, tmp_path: Path, capsy
     assert line.startswith("genre: error: ")
     assert message in line
     assert "Union" not in line
-    begun = mistake == "too few rows"  # which the first step finds
+    begun = mistake in ("too few rows", "too large a rate", "batches of one")  # which the first steps find
     assert bool(list(tmp_path.rglob("version_*"))) == begun
 
 

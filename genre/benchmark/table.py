@@ -22,7 +22,7 @@ from genre.report.folder import FEW, write_whole
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
 
 #: Accuracies that some papers print beside that of the test tracks, and how a history holds ours.
-BESIDE = {"train_accuracy": "train accuracy", "validation_accuracy": "best validation accuracy"}
+BESIDE = {"train_accuracy": "train accuracy, last epoch", "validation_accuracy": "best validation accuracy"}
 
 
 @dataclass(frozen=True)

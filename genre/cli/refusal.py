@@ -11,8 +11,8 @@ from genre.errors import GenreError
 def mendable(error: Exception) -> Exception:
     """The error in one line, if the configuration is at fault; any other error, which is a bug, as it is.
 
-    At fault are a :class:`GenreError`, also one that another error hides, what Lightning calls a misconfiguration, and
-    what the constructor of a configured class does not accept.
+    At fault are a :class:`GenreError`, also one that another error hides, what Lightning calls a misconfiguration,
+    what the constructor of a configured class does not accept, and batches of one.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -23,6 +23,8 @@ def mendable(error: Exception) -> Exception:
     kind = _constructed(error)
     if kind is not None and isinstance(error, (ValueError, TypeError, RuntimeError, MisconfigurationException)):
         return GenreError(f"{kind.__name__}: {line}")
+    if line.startswith("Expected more than 1 value per channel"):  # torch's batch norm
+        return GenreError(f"batch norm cannot be trained on one example at a time; raise data.batch_size ({line})")
     not_logged = line.startswith("Early stopping conditioned on metric")  # a plain RuntimeError
     return GenreError(line) if not_logged or isinstance(error, MisconfigurationException) else error
 

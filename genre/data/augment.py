@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genre.errors import GenreError
+
 
 class Gain(nn.Module):
     """Changes the level of each clip by a random number of decibels.
@@ -15,16 +17,24 @@ class Gain(nn.Module):
     Args:
         min_db: The lowest gain.
         max_db: The highest gain.
+        probability: The share of clips that are changed.
+
+    Raises:
+        GenreError: The probability is none.
     """
 
-    def __init__(self, min_db: float = -6.0, max_db: float = 6.0) -> None:
+    def __init__(self, min_db: float = -6.0, max_db: float = 6.0, probability: float = 1.0) -> None:
         super().__init__()
-        self.min_db, self.max_db = min_db, max_db
+        if not 0 <= probability <= 1:
+            raise GenreError(f"probability is a share, from 0 to 1; found {probability}")
+        self.min_db, self.max_db, self.probability = min_db, max_db, probability
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(B, 1, samples)`` to the same shape."""
         shape = (len(waveform), 1, 1)
         decibels = torch.empty(shape, device=waveform.device).uniform_(self.min_db, self.max_db)
+        if self.probability < 1:
+            decibels *= torch.rand_like(decibels) < self.probability
         return waveform * 10 ** (decibels / 20)
 
 

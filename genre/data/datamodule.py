@@ -90,6 +90,13 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         if num_workers < 0:
             raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
         self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
+        for module in self.augment_waveform:
+            rate = getattr(module, "sample_rate", features.sample_rate)
+            if rate != features.sample_rate:
+                raise GenreError(
+                    f"{type(module).__name__} is made for {rate} Hz, the features hear {features.sample_rate} Hz; give "
+                    f"it sample_rate: {features.sample_rate}"
+                )
         self.fixed_segments, self.mixup = fixed_segments, mixup
         self.num_workers, self.seed = num_workers, seed
         self.exclude = None if exclude is None else Path(exclude).expanduser()

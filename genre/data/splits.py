@@ -149,6 +149,8 @@ class SegmentSplit(Split):
     leaky = True
 
     def __init__(self, seconds: float = 3.0, validation: float = 0.1, test: float = 0.2, seed: int = 0) -> None:
+        if not seconds > 0:
+            raise GenreError(f"a segment's length in seconds must be positive; found {seconds}")
         self.seconds = seconds
         self.validation, self.test, self.seed = validation, test, seed
 

@@ -108,7 +108,7 @@ def linear_over_time(linear: nn.Linear, x: Tensor) -> Tensor:
     That is the same product, but PyTorch has convolutions computed by oneDNN and products by MKL, which takes
     twice as long on AMD's processors.
     """
-    if not on_cpu(x):
+    if not on_cpu(x) or not x.numel():  # no convolution takes an empty batch
         product: Tensor = linear(x)
         return product
     pixels = x.reshape(1, 1, -1, x.shape[-1]).permute(0, 3, 1, 2)  # (T, B, inputs) → (1, inputs, 1, T·B)

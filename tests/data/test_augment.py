@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from genre.data.augment import Gain, Mixup, SpecAugment, TimeShift
+from genre.errors import GenreError
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,15 @@ def test_same_seed_gives_the_same_and_another_another(augment: Callable[[], Tens
 
 
 class TestGain:
+    def test_share_of_clips(self) -> None:
+        waves = torch.ones(2000, 1, 4)
+        changed = (Gain(3.0, 6.0, probability=0.25)(waves) != waves).squeeze(1)
+        assert torch.equal(changed.all(1), changed.any(1))
+        assert 0.2 < changed.all(1).float().mean() < 0.3
+        assert torch.equal(Gain(probability=0.0)(waves), waves)
+        with pytest.raises(GenreError, match="probability is a share, from 0 to 1; found 2"):
+            Gain(probability=2)
+
     @pytest.mark.parametrize(("low", "high"), [(-6.0, 6.0), (-20.0, -10.0), (0.0, 3.0)])
     def test_levels_are_uniform_in_the_range(self, low: float, high: float) -> None:
         waves = noise(2000, 1, 50)

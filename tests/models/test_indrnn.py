@@ -124,6 +124,10 @@ def test_the_product_of_all_steps_is_that_of_linear(turned: bool) -> None:
     torch.testing.assert_close(gradients[1], gradients[0])
 
 
+def test_no_clip_at_all() -> None:
+    assert IndRNN(4, bands=6, units=5, layers=2).eval()(torch.randn(0, 1, 6, 11)).shape == (0, 4)
+
+
 def test_u_starts_within_its_bound() -> None:
     for steps, growth in ((130, 2.0), (10, 5.0)):
         u = torch.cat([layer.u for layer in IndRNN(10, units=512, steps=steps, growth=growth).layers])
