@@ -1,5 +1,6 @@
 """``genre compare``: is one run better than another on the same tracks?"""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy.stats import binomtest, bootstrap
 
 from genre.errors import GenreError
 from genre.report.results import Results, identity, read_results
+from genre.terminal import terminal
 
 #: The draws of the paired bootstrap.
 RESAMPLES = 9999
@@ -79,14 +81,17 @@ def compare(first: Results, second: Results, seed: int = 0) -> Comparison:
 def compare_runs(runs: Sequence[Path]) -> int:
     """Compares every run with the first one, and prints what was found; returns the exit status."""
     results = [read_results(_predictions(run)) for run in runs]
-    console = Console()
+    console = terminal()
     for run, other in zip(runs[1:], results[1:], strict=True):
         found = compare(results[0], other)
-        _print(console, runs[0], run, found, len(results[0].tracks), len(other.tracks))
+        leaky = [str(place) for place in (runs[0], run) if _is_leaky(place)]
+        _print(console, runs[0], run, found, leaky, len(results[0].tracks), len(other.tracks))
     return 0
 
 
-def _print(console: Console, first: Path, second: Path, found: Comparison, of_first: int, of_second: int) -> None:
+def _print(
+    console: Console, first: Path, second: Path, found: Comparison, leaky: Sequence[str], of_first: int, of_second: int
+) -> None:
     table = Table(title=f"{found.tracks} tracks")
     table.add_column("run", overflow="fold")
     table.add_column("accuracy", justify="right")
@@ -99,7 +104,9 @@ def _print(console: Console, first: Path, second: Path, found: Comparison, of_fi
         f"McNemar's exact test: p = {found.p_value:.3g}",
         highlight=False,
     )
-    if found.decided:
+    if leaky:
+        verdict = f"Not comparable. LEAKY: {' and '.join(leaky)} was trained or chosen on music that it was scored on."
+    elif found.decided:
         verdict = f"{second if found.difference > 0 else first} is better on tracks like these."
     else:
         verdict = "These tracks do not tell which of the two is better."
@@ -123,6 +130,12 @@ def _predictions(run: Path) -> Path:
             return place
     found = "no report/predictions.csv in it" if run.is_dir() else "nothing"
     raise GenreError(f"{run}: found {found}; expected a run that was tested, such as runs/<name>/version_0")
+
+
+def _is_leaky(run: Path) -> bool:
+    """Whether the report that the predictions are of says so."""
+    metrics = _predictions(run).with_name("metrics.json")
+    return metrics.is_file() and bool(json.loads(metrics.read_text(encoding="utf-8")).get("leaky"))
 
 
 def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -1,5 +1,6 @@
 """The pictures of a run."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -9,6 +10,7 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
@@ -20,6 +22,9 @@ LINES = ("-", "--", ":", "-.")
 #: What tells train segments from validation tracks where colours tell something else, or are not seen.
 TRAIN: dict[str, Any] = {"linestyle": "--", "marker": "^"}
 VALIDATION: dict[str, Any] = {"linestyle": "-", "marker": "o"}
+
+#: Genres in a column of the legend of their ROC curves.
+ROWS = 22
 
 #: Inches across a full sheet: 1200 pixels, as :func:`save` writes them.
 WIDTH = 1200 / 110
@@ -49,14 +54,15 @@ def plot_confusion_matrix(targets: NDArray[np.int64], predicted: NDArray[np.int6
 def plot_roc(targets: NDArray[np.int64], probabilities: NDArray[np.float32], genres: Sequence[str],
              areas: Mapping[str, float], mean_area: float) -> Figure:  # fmt: skip
     """One ROC curve a genre, one against the rest, and their mean."""
-    figure, axes = _figure(8.5, 6)
     curves = roc_curves(targets, probabilities)
+    columns = 1 + len(curves) // ROWS
+    figure, axes = _figure(6.5 + 2 * columns, 6)
     for index, (false_positive, true_positive) in curves.items():
         style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
         axes.plot(false_positive, true_positive, label=f"{genres[index]} ({areas[genres[index]]:.2f})", **style)
     if curves:
         axes.plot(*mean_curve(curves), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
-    finish_roc(axes, "ROC curves, one genre against the rest", "genre (area under curve)")
+    finish_roc(axes, "ROC curves, one genre against the rest", "genre (area under curve)", columns)
     return figure
 
 
@@ -77,12 +83,12 @@ def mean_curve(curves: Mapping[int, Curve]) -> Curve:
     return np.append(0.0, grid), np.append(0.0, mean)  # all curves begin at (0, 0), most go straight up from there
 
 
-def finish_roc(axes: Axes, title: str, legend: str) -> None:
+def finish_roc(axes: Axes, title: str, legend: str, columns: int = 1) -> None:
     """Adds the line of chance, labels and legend to axes with ROC curves."""
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
-    axes.legend(fontsize=9, title=legend, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    axes.legend(fontsize=9, title=legend, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, ncols=columns)
 
 
 def plot_learning_curves(history: Sequence[Mapping[str, float]], best_epoch: int | None) -> Figure:
@@ -132,8 +138,12 @@ def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], sample_rate: int, hop
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG."""
-    figure.savefig(path, dpi=110)
+    """Writes a figure as PNG; names of genres and files stand in it as they are."""
+    with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # $ is no formula
+        figure.savefig(path, dpi=110)
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

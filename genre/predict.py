@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from genre.data.audio import AudioError
@@ -16,6 +15,7 @@ from genre.data.folder import audio_files
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
 from genre.predictor import Prediction, load
+from genre.terminal import terminal
 
 #: Genres beside the best one that the table shows.
 RUNNERS_UP = 2
@@ -75,7 +75,7 @@ def _table(results: _Results, genres: Sequence[str]) -> None:
             table.add_row(str(result.path), result.genre, f"{result.probability:.2f}", runners_up)
     finally:  # after Ctrl-C, too, what is done is not lost
         if table.row_count:
-            Console().print(table)
+            terminal().print(table)
 
 
 def _json(results: _Results, genres: Sequence[str]) -> None:

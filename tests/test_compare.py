@@ -76,6 +76,19 @@ def test_the_verb_says_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture
     assert decided.startswith(f"0.0156 {tmp_path / 'seven.csv'} is better on tracks like these.")
 
 
+def test_no_verdict_on_a_leaky_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is right about what it has heard, and better at nothing else."""
+    for name, right in (("honest", False), ("leaky", True)):
+        report = tmp_path / name / "report"
+        report.mkdir(parents=True)
+        write_results(report / "predictions.csv", results([right] * 12))
+        (report / "metrics.json").write_text(f'{{"leaky": {str(right).lower()}}}')
+    assert run_cli("compare", str(tmp_path / "honest"), str(tmp_path / "leaky")) == 0
+    out = capsys.readouterr().out
+    assert f"Not comparable. LEAKY: {tmp_path / 'leaky'} was trained or chosen on music that it was scored on." in out
+    assert "better" not in out
+
+
 def test_only_common_tracks_count_whatever_their_order() -> None:
     first = results([True, True, False], ["a.wav", "b.wav", "c.wav"])
     second = results([True, False, False], ["c.wav", "x.wav", "b.wav"])

@@ -5,12 +5,13 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from genre.audit.duplicates import Pair
 from genre.audit.examine import Examined
 from genre.audit.genres import GenreCount
 from genre.audit.sides import Sides, between
+from genre.errors import printable
 
 
 def write_tracks(path: Path, tracks: Iterable[Examined], base: Path, excluded: Mapping[Path, str]) -> None:
@@ -79,15 +80,15 @@ def write_exclusions(path: Path, excluded: Mapping[Path, str], base: Path, track
     ]
     for reason, entries in groupby(sorted(excluded.items(), key=_reason_first), key=lambda entry: entry[1]):
         lines += ["", f"# {reason}", *(_entry(relative(track, base)) for track, _ in entries)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def relative(path: Path, base: Path) -> str:
     """The path as seen from the data set, with forward slashes; as it is where that is on another drive."""
     try:
-        return Path(os.path.relpath(path, base)).as_posix()
+        return printable(PurePosixPath(Path(os.path.relpath(path, base))))
     except ValueError:
-        return str(path)
+        return printable(path)
 
 
 def _entry(path: str) -> str:
@@ -100,7 +101,7 @@ def _reason_first(entry: tuple[Path, str]) -> tuple[str, Path]:
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)

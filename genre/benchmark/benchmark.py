@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import timm
-from rich.console import Console
 
 from genre.benchmark.plan import Cell, Plan, Row, read_plan
 from genre.benchmark.progress import PlanProgress
@@ -21,6 +20,7 @@ from genre.cli.recipe import Recipe, read_recipe
 from genre.cli.run_folder import last_version, next_version
 from genre.errors import GenreError
 from genre.report.folder import short, write_report
+from genre.terminal import terminal
 
 #: With less than this many bytes free, no cell is begun.
 NEEDED = 64 << 20
@@ -113,7 +113,7 @@ class Benchmark:
                     progress.skip(cell)
         self.write()
         print_table(self.plan.title, self.lines)
-        Console().print(f"page: {short(self.folder / 'index.html')}", soft_wrap=True, highlight=False)
+        terminal().print(f"page: {short(self.folder / 'index.html')}", soft_wrap=True, highlight=False)
         return 1 if self.faults else 0
 
     def _run_cell(self, cell: Cell, place: CellFolder, progress: PlanProgress) -> None:

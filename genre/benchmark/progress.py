@@ -8,6 +8,7 @@ from types import TracebackType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from genre.benchmark.plan import Cell
+from genre.terminal import terminal
 
 
 class PlanProgress:
@@ -27,8 +28,8 @@ class PlanProgress:
         self._cell: Cell | None = None
         self._begun, self._first = 0.0, 0
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
-            TextColumn("{task.fields[left]}"),
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+            TextColumn("epochs"), TextColumn("{task.fields[left]}"), console=terminal(),
         )  # fmt: skip
         self._task = self._bar.add_task("", total=sum(epochs.values()), left="")
 

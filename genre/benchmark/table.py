@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import mean
 
 import jinja2
-from rich.console import Console
 from rich.table import Table
 
 from genre import plots
@@ -18,6 +17,7 @@ from genre.benchmark.summary import Score, Summary, first_area
 from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
 from genre.metrics import SCORES
 from genre.report.folder import FEW, write_whole
+from genre.terminal import terminal
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
 
@@ -76,7 +76,7 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
     for line, cells in zip(lines, rows, strict=True):
         published = _figure(line.published.figures.get("accuracy"))
         shown.add_row(line.name, cells[1], published, cells[headings.index("protocol")])
-    console = Console()
+    console = terminal()
     console.print(shown)
     failed = sum(len(line.faults) for line in lines)
     if failed:
@@ -154,7 +154,9 @@ def _markdown(
     text = [f"# {title}", "", f"`{command}`", ""]
     text += [f"Published: {paper}.", ""] if paper else []
     text += ["| " + " | ".join(row) + " |" for row in rows]
-    explained = "Ours: test tracks, with the 95 % interval over tracks (percentile bootstrap)."
+    explained = (
+        "Ours: test tracks, segments where a row is leaky; the 95 % interval is over them (percentile bootstrap)."
+    )
     text += ["", " ".join([explained, *_notes(lines)])]
     different = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
     text += ["", "Not as in the paper:", "", *different] if different else []
@@ -214,9 +216,13 @@ def _csv(lines: Sequence[Line]) -> str:
     return text.getvalue()
 
 
+def _marked(name: str, summary: Summary) -> str:
+    return f"{name}, LEAKY" if summary.metrics["leaky"] else name
+
+
 def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
     """Draws the finished rows, of each its first seed or fold; returns the captions by file name."""
-    finished = {line.name: line.summary for line in lines if line.summary}
+    finished = {_marked(line.name, line.summary): line.summary for line in lines if line.summary}
     if not finished:
         return {}
     histories = {name: summary.histories[0] for name, summary in finished.items()}

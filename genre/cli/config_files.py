@@ -9,20 +9,26 @@ from genre.yaml_file import read_yaml
 
 
 def with_own_config(arguments: list[str]) -> list[str]:
-    """Adds the configuration that lies beside the checkpoint where none is given.
+    """Adds the configuration that lies beside the checkpoint where none is given, and the name of the run's folder.
+
+    The checkpoint comes last: a run's own configuration, given after it, would say that there is none.
 
     Raises:
         GenreError: What is given as a checkpoint is none: said here, before the options that it would have brought are
             missed.
     """
-    checkpoint = next(iter(_values(arguments, "--ckpt_path")), None)
-    if checkpoint is None or checkpoint in KEYWORDS or _values(arguments, "-c", "--config"):
+    checkpoint = next(reversed(_values(arguments, "--ckpt_path")), None)
+    if checkpoint is None or checkpoint in KEYWORDS:
         return arguments
+    if _values(arguments, "-c", "--config"):
+        return [*arguments, f"--ckpt_path={checkpoint}"]
     folder = folder_of(checkpoint)
     if folder is None:
         read_checkpoint(checkpoint)
         return arguments
-    return [arguments[0], "--config", str(folder / "config.yaml"), *arguments[1:]]
+    # The run may have been moved or renamed since its configuration was written.
+    name = [f"--name={folder.parent.name}"] if arguments[0] == "fit" else []
+    return [arguments[0], "--config", str(folder / "config.yaml"), *name, *arguments[1:]]
 
 
 def check_configs(arguments: Sequence[str]) -> None:

@@ -12,14 +12,14 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressB
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
-from rich.console import Console
 from rich.table import Table
 
 from genre.classifier import GenreClassifier
 from genre.cli.config_files import check_configs, with_own_config
+from genre.cli.moved_run import MovedRun
 from genre.cli.parser import EPILOG, GenreParser
 from genre.cli.refusal import mendable
-from genre.cli.run_folder import KEYWORDS, discard_unbegun, folder_of, next_version
+from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig
 from genre.cli.trainer_options import check_devices, check_length, check_monitor
 from genre.data.datamodule import GenreDataModule
@@ -28,6 +28,7 @@ from genre.metrics import SCORES
 from genre.predictor import read_checkpoint
 from genre.report import Report
 from genre.report.folder import short
+from genre.terminal import terminal
 
 CLI = TypeVar("CLI", bound="GenreCLI")
 
@@ -129,12 +130,16 @@ class GenreCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
+        new = self.subcommand != "validate" and not (self.folder / "config.yaml").exists()
+        if new and getattr(rank_zero_only, "rank", 0) == 0:
+            self.folder = claim(self.folder)
         config = self.config_init[self.subcommand]
         trainer, checkpoint = config.trainer, config.checkpoint
         given = trainer.callbacks or []
         callbacks: list[Callback] = [*given] if isinstance(given, list) else [given]
         if trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar())
+        callbacks.append(MovedRun())
         callbacks.append(Report())  # after the progress bar, which has to be gone when it prints
         if trainer.enable_checkpointing is not False and self.subcommand == "fit":
             # Lightning's save_last skips the epochs that do not improve; to resume, every epoch has to be there.
@@ -150,7 +155,11 @@ class GenreCLI(LightningCLI):
             loggers = self._loggers()
         # Without a logger, this is the run's folder.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
-        return super().instantiate_trainer(callbacks=callbacks, logger=loggers, default_root_dir=root)
+        try:
+            return super().instantiate_trainer(callbacks=callbacks, logger=loggers, default_root_dir=root)
+        except Exception:
+            discard_unbegun(self.folder)
+            raise
 
     def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Trains, then tests the best checkpoint."""
@@ -187,7 +196,7 @@ class GenreCLI(LightningCLI):
             print(f"genre: interrupted{then}", file=sys.stderr)
             sys.exit(130)
         finally:
-            if subcommand == "fit" and self.trainer.is_global_zero:
+            if self.trainer.is_global_zero:
                 discard_unbegun(self.folder)
 
     @property
@@ -210,8 +219,7 @@ class GenreCLI(LightningCLI):
         return next_version(parent)
 
     def _loggers(self) -> list[Logger]:
-        place, name = self.folder.parents[1], self.folder.parent.name
-        version = int(self.folder.name.removeprefix("version_"))
+        place, name, version = self.folder.parents[1], self.folder.parent.name, self.folder.name
         return [TensorBoardLogger(place, name, version), CSVLogger(place, name, version)]
 
 
@@ -237,7 +245,7 @@ def _keep(log: Path) -> None:
 
 
 def _print_scores(scores: Mapping[str, float], data: GenreDataModule) -> None:
-    console = Console()
+    console = terminal()
     unit = "segments" if data.split.leaky else "tracks"
     console.print(f"{len(data.tracks('validation'))} validation {unit} of {type(data).__name__}", highlight=False)
     table = Table("score")

@@ -19,6 +19,17 @@ def next_version(parent: Path) -> Path:
     return parent / f"version_{0 if last is None else int(last.name[8:]) + 1}"
 
 
+def claim(folder: Path) -> Path:
+    """Makes the folder of a new version, or of a later one if another fit has just taken its number."""
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            folder = next_version(folder.parent)
+        else:
+            return folder
+
+
 def discard_unbegun(folder: Path) -> None:
     """Removes the folder of a fit that was refused before its first step: a logger has begun a file there."""
     if not (folder / "config.yaml").exists():
@@ -26,6 +37,7 @@ def discard_unbegun(folder: Path) -> None:
             file.unlink()
         with contextlib.suppress(OSError):  # there is none, or there is something of the user's in it
             folder.rmdir()
+            folder.parent.rmdir()
 
 
 def folder_of(checkpoint: str | None) -> Path | None:

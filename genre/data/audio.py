@@ -13,7 +13,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from genre.errors import GenreError
+from genre.errors import GenreError, printable
 
 #: The endings that libsndfile decodes and that a folder is searched for.
 EXTENSIONS = frozenset({".wav", ".au", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus"})
@@ -40,7 +40,7 @@ class AudioError(GenreError):
     """
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{printable(path)}: {reason}")
         self.reason = reason
 
 
@@ -205,6 +205,8 @@ def _open(path: Path) -> soundfile.SoundFile:
         if "regular file" in str(error):  # what libsndfile says of an .mp3 that is none
             raise AudioError(path, "undecodable (Format not recognised)") from None
         raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None
+    except UnicodeEncodeError:
+        raise AudioError(path, "its name is not in UTF-8; rename the file") from None
     except OSError as error:
         raise AudioError(path, f"unreadable ({error.strerror})") from None
     frames = file.frames

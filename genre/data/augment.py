@@ -91,10 +91,15 @@ class Mixup(nn.Module):
 
     Args:
         alpha: Both parameters of the beta distribution that the share of the other clip is drawn from.
+
+    Raises:
+        GenreError: ``alpha`` is not positive.
     """
 
     def __init__(self, alpha: float = 0.2) -> None:
         super().__init__()
+        if not alpha > 0:
+            raise GenreError(f"alpha of mixup must be positive; found {alpha}")
         self.alpha = alpha
 
     def forward(self, inputs: Tensor, targets: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

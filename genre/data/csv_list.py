@@ -31,6 +31,8 @@ def read_track_list(path: Path) -> Corpus:
             reader = csv.DictReader(lines)
             columns = reader.fieldnames or ()
             rows = [(reader.line_num, row) for row in reader]
+            for _, row in rows:
+                row |= {name: (row.get(name) or "").strip() for name in ("genre", "artist")}
     except (UnicodeDecodeError, csv.Error) as error:
         raise GenreError(f"{path}: not a CSV file in UTF-8 ({error})") from None
     if {"path", "genre"} - set(columns):

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.progress import track as progress
 
 from genre.data.datamodule import GenreDataModule
@@ -20,6 +19,7 @@ from genre.figures.png import save_small
 from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
 from genre.report.finished_run import Run, read_runs
 from genre.report.folder import short
+from genre.terminal import terminal
 
 #: What is read of a longer track: its beginning for the picture of one track, its middle for the components.
 MOST_SECONDS = 30.0
@@ -56,7 +56,7 @@ class _Sheets:
     """The folder that pictures are written to; each is named on the terminal."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.console = folder, Console()
+        self.folder, self.console = folder, terminal()
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from rich.console import Console
 from torch import nn
 
 from genre._version import __version__
@@ -18,6 +17,7 @@ from genre.data.datamodule import GenreDataModule
 from genre.data.heard import Heard, artist_digests, shared_artists
 from genre.report.folder import absence, print_report, write_report, write_whole
 from genre.report.results import Results, scores
+from genre.terminal import terminal
 
 
 class Report(pl.Callback):
@@ -50,13 +50,13 @@ class Report(pl.Callback):
             unit = "segments" if data.split.leaky else "tracks"
             network = pl_module.network
             sizes = f"{count(network):,} parameters, {count(network, trainable=True):,} trainable"
-            Console().print(
+            terminal().print(
                 f"{type(network).__name__} ({sizes}) on {type(data).__name__}: "
                 f"{len(data.genres)} genres, {sides} {unit}",
                 highlight=False,
             )
             for line in absence(absent_genres(data)):
-                Console().print(line, style="yellow", highlight=False)
+                terminal().print(line, style="yellow", highlight=False)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._started = perf_counter()

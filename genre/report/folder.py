@@ -10,7 +10,6 @@ from typing import Any
 
 import jinja2
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from genre import plots
@@ -18,6 +17,7 @@ from genre.data.audio import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
 from genre.metrics import SCORES
 from genre.report.results import Results, write_results
+from genre.terminal import terminal
 
 History = Sequence[Mapping[str, float]]
 
@@ -56,7 +56,7 @@ def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
     for name in SCORES:
         entry = metrics[name]
         table.add_row(name, f"{entry['value']:.3f}", f"{entry['low']:.3f} – {entry['high']:.3f}")
-    console = Console()
+    console = terminal()
     console.print(table)
     for line in remarks(metrics):
         console.print(line, style="yellow", highlight=False)
@@ -126,7 +126,7 @@ def short(path: Path) -> Path:
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file so that it is there whole or not at all, however the program ends."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")  # a name that is not in UTF-8
     os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
 
 
@@ -190,4 +190,4 @@ def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, s
     page = environment.from_string(template).render(
         metrics=metrics, scores=SCORES, pictures=pictures, remarks=remarks(metrics), config=config
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")

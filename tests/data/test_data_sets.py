@@ -317,6 +317,14 @@ class TestCSV:
         found = self.tracks(tmp_path, 'year,genre,artist,path\n1957,jazz,"Monk, T.",a.wav\n,rock,,"b, c.wav"\n')
         assert found == [Track(tmp_path / "a.wav", "jazz", "Monk, T."), Track(tmp_path / "b, c.wav", "rock")]
 
+    def test_blanks_around_a_genre_make_no_other_one(self, tmp_path: Path) -> None:
+        found = self.tracks(tmp_path, "path,genre,artist\n a.wav,jazz , Monk\nb.wav,\tjazz,Monk\nc.wav,rock,\n")
+        assert [(track.path.name, track.genre, track.artist) for track in found] == [
+            (" a.wav", "jazz", "Monk"),  # a file's name may begin with one
+            ("b.wav", "jazz", "Monk"),
+            ("c.wav", "rock", None),
+        ]
+
     def test_rows_may_lack_the_artist(self, tmp_path: Path) -> None:
         found = self.tracks(tmp_path, "path,genre,artist\na.wav,jazz,Monk\nb.wav,rock\n")
         assert [track.artist for track in found] == ["Monk", None]
