@@ -10,6 +10,7 @@ from genre.models.crnn import ChoiCRNN, GaitanouCRNN
 from genre.models.indrnn import IndRNN
 from genre.models.mlp import KhameesMLP
 from genre.models.rnn import KhameesLSTM, WuRNN
+from genre.models.spectral_cnn import SpectralCNN
 from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
 
 
@@ -32,6 +33,12 @@ def test_gaitanou_table_1(bands: int, frames: int, cnn: int) -> None:
     assert in_keras(crnn) == 399_050
     assert trainable(crnn) == 400_074
     assert crnn.eval()(torch.randn(1, 1, bands, frames)).shape == (1, 10)
+
+
+def test_spectral_cnn_without_the_third_dense_layer() -> None:
+    """The public code of Singh and Gupta has two dense layers, and batch norm behind the first."""
+    added = (64 * 64 + 64) + 2 * 64
+    assert trainable(SpectralCNN(10, in_channels=3)) - added == 40_416
 
 
 @pytest.mark.parametrize(("genres", "count"), [(10, 185_642), (8, 185_576), (13, 185_741)])
