@@ -15,7 +15,7 @@ class EfficientNetV2S(nn.Module):
         pretrained: ``true``: ImageNet weights from timm's hub; a string: a ``.pth`` or ``.safetensors`` file, or timm's
             name of other weights; ``false``: random weights.
         in_channels: Channels of the input.
-        dropout: Dropout before the head.
+        dropout: Dropout before the head; 0.2 as in torchvision's network.
     """
 
     def __init__(

@@ -24,8 +24,9 @@ class IndRNN(nn.Module):
         bands: Bands of the input.
         units: Units of each layer.
         layers: Number of layers.
-        steps: Frames of a training segment. Over so many, no unit can amplify by more than ``growth``: the
-            bound of |u| is growth^(1/steps). Inputs of any other length are welcome.
+        steps: Frames of a training segment; 647 are 30 s of ``examples/engelkes/mel.yaml``. Over so many, no unit can
+            amplify by more than ``growth``: the bound of |u| is growth^(1/steps). Inputs of any other length are
+            welcome.
         growth: 2 as a rule; Li's public code also has 5 and 10.
         norm: Where batch norm (statistics over batch and time) stands, "before" or "after" the recurrence;
             after is on the next layer's input, as Engelkes describes it.
