@@ -129,6 +129,9 @@ def read_plan(path: Path, splits: list[Path] | None = None, seeds: list[int] | N
     features = _or_none(_files(path, "features", content.get("features") or []))
     own = _files(path, "splits", content.get("splits") or [])
     chosen = _or_none([_present(split, "--splits") for split in splits or ()] or own)
+    for file in (*features, *chosen):
+        if file is not None and "class_path" not in read_yaml(file):
+            raise GenreError(f"{file}: found no class_path; expected `class_path:` and `init_args:` of one class alone")
     every = product(systems, features, chosen)
     rows = _told_apart([Row(*system, feature, split) for system, feature, split in every])
     names = [row.name for row in rows]

@@ -99,6 +99,7 @@ def test_one_fold_alone_is_no_cross_validation(plan: Path) -> None:
             "two rows are called good-x=1; .* put the options of one into a file that is laid over it",
         ),
         ("recipes: [good.yaml]\nfeatures: mel.yaml", "expected a list of files"),
+        ("recipes: [good.yaml]\nsplits: [good.yaml]", "good.yaml: found no class_path; expected `class_path:` and"),
         ("recipes: [good.yaml", "not a YAML file"),
         ("- good.yaml", "found no keys"),
         ("recipes: [good.yaml]\npublished: absent.yaml", "absent.yaml: cannot be read"),
