@@ -8,22 +8,16 @@ compute in float32 also under autocast.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import torch
 import torchaudio.functional
 from torch import Tensor, nn
-from torchaudio.functional import melscale_fbanks
 
+from genre.data.mel_bank import MelBank, MelNorm, MelScaleName
 from genre.errors import GenreError
 
 Statistic: TypeAlias = float | Sequence[float] | None
-MelNorm: TypeAlias = Literal["slaney"] | None
-MelScaleName: TypeAlias = Literal["slaney", "htk"]
-
-#: So many mel bands at a time are multiplied by the bins that have a weight in them: a quarter of the whole product's
-#: time, as most weights are 0.
-BANDS = 16
 
 
 class Feature(nn.Module, ABC):
@@ -189,8 +183,9 @@ class MelSpectrogram(Feature):
         super().__init__(sample_rate, mean, std, centering)
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
+        _at_least_one(n_mels=n_mels)
         self.power = _Power(n_fft, win_length, hop_length)
-        self.filterbank = _MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
+        self.filterbank = MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
         return _decibels(self.filterbank(self.power(waveform)), self.top_db)
@@ -243,49 +238,12 @@ class MFCC(Feature):
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
         self.n_mfcc = n_mfcc
         self.power = _Power(n_fft, win_length, hop_length)
-        self.filterbank = _MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
+        self.filterbank = MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
         self.register_buffer("basis", torchaudio.functional.create_dct(n_mfcc, n_mels, "ortho"), persistent=False)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
         decibels = _decibels(self.filterbank(self.power(waveform)), self.top_db)
         return self.basis.T @ decibels  # (coefficients, bands) @ (clips, bands, time)
-
-
-class _MelBank(nn.Module):
-    """``(clips, n_fft // 2 + 1, time)`` to ``(clips, n_mels, time)``; exact also where rate or ``n_fft`` is odd."""
-
-    weights: Tensor
-
-    def __init__(
-        self,
-        n_mels: int,
-        sample_rate: int,
-        f_min: float,
-        f_max: float | None,
-        n_fft: int,
-        norm: MelNorm,
-        mel_scale: MelScaleName,
-    ) -> None:
-        super().__init__()
-        _at_least_one(n_mels=n_mels)
-        # Torchaudio places n bins from 0 to sample_rate // 2, which is right for even numbers only: asked for the bins
-        # up to the rate itself, it hits every multiple of sample_rate / n_fft.
-        top = sample_rate / 2 if f_max is None else f_max
-        if f_min >= top:
-            raise GenreError(f"f_min must be below f_max, which is {top:g} Hz; found {f_min:g} Hz")
-        bank = melscale_fbanks(n_fft + 1, f_min, top, n_mels, 2 * sample_rate, norm, mel_scale)
-        self.register_buffer("weights", bank[: n_fft // 2 + 1].T.contiguous(), persistent=False)
-        self.bins = [_span(weights) for weights in torch.split(self.weights, BANDS)]
-
-    def forward(self, power: Tensor) -> Tensor:
-        parts = zip(torch.split(self.weights, BANDS), self.bins, strict=True)
-        return torch.cat([weights[:, bins] @ power[:, bins] for weights, bins in parts], dim=1)
-
-
-def _span(weights: Tensor) -> slice:
-    """From the first to the last bin that has a weight in any of the bands."""
-    used = weights.any(0).nonzero().flatten().tolist()
-    return slice(used[0], used[-1] + 1) if used else slice(0)
 
 
 class _Power(nn.Module):

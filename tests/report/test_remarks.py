@@ -50,7 +50,7 @@ def test_a_network_without_a_record_says_so(folder: Path, tmp_path: Path) -> Non
     assert "It is not known on which tracks" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
-def test_artists_that_a_network_knows_are_found_in_other_music(
+def artists_to_test_that_a_network_knows_are_found_in_other_music(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = Folder(metrics(trained)["root"], MelSpectrogram(), StratifiedSplit(**_arguments(trained)))
@@ -62,11 +62,11 @@ def test_artists_that_a_network_knows_are_found_in_other_music(
         artist.rename(artist.with_name("new " + artist.name))
     (music / "genre1" / "new artist11").rename(music / "genre1" / known.upper())
 
-    def test_artists(seed: int) -> set[str | None]:
+    def artists_to_test(seed: int) -> set[str | None]:
         split = StratifiedSplit(**(_arguments(trained) | {"seed": seed}))
         return {track.artist for track in Folder(music, MelSpectrogram(), split).partition["test"]}
 
-    seed = next(seed for seed in range(100) if known.upper() in test_artists(seed))
+    seed = next(seed for seed in range(100) if known.upper() in artists_to_test(seed))
     options = [
         "--ckpt_path", str(trained / "checkpoints" / "best.ckpt"), f"--data.root={music}", f"--runs_dir={tmp_path}"
     ]  # fmt: skip
