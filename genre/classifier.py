@@ -100,9 +100,8 @@ class GenreClassifier(pl.LightningModule):
         """``(B, 1, frequency, time)`` features to ``(B, genres)`` logits."""
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.network(
-            inputs.to(self.dtype)
-        )  # features are float32, also for trainer.precision bf16-true
+        # Features are float32, also where trainer.precision is bf16-true or 64-true.
+        logits: Tensor = self.network(inputs.to(self.dtype))
         return logits
 
     def setup(self, stage: str) -> None:
