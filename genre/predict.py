@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from genre.data.audio import AudioError
+from genre.audio.decode import AudioError
 from genre.data.folder import audio_files
 from genre.ensemble import Ensemble
 from genre.errors import GenreError

@@ -10,7 +10,7 @@ from zipfile import is_zipfile
 import torch
 from torch import Tensor, nn
 
-from genre.data.audio import probe, read_segment, spread
+from genre.audio.decode import probe, read_segment, spread
 from genre.data.features import Feature
 from genre.errors import GenreError
 from genre.spec import build

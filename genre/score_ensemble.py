@@ -9,9 +9,9 @@ import torch
 from rich.progress import track as progress
 from torch import Tensor
 
+from genre.audio.decode import AudioError
 from genre.cli.recipe import read_data
 from genre.cli.run_folder import folder_of
-from genre.data.audio import AudioError
 from genre.data.datamodule import GenreDataModule
 from genre.data.heard import Heard
 from genre.data.track import Side, Track

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from genre.data.audio import read_segment
+from genre.audio.decode import read_segment
 
 #: The rate in hertz at which waveforms are compared: a codec and a resampler keep what lies below half of it.
 SAMPLE_RATE = 12000

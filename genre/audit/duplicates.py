@@ -7,11 +7,11 @@ from typing import Literal
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from genre.audio.decode import AudioError
 from genre.audit.candidates import find_candidates
 from genre.audit.correlation import Likeness, compare
 from genre.audit.examine import Examined
 from genre.audit.fingerprint import seconds
-from genre.data.audio import AudioError
 
 #: The least correlation of one recording with itself. Copies at 16 to 64 kbit/s, clipped, noisy or with another tone
 #: reach 0.78 and more, different recordings 0.2; in between lie tracks that share a loop under other voices.

@@ -10,9 +10,9 @@ from threading import Event
 
 import numpy as np
 
+from genre.audio.decode import AudioError, Encoding, decode
 from genre.audit.faults import Fault, Levels, Limits, of_audio, of_error
 from genre.audit.fingerprint import Fingerprint, Fingerprinter
-from genre.data.audio import AudioError, Encoding, decode
 from genre.data.track import Track
 
 

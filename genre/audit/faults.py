@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genre.data.audio import AudioError, Encoding
+from genre.audio.decode import AudioError, Encoding
 from genre.errors import GenreError
 
 #: Faults that make a track useless: it goes on the exclusion list. With the others it may stay.

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from genre.data.audio import spread
+from genre.audio.decode import spread
 from genre.data.augment import Mixup
 from genre.data.exclusions import exclude
 from genre.data.features import Feature

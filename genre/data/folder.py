@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from genre.data.audio import EXTENSIONS
+from genre.audio.decode import EXTENSIONS
 from genre.data.datamodule import GenreDataModule
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError

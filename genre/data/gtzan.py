@@ -5,7 +5,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from genre.data.audio import EXTENSIONS
+from genre.audio.decode import EXTENSIONS
 from genre.data.datamodule import GenreDataModule
 from genre.data.folder import read_as_folder, require_folder, warn_of_strays
 from genre.data.track import SIDES, Corpus, Side, Track

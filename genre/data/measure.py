@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genre.data.audio import AudioError, read_segment
+from genre.audio.decode import AudioError, read_segment
 from genre.data.features import Feature
 from genre.data.scan import BadFiles
 from genre.data.track import Track

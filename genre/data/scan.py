@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from genre.data.audio import AudioError, probe
+from genre.audio.decode import AudioError, probe
 from genre.data.track import Track
 
 log = logging.getLogger(__name__)

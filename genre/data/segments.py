@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, DistributedSampler
 
-from genre.data.audio import AudioError, read_segment
+from genre.audio.decode import AudioError, read_segment
 from genre.data.track import Track
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genre.data.audio import AudioError, probe, read_segment
+from genre.audio.decode import AudioError, probe, read_segment
 from genre.data.features import Feature
 from genre.data.scan import BadFiles
 from genre.data.track import Track

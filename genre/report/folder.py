@@ -13,7 +13,7 @@ import torch
 from rich.table import Table
 
 from genre import plots
-from genre.data.audio import AudioError, read_segment
+from genre.audio.decode import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
 from genre.metrics import SCORES
 from genre.report.results import Results, write_results

@@ -9,6 +9,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
+from genre.audio.decode import read_segment
 from genre.data import (
     MFCC,
     Corpus,
@@ -22,7 +23,6 @@ from genre.data import (
     Split,
     TimeShift,
 )
-from genre.data.audio import read_segment
 from genre.data.segments import Batch, TrainSampler
 from genre.data.splits import Partition
 from genre.data.track import SIDES, Side

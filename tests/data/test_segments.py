@@ -8,7 +8,7 @@ import scipy.stats
 import soundfile
 import torch
 
-from genre.data.audio import read_segment
+from genre.audio.decode import read_segment
 from genre.data.segments import Draw, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
 from genre.data.track import Track
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from genre.data.audio import AudioError, AudioInfo, probe, read_segment, spread
+from genre.audio.decode import AudioError, AudioInfo, probe, read_segment, spread
 
 RATE = 22050
 
