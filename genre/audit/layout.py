@@ -71,4 +71,6 @@ def _holds_ballroom(root: Path) -> bool:
 
 def _read(root: Path, name: str) -> Corpus:
     # Features and split are not used for listing tracks.
-    return DATA_SETS[name](root, MelSpectrogram(), StratifiedSplit()).read_corpus()
+    corpus = DATA_SETS[name](root, MelSpectrogram(), StratifiedSplit()).read_corpus()
+    corpus.require_distinct_genres(root)
+    return corpus

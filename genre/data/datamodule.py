@@ -18,6 +18,7 @@ from genre.data.exclusions import exclude
 from genre.data.features import Feature
 from genre.data.heard import Heard
 from genre.data.measure import measure
+from genre.data.names import class_indices, unknown_names
 from genre.data.scan import BadFiles, Readable, scan
 from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
 from genre.data.splits import Partition, Split
@@ -118,6 +119,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         corpus = self.read_corpus()
         if self.exclude is not None:
             corpus = exclude(corpus, self.exclude, self.root)
+        corpus.require_distinct_genres(self.root)
         if len(corpus.genres) < 2:
             raise GenreError(
                 f"{self.root}: found {len(corpus.tracks)} tracks of {len(corpus.genres)} genre(s) for "
@@ -133,7 +135,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         known: list[str] | None = getattr(model, "genres", None)
         if known is None:
             return self.corpus.genres
-        unknown = sorted(set(self.corpus.genres) - set(known))
+        unknown = unknown_names(self.corpus.genres, known)
         if unknown:
             raise GenreError(
                 f"the data has {len(unknown)} genre(s) that the model does not know: {', '.join(unknown)}; "
@@ -286,8 +288,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return [segment for track, seconds in found for segment in track.cut(seconds, self.segment_seconds)]
 
     def _targets(self, tracks: Sequence[Track]) -> list[int]:
-        classes = {genre: index for index, genre in enumerate(self.genres)}
-        return [classes[track.genre] for track in tracks]
+        return class_indices((track.genre for track in tracks), self.genres)
 
     def _scan(self, side: Side) -> list[Readable]:
         """Reads the headers of a side once, and drops the files that have none."""
