@@ -85,6 +85,6 @@ class Corpus:
             names = " and ".join(f"{show_name(genre)} in {track.path}" for genre, track in doubled[0].items())
             more = f" ({len(doubled) - 1} more genres likewise)" if len(doubled) > 1 else ""
             raise GenreError(
-                f"{root}: found one genre in {len(doubled[0])} spellings, {names}{more}; expected one; rename the folders, "
-                "or edit the list of tracks, so that all tracks of the genre have the same spelling"
+                f"{root}: found one genre in {len(doubled[0])} spellings, {names}{more}; expected one; rename the "
+                "folders, or edit the list of tracks, so that all tracks of the genre have the same spelling"
             )
