@@ -194,7 +194,7 @@ def test_form_that_fits_two_files_stays_as_it_is(listed: Path) -> None:
 
 
 def test_one_file_in_two_forms_is_listed_twice(listed: Path) -> None:
-    with pytest.raises(GenreError, match="line 3: .* stands on line 2 already"):
+    with pytest.raises(GenreError, match=r"line 3: .* stands on line 2 already"):
         read_list(listed, "Café/Beyoncé/déjà.wav", nfd("Café/Beyoncé/déjà.wav"))
 
 

@@ -219,5 +219,5 @@ def test_without_mutagen_one_line(
 
 
 def test_another_source_of_artists(library: Path) -> None:
-    with pytest.raises(GenreError, match="artist is tags, or None where .* found 'tag'"):
+    with pytest.raises(GenreError, match=r"artist is tags, or None where .* found 'tag'"):
         Folder(library, MelSpectrogram(), StratifiedSplit(), artist="tag")  # type: ignore[arg-type]
