@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from genre.data.datamodule import GenreDataModule
 from genre.data.heard import Heard
+from genre.data.names import class_indices, same_names
 from genre.data.segments import Batch
 from genre.errors import GenreError
 from genre.finetuning import parameter_groups, scale_learning_rates
@@ -115,8 +116,9 @@ class GenreClassifier(pl.LightningModule):
             return
         weights = self.class_weights
         if weights == "balanced":
-            genres = [track.genre for track in self._data.tracks("train")]
-            weights = [len(genres) / max(1, genres.count(genre)) / len(self.genres) for genre in self.genres]
+            targets = class_indices((track.genre for track in self._data.tracks("train")), self.genres)
+            counts = [targets.count(index) for index in range(len(self.genres))]
+            weights = [len(targets) / max(1, count) / len(self.genres) for count in counts]
         if len(weights) != len(self.genres):
             raise GenreError(f"class_weights has {len(weights)} weights for {len(self.genres)} genres")
         self.loss_weights = torch.tensor(weights, device=self.device)
@@ -194,7 +196,7 @@ class GenreClassifier(pl.LightningModule):
         """Refuses a checkpoint of other genres, of another network or, to go on with a fit, of other train tracks."""
         content = checkpoint.get("genre", {})
         saved = content.get("genres", self.genres)
-        if saved != self.genres:
+        if not same_names(saved, self.genres):
             raise GenreError(
                 f"the checkpoint knows {len(saved)} genres ({', '.join(saved)}), the model {len(self.genres)} "
                 f"({', '.join(self.genres)})"

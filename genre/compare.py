@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest, bootstrap
 
+from genre.data.names import same_names
 from genre.errors import GenreError
 from genre.report.results import Results, identity, read_results
 from genre.terminal import terminal
@@ -148,7 +149,7 @@ def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray
             f"{second.tracks[0].path}, …; compare runs of the same split of the same data"
         )
     for i, j in pairs:
-        if first.tracks[i].genre != second.tracks[j].genre:
+        if not same_names([first.tracks[i].genre], [second.tracks[j].genre]):
             path, genres = first.tracks[i].path, (first.tracks[i].genre, second.tracks[j].genre)
             raise GenreError(f"{path} is {genres[0]} in one run and {genres[1]} in the other")
     one, other = (list(side) for side in zip(*pairs, strict=True))

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from genre.data.names import same_names
 from genre.errors import GenreError
 from genre.predictor import Prediction, Predictor, ranked
 
@@ -24,7 +25,7 @@ class Ensemble:
         self.predictors = list(predictors)
         self.genres = self.predictors[0].genres
         for predictor in self.predictors:
-            if predictor.genres != self.genres:
+            if not same_names(predictor.genres, self.genres):
                 raise GenreError(
                     f"an ensemble needs classifiers of the same genres; one knows {', '.join(self.genres)}, "
                     f"another {', '.join(predictor.genres)}"

@@ -14,6 +14,7 @@ from genre.cli.recipe import read_data
 from genre.cli.run_folder import folder_of
 from genre.data.datamodule import GenreDataModule
 from genre.data.heard import Heard
+from genre.data.names import unknown_names
 from genre.data.track import Side, Track
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
@@ -40,7 +41,7 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     if own is not None and not any(option.partition("=")[0] in ("-c", "--config") for option in options):
         options = [f"--config={own / 'config.yaml'}", *options]
     data = read_data(options)
-    unknown = sorted(set(data.corpus.genres) - set(ensemble.genres))
+    unknown = unknown_names(data.corpus.genres, ensemble.genres)
     if unknown:
         raise GenreError(f"the data has genre(s) that the checkpoints do not know: {', '.join(unknown)}")
     tracks = data.tracks(data.test_side)

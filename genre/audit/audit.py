@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -22,7 +23,13 @@ from genre.data.track import Track
 from genre.errors import GenreError
 
 
-def audit(root: Path, out: Path, data: str | None = None, limits: Limits | None = None) -> int:
+def audit(
+    root: Path,
+    out: Path,
+    data: str | None = None,
+    limits: Limits | None = None,
+    artist: Literal["tags"] | None = None,
+) -> int:
     """Examines a data set, prints what was found, and writes it into a folder.
 
     Args:
@@ -30,6 +37,7 @@ def audit(root: Path, out: Path, data: str | None = None, limits: Limits | None 
         out: The folder that gets ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``.
         data: Which data set it is, see :func:`genre.audit.layout.read_corpus`.
         limits: The durations that count as short and long.
+        artist: Where the artists come from, see :class:`~genre.data.GenreDataModule`.
 
     Returns:
         The exit status: 0, whatever was found.
@@ -41,7 +49,7 @@ def audit(root: Path, out: Path, data: str | None = None, limits: Limits | None 
     console = Console()
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)  # paths, whatever they are made of
     with keep_warnings("genre.data") as notes:
-        name, root, corpus = read_corpus(root, data)
+        name, root, corpus = read_corpus(root, data, artist)
     say(f"{root}: {_count(corpus.tracks, 'track')} of {_count(corpus.genres, 'genre')}, read as {name}")
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from genre.audit.examine import Examined
+from genre.data.names import first_spellings
 
 
 class GenreCount(NamedTuple):
@@ -41,7 +42,9 @@ def count_genres(tracks: Iterable[Examined]) -> list[GenreCount]:
 
 def count(genre: str, tracks: Sequence[Examined]) -> GenreCount:
     """What some tracks consist of, under a name."""
-    artists = Counter(found.track.artist for found in tracks if found.track.artist)
+    names = [found.track.artist for found in tracks if found.track.artist]
+    spellings = first_spellings(names)
+    artists = Counter(spellings[name] for name in names)
     largest, most = artists.most_common(1)[0] if artists else ("", 0)
     return GenreCount(
         genre=genre,

@@ -1,6 +1,7 @@
 """Which data set a folder holds."""
 
 from pathlib import Path
+from typing import Literal
 
 from genre.data.ballroom import Ballroom, class_folders, find_classes
 from genre.data.csv_list import CSV
@@ -10,6 +11,7 @@ from genre.data.fma import FMA, find_audio
 from genre.data.folder import Folder, strays
 from genre.data.gtzan import GTZAN, find_genres, find_tracks
 from genre.data.splits import StratifiedSplit
+from genre.data.tags import tag_artists
 from genre.data.track import Corpus
 from genre.errors import GenreError
 
@@ -25,12 +27,13 @@ DATA_SETS: dict[str, type[GenreDataModule]] = {
 DANCES = 6
 
 
-def read_corpus(root: Path, name: str | None = None) -> tuple[str, Path, Corpus]:
+def read_corpus(root: Path, name: str | None = None, artist: Literal["tags"] | None = None) -> tuple[str, Path, Corpus]:
     """Lists the tracks of a data set.
 
     Args:
         root: Where it lies.
         name: Which of ``DATA_SETS`` it is; ``None``: what the layout looks like.
+        artist: Where the artists come from, see :class:`~genre.data.GenreDataModule`.
 
     Returns:
         The name of the data set, its root (of the built-in corpus, the list in it), and its tracks.
@@ -43,7 +46,7 @@ def read_corpus(root: Path, name: str | None = None) -> tuple[str, Path, Corpus]
     name = name or _guess(root)
     if name == "CSV" and (root / "corpus.json").is_file():
         root = root / "tracks.csv"
-    return name, root, _read(root, name)
+    return name, root, _read(root, name, artist)
 
 
 def _guess(root: Path) -> str:
@@ -69,6 +72,8 @@ def _holds_ballroom(root: Path) -> bool:
     return len(class_folders(find_classes(root))) >= DANCES
 
 
-def _read(root: Path, name: str) -> Corpus:
+def _read(root: Path, name: str, artist: Literal["tags"] | None) -> Corpus:
     # Features and split are not used for listing tracks.
-    return DATA_SETS[name](root, MelSpectrogram(), StratifiedSplit()).read_corpus()
+    corpus = DATA_SETS[name](root, MelSpectrogram(), StratifiedSplit()).read_corpus()
+    corpus.require_distinct_genres(root)
+    return tag_artists(corpus) if artist == "tags" else corpus

@@ -211,6 +211,9 @@ def _add_audit_options(audit: argparse.ArgumentParser) -> None:
         help="which data set it is (default: what its folders look like)",
     )
     audit.add_argument(
+        "--artist", choices=("tags",), help="take the artists from the files' tags (default: as the data set tells)"
+    )
+    audit.add_argument(
         "--out", type=Path, default=Path("audit"), metavar="DIR", help="where the result goes (default: %(default)s)"
     )
     audit.add_argument(
@@ -233,7 +236,8 @@ def _audit(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from genre.audit import audit
     from genre.audit.faults import Limits
 
-    return audit(options.root, _free(options.out), options.data, Limits(options.shortest, options.longest))
+    limits = Limits(options.shortest, options.longest)
+    return audit(options.root, _free(options.out), options.data, limits, options.artist)
 
 
 def _positive(text: str) -> int:

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 from genre.data.datamodule import GenreDataModule
 from genre.data.folder import audio_files, read_as_folder, require_folder, warn_of_strays
+from genre.data.names import name_key
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
 
@@ -114,7 +115,7 @@ def read_artists(path: Path) -> dict[str, str]:
     for song in songs:
         name = f"track {song.get('id')}"
         relatives = [f"track {twin.get('id')}" for twin in song if twin.tag in ("exact", "time", "karaoke")]
-        artist = (song.get("artist") or "").strip().lower()  # one artist's name is capitalised in several ways
+        artist = name_key(song.get("artist") or "")  # one artist's name is capitalised in several ways
         for relative in [*relatives, artist] if artist else relatives:
             parents[group(name)] = group(relative)
     return {song.get("id", ""): group(f"track {song.get('id')}") for song in songs}

@@ -1,9 +1,12 @@
 """A CSV file that lists tracks."""
 
 import csv
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from genre.data.datamodule import GenreDataModule
+from genre.data.names import composed
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
 
@@ -38,11 +41,41 @@ def read_track_list(path: Path) -> Corpus:
     if {"path", "genre"} - set(columns):
         found = ", ".join(columns) or "none"
         raise GenreError(f"{path}: found the columns {found}; expected path, genre and optionally artist")
+    files: list[Path] = []
     seen: dict[Path, int] = {}
+    locate = _locator(path.parent)
     for number, row in rows:
         if not row["path"] or not row["genre"]:
             raise GenreError(f"{path}, line {number}: path or genre is empty; fill it in or remove the line")
-        first = seen.setdefault(path.parent / row["path"], number)
+        files.append(locate(row["path"]))
+        first = seen.setdefault(files[-1], number)
         if first != number:
             raise GenreError(f"{path}, line {number}: {row['path']} stands on line {first} already; remove one of them")
-    return Corpus([Track(path.parent / row["path"], row["genre"], row.get("artist") or None) for _, row in rows])
+    return Corpus([Track(file, row["genre"], row["artist"]) for file, (_, row) in zip(files, rows, strict=True)])
+
+
+def _locator(base: Path) -> Callable[[str], Path]:
+    """Finds the file of a path in a list, also where the disk has its name in another Unicode form than the list."""
+
+    @cache
+    def names(folder: Path) -> dict[str, list[str]]:
+        forms: dict[str, list[str]] = {}
+        for entry in folder.iterdir():
+            forms.setdefault(composed(entry.name), []).append(entry.name)
+        return forms
+
+    def locate(listed: str) -> Path:
+        path = base / listed
+        if listed.isascii() or path.exists():
+            return path
+        place = Path(path.anchor)
+        for part in path.relative_to(place).parts:
+            if not (place / part).exists():
+                forms = names(place).get(composed(part), []) if place.is_dir() else []
+                if len(forms) != 1:
+                    return path
+                part = forms[0]
+            place /= part
+        return place
+
+    return locate

@@ -1,11 +1,12 @@
 """The base of all DataModules: tracks in, batches of finished features out."""
 
+import copy
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -18,14 +19,18 @@ from genre.data.exclusions import exclude
 from genre.data.features import Feature
 from genre.data.heard import Heard
 from genre.data.measure import measure
+from genre.data.names import class_indices, unknown_names
 from genre.data.scan import BadFiles, Readable, scan
 from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
 from genre.data.splits import Partition, Split
+from genre.data.tags import tag_artists
 from genre.data.track import Corpus, Side, Track
 from genre.errors import GenreError
 from genre.spec import build, describe, show, without
 
 log = logging.getLogger(__name__)
+
+Given = TypeVar("Given")
 
 #: So many train tracks are enough to measure the features' statistics on.
 MEASURED_TRACKS = 200
@@ -36,6 +41,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     Training draws random crops, or a track's non-overlapping segments; evaluation reads segments spread evenly over a
     track. Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`.
+
+    Features, split and augmentation are copied, so that one object may serve several DataModules: what is measured on
+    the train tracks of one stays with it. A fit under another ``split`` than the one before measures anew.
 
     Args:
         root: Where the data set lies.
@@ -54,6 +62,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         seed: Of the crops and the augmentation. The split has a seed of its own.
         exclude: A list of tracks to go without, such as the ``exclude.txt`` of ``genre audit``: see
             :func:`genre.data.exclusions.read_exclusions`.
+        artist: ``tags``: the artists are those of the files' tags, see :func:`genre.data.tags.read_artist`; ``None``:
+            as the data set tells, such as by its sub-folders.
 
     Attributes:
         bad_files: Files that could not be read so far, and why.
@@ -76,12 +86,16 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         num_workers: int = 1,
         seed: int = 0,
         exclude: Path | str | None = None,
+        artist: Literal["tags"] | None = None,
     ) -> None:
         super().__init__()
         if segment_seconds * features.sample_rate < 1:
             raise GenreError(f"segment_seconds must be positive; found {segment_seconds}")
         self.root = Path(root).expanduser()
-        self.features, self.split = features, split
+        given = (features, split, list(augment_waveform), list(augment_spectrogram), mixup)
+        self.features, self.split, self.augment_waveform, self.augment_spectrogram, self.mixup = _copy(given)
+        self._given_statistics = features.mean, features.std
+        self._statistics_of: str | None = None  # whose train tracks they were measured on, see _split_key
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
@@ -89,7 +103,6 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 raise GenreError(f"{name} must be at least 1; found {getattr(self, name)}")
         if num_workers < 0:
             raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
-        self.augment_waveform, self.augment_spectrogram = list(augment_waveform), list(augment_spectrogram)
         for module in self.augment_waveform:
             rate = getattr(module, "sample_rate", features.sample_rate)
             if rate != features.sample_rate:
@@ -97,12 +110,17 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                     f"{type(module).__name__} is made for {rate} Hz, the features hear {features.sample_rate} Hz; give "
                     f"it sample_rate: {features.sample_rate}"
                 )
-        self.fixed_segments, self.mixup = fixed_segments, mixup
+        self.fixed_segments = fixed_segments
         self.num_workers, self.seed = num_workers, seed
         self.exclude = None if exclude is None else Path(exclude).expanduser()
+        if artist not in ("tags", None):
+            raise GenreError(f"artist is tags, or None where the data set tells the artists; found {artist!r}")
+        self.artist = artist
         self.bad_files = BadFiles()
         self._epoch = 0
         self._readable: dict[Side, list[Readable]] = {}
+        self._partition: Partition | None = None
+        self._partition_of = ""
 
     @abstractmethod
     def read_corpus(self) -> Corpus:
@@ -118,13 +136,14 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         corpus = self.read_corpus()
         if self.exclude is not None:
             corpus = exclude(corpus, self.exclude, self.root)
+        corpus.require_distinct_genres(self.root)
         if len(corpus.genres) < 2:
             raise GenreError(
                 f"{self.root}: found {len(corpus.tracks)} tracks of {len(corpus.genres)} genre(s) for "
                 f"{type(self).__name__}, expected at least 2 genres; check data.root"
                 + (" and data.exclude" if self.exclude else "")
             )
-        return corpus
+        return tag_artists(corpus) if self.artist == "tags" else corpus
 
     @cached_property
     def genres(self) -> list[str]:
@@ -133,7 +152,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         known: list[str] | None = getattr(model, "genres", None)
         if known is None:
             return self.corpus.genres
-        unknown = sorted(set(self.corpus.genres) - set(known))
+        unknown = unknown_names(self.corpus.genres, known)
         if unknown:
             raise GenreError(
                 f"the data has {len(unknown)} genre(s) that the model does not know: {', '.join(unknown)}; "
@@ -141,13 +160,20 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             )
         return known
 
-    @cached_property
+    @property
     def partition(self) -> Partition:
-        """The tracks of each side, before bad files are dropped: a split depends on no file's content."""
+        """The tracks of each side, before bad files are dropped: a split depends on no file's content.
+
+        It is made once for every split that ``split`` has been.
+        """
+        if self._partition is not None and self._partition_of == self._split_key():
+            return self._partition
         partition = self.split(self.corpus)
         for side in ("train", "validation"):
             if not partition[side]:
                 raise GenreError(f"the split leaves no {side} track of {len(self.corpus.tracks)}; choose another")
+        self._readable.clear()
+        self._partition, self._partition_of = partition, self._split_key()
         return partition
 
     @property
@@ -171,11 +197,19 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     def setup(self, stage: str) -> None:
         """Splits the corpus and reads the headers of the sides that the stage needs."""
         self.__dict__.pop("genres", None)  # a classifier may have been attached since
+        if stage == "fit" and self._statistics_of not in (None, self._split_key()):
+            self.features.set_statistics(*self._given_statistics)
+            self._statistics_of = None
         sides: dict[str, tuple[Side, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
         for side in sides.get(stage, (self.test_side,)):
             self._scan(side)
         if stage == "test" and self.test_side != "test":
             log.warning("the split has no test track at hand: testing on the validation tracks")
+
+    def teardown(self, stage: str) -> None:
+        """Forgets the epoch that a fit was resumed at: the next fit begins with its first."""
+        if stage == "fit":
+            self._epoch = 0
 
     def train_dataloader(self) -> DataLoader[Segment]:
         """Random crops, drawn as a function of seed and epoch."""
@@ -203,6 +237,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self._note_faults(batch, "train" if training else self.test_side if self.trainer.testing else "validation")
         if not self.features.measured:
             measure(self.features, self.tracks("train"), self.samples, MEASURED_TRACKS, self.bad_files)
+            self._statistics_of = self._split_key()
         self.features.to(batch.inputs.device)
         if not training:
             return batch._replace(inputs=self.features(batch.inputs))
@@ -244,7 +279,12 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 "pass the run's own config.yaml"
             )
         self.features.set_statistics(saved["init_args"]["mean"], saved["init_args"]["std"])
-        self._epoch = int(state_dict["epoch"])
+        trainer = self.trainer
+        if trainer is not None and (trainer.testing or trainer.validating or trainer.predicting):
+            self._statistics_of = "the checkpoint that is scored"  # no fit may go on with them
+        else:
+            self._statistics_of = self._split_key()
+            self._epoch = int(state_dict["epoch"])
 
     def heard(self) -> Heard:
         """What a network hears that is trained and chosen on this data."""
@@ -286,22 +326,37 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return [segment for track, seconds in found for segment in track.cut(seconds, self.segment_seconds)]
 
     def _targets(self, tracks: Sequence[Track]) -> list[int]:
-        classes = {genre: index for index, genre in enumerate(self.genres)}
-        return [classes[track.genre] for track in tracks]
+        return class_indices((track.genre for track in tracks), self.genres)
 
     def _scan(self, side: Side) -> list[Readable]:
         """Reads the headers of a side once, and drops the files that have none."""
+        tracks = self.partition[side]
         if side not in self._readable:
-            found = scan(self.partition[side], self.bad_files)
+            found = scan(tracks, self.bad_files)
             if not found:
-                count = len(self.partition[side])
+                count = len(tracks)
                 raise GenreError(
                     f"every file of the {side} split is bad ({count} files); one is {self.bad_files.first()}"
                 )
             self._readable[side] = found
         return self._readable[side]
 
+    def _split_key(self) -> str:
+        """What tells the split from another one: its class and its settings, which may be changed in place."""
+        return f"{type(self.split).__qualname__} {vars(self.split)}"
+
     def _note_faults(self, batch: Batch, side: Side) -> None:
         for index, reason in batch.faults.items():
             tracks = self._train_tracks() if side == "train" else self.tracks(side)
             self.bad_files.note(tracks[index].path, reason)
+
+
+def _copy(given: Given) -> Given:
+    """Copies what the caller keeps; in one go, so that what two of the objects share stays shared."""
+    try:
+        return copy.deepcopy(given)
+    except Exception as error:  # a module of the caller's may hold anything
+        raise GenreError(
+            f"the DataModule copies features, split and augmentation, and one of them cannot be copied ({error}); "
+            "leave locks, open files and random generators out of their attributes"
+        ) from error

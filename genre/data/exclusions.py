@@ -6,6 +6,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+from genre.data.names import match_composed
 from genre.data.track import Corpus
 from genre.errors import GenreError
 
@@ -24,10 +25,12 @@ def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
         GenreError: The list is missing or cannot be read.
     """
     base = root if root.is_dir() else root.parent
-    listed = {_location(base / path) for path in read_exclusions(source)}
-    found = {track.path: _location(track.path) for track in corpus.tracks}
-    tracks = [track for track in corpus.tracks if found[track.path] not in listed]
-    unmatched = len(listed - set(found.values()))
+    listed = {str(_location(base / path)) for path in read_exclusions(source)}
+    locations = {track.path: str(_location(track.path)) for track in corpus.tracks}
+    matches = match_composed(listed, set(locations.values()))
+    excluded = set(matches.values())
+    tracks = [track for track in corpus.tracks if locations[track.path] not in excluded]
+    unmatched = len(listed) - len(matches)
     log.warning(
         "%s: leaves out %d of %d tracks%s",
         source,
@@ -35,7 +38,8 @@ def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
         len(corpus.tracks),
         f"; {unmatched} of its {len(listed)} entries match no track below {base}" if unmatched else "",
     )
-    dropped = {track.name for track in corpus.tracks} - {track.name for track in tracks}
+    dropped_names = {track.name for track in corpus.tracks} - {track.name for track in tracks}
+    dropped = match_composed(corpus.official, dropped_names)
     official = {name: side for name, side in corpus.official.items() if name not in dropped}
     return replace(corpus, tracks=tracks, official=official)
 

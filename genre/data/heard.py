@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genre.data.names import name_key
 from genre.data.track import Track
 from genre.errors import GenreError
 
@@ -92,8 +93,10 @@ def digests(tracks: Sequence[Track]) -> list[str]:
 
 def artist_digests(tracks: Iterable[Track]) -> set[str]:
     """Digests of the artists, where they are known, so that a checkpoint names nobody."""
-    names = {" ".join(track.artist.split()).casefold() for track in tracks if track.artist}
-    return {hashlib.blake2b(name.encode(), digest_size=8).hexdigest() for name in names}
+    names = {name_key(track.artist) for track in tracks if track.artist}
+    # A folder's name may be no valid text: its bytes are then those that count.
+    encoded = (name.encode(errors="surrogateescape") for name in names)
+    return {hashlib.blake2b(name, digest_size=8).hexdigest() for name in encoded}
 
 
 def shared_artists(*sides: Iterable[str]) -> int:

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
+from genre.data.names import first_spellings, match_composed
 from genre.data.scan import BadFiles, scan
 from genre.data.track import SIDES, Corpus, Side, Track
 from genre.errors import GenreError
@@ -50,7 +51,8 @@ class OfficialSplit(Split):
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         if not corpus.official:
             raise GenreError("this data set has no official split; choose StratifiedSplit or KFoldSplit for data.split")
-        present = {track.name for track in corpus.tracks}
+        present = match_composed(corpus.official, {track.name for track in corpus.tracks})
+        sides = {present[name]: side for name, side in corpus.official.items() if name in present}
         missing = Counter(side for name, side in corpus.official.items() if name not in present)
         if missing:
             parts = ", ".join(f"{missing[side]} of {side}" for side in SIDES if missing[side])
@@ -60,7 +62,7 @@ class OfficialSplit(Split):
                 len(corpus.official),
                 parts,
             )
-        return {side: [track for track in corpus.tracks if corpus.official.get(track.name) == side] for side in SIDES}
+        return {side: [track for track in corpus.tracks if sides.get(track.name) == side] for side in SIDES}
 
 
 class StratifiedSplit(Split):
@@ -162,8 +164,12 @@ class SegmentSplit(Split):
 
 
 def groups(tracks: Sequence[Track]) -> list[str]:
-    """The group of every track: its artist, or the track itself where the artist is unknown."""
-    return [f"artist {track.artist}" if track.artist else f"track {track.path}" for track in tracks]
+    """The group of every track: its artist, or the track itself where the artist is unknown.
+
+    An artist goes by the first spelling of the name, not by its key, whose order would change the folds.
+    """
+    names = first_spellings(track.artist for track in tracks if track.artist)
+    return [f"artist {names[track.artist]}" if track.artist else f"track {track.path}" for track in tracks]
 
 
 def _cut_artists(tracks: list[Track], share: float, seed: int) -> tuple[list[Track], list[Track]]:

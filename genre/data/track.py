@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from genre.data.names import composed, name_key, show_name
+from genre.errors import GenreError
+
 Side = Literal["train", "validation", "test"]
 SIDES: tuple[Side, ...] = ("train", "validation", "test")
 
@@ -16,7 +19,8 @@ class Track:
     Attributes:
         path: The audio file.
         genre: The name of its genre.
-        artist: Who plays; ``None`` where unknown. Grouped splits keep an artist on one side.
+        artist: Who plays; ``None`` where unknown, as where the name is empty. Spellings with one
+            :func:`~genre.data.names.name_key` are one artist. Grouped splits keep an artist on one side.
         excerpt: First and last second of the file that belong to it; ``None``: all of it.
     """
 
@@ -24,6 +28,10 @@ class Track:
     genre: str
     artist: str | None = None
     excerpt: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.artist is not None and not name_key(self.artist):
+            object.__setattr__(self, "artist", None)
 
     @property
     def name(self) -> str:
@@ -58,4 +66,25 @@ class Corpus:
     @property
     def genres(self) -> list[str]:
         """The names of the genres, sorted: the order of the classes."""
-        return sorted({track.genre for track in self.tracks})
+        return sorted({track.genre for track in self.tracks}, key=composed)
+
+    def require_distinct_genres(self, root: Path) -> None:
+        """Checks that no genre stands under two spellings of its name, see :func:`~genre.data.names.name_key`.
+
+        Args:
+            root: Where the data set lies, for the message.
+
+        Raises:
+            GenreError: One does.
+        """
+        spellings: dict[str, dict[str, Track]] = {}
+        for track in self.tracks:
+            spellings.setdefault(name_key(track.genre), {}).setdefault(track.genre, track)
+        doubled = [tracks for tracks in spellings.values() if len(tracks) > 1]
+        if doubled:
+            names = " and ".join(f"{show_name(genre)} in {track.path}" for genre, track in doubled[0].items())
+            more = f" ({len(doubled) - 1} more genres likewise)" if len(doubled) > 1 else ""
+            raise GenreError(
+                f"{root}: found one genre in {len(doubled[0])} spellings, {names}{more}; expected one; rename the "
+                "folders, or edit the list of tracks, so that all tracks of the genre have the same spelling"
+            )

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from genre.data.names import first_spellings
 from genre.data.splits import Partition
 from genre.data.track import SIDES, Track
 from genre.plots import COLORS, WIDTH
@@ -40,8 +41,9 @@ class Artists:
 def count_artists(tracks: Sequence[Track]) -> dict[str, Artists]:
     """The artists of every genre."""
     found = {}
+    spellings = first_spellings(track.artist for track in tracks if track.artist)
     for genre in sorted({track.genre for track in tracks}):
-        of_genre = Counter(track.artist for track in tracks if track.genre == genre)
+        of_genre = Counter(spellings.get(track.artist or "") for track in tracks if track.genre == genre)
         total, unknown = of_genre.total(), of_genre.pop(None, 0)
         largest = min(of_genre.items(), key=lambda item: (-item[1], str(item[0])), default=("", 0))
         found[genre] = Artists(len(of_genre), total, unknown, str(largest[0]), largest[1])

@@ -15,6 +15,7 @@ from genre._version import __version__
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
 from genre.data.heard import Heard, artist_digests, shared_artists
+from genre.data.names import unknown_names
 from genre.report.folder import absence, print_report, write_report, write_whole
 from genre.report.results import Results, scores
 from genre.terminal import terminal
@@ -139,7 +140,7 @@ def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
 def absent_genres(data: GenreDataModule) -> dict[str, list[str]]:
     """The genres that have no track on a side, by side; a side that has no track at all is left out."""
     there = {side: {track.genre for track in tracks} for side, tracks in data.partition.items() if tracks}
-    absent = {str(side): [genre for genre in data.genres if genre not in found] for side, found in there.items()}
+    absent = {str(side): unknown_names(data.genres, found) for side, found in there.items()}
     return {side: genres for side, genres in absent.items() if genres}
 
 

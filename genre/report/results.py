@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genre.data.names import class_indices, same_names
 from genre.data.track import Track
 from genre.errors import GenreError
 from genre.metrics import intervals, score, score_genres
@@ -34,8 +35,7 @@ class Results:
     @property
     def targets(self) -> Tensor:
         """``(N,)`` the class index of each track."""
-        classes = {genre: index for index, genre in enumerate(self.genres)}
-        return torch.tensor([classes[track.genre] for track in self.tracks], dtype=torch.long)
+        return torch.tensor(class_indices((track.genre for track in self.tracks), self.genres), dtype=torch.long)
 
     @property
     def correct(self) -> Tensor:
@@ -69,7 +69,7 @@ def pool(parts: Sequence[Results]) -> Results:
     """
     genres = parts[0].genres
     tracks = [track for part in parts for track in part.tracks]
-    if any(part.genres != genres for part in parts):
+    if not all(same_names(part.genres, genres) for part in parts):
         raise GenreError("results of different genres cannot be pooled")
     if len({identity(track) for track in tracks}) < len(tracks):
         raise GenreError("a track was scored in two of the results that are to be pooled: folds must not overlap")
@@ -86,11 +86,13 @@ def write_results(path: Path, results: Results) -> None:
     with path.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines)
         writer.writerow([*COLUMNS, *results.genres])
-        for track, row in zip(results.tracks, results.probabilities.tolist(), strict=True):
+        rows = zip(results.tracks, results.targets.tolist(), results.probabilities.tolist(), strict=True)
+        for track, target, row in rows:
             best = max(range(len(row)), key=row.__getitem__)
             start = f"{track.excerpt[0]:g}" if track.excerpt else ""
             values = [f"{value:.9g}" for value in (row[best], *row)]  # all digits of a float32: rounding makes ties
-            writer.writerow([track.path, track.genre, track.artist or "", start, results.genres[best], *values])
+            genres = results.genres[target], results.genres[best]  # the data may spell a class in another way
+            writer.writerow([track.path, genres[0], track.artist or "", start, genres[1], *values])
 
 
 def read_results(path: Path) -> Results:

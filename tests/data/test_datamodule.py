@@ -183,7 +183,7 @@ class TestBatches:
             assert clip.shape == (1, rows, 13)
             assert clip.dtype == torch.float32
             wave = read_segment(tracks[draw.track].path, RATE, 1600, draw.position)
-            assert torch.equal(clip, features(torch.from_numpy(wave)[None]))
+            assert torch.equal(clip, data.features(torch.from_numpy(wave)[None]))
 
     def test_validation_is_spread_over_every_track(self, root: Path) -> None:
         data = make(root)

@@ -1,0 +1,115 @@
+"""Artists from the tags of audio files: ID3, Vorbis comments, MP4, ASF and APE."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from genre.data.names import name_key
+from genre.data.track import Corpus
+from genre.errors import GenreError
+
+log = logging.getLogger(__name__)
+
+#: The names of the tags in all formats, case-folded.
+ALBUM_ARTIST = (
+    "tpe2",
+    "albumartist",
+    "album artist",
+    "txxx:albumartist",
+    "txxx:album artist",
+    "aart",
+    "wm/albumartist",
+)
+ARTIST = ("tpe1", "artist", "©art", "author")
+COMPILATION = ("tcmp", "cpil", "compilation", "wm/iscompilation")
+USED = frozenset({*ALBUM_ARTIST, *ARTIST, *COMPILATION})
+
+#: What albums of many artists say in place of one, by the names' keys.
+NOBODY = frozenset(
+    {
+        *("various artists", "various artist", "various", "va", "v.a.", "v/a", "various interprets", "unknown artist"),
+        *("unknown", "verschiedene interpreten", "verschiedene", "diverse interpreten", "diverse", "artistes variés"),
+        *("artistes divers", "varios artistas", "varios", "artisti vari", "vários artistas", "vari artisti"),
+        *("<unknown>", "[unknown]", "soundtrack", "original soundtrack", "compilation", "compilations", "n/a"),
+    }
+)
+
+
+def tag_artists(corpus: Corpus) -> Corpus:
+    """Gives every track the artist that its file's tags name, see :func:`read_artist`.
+
+    In one line it logs how many files name none. Those are of unknown artists, whatever the data set says.
+
+    Raises:
+        GenreError: mutagen, which reads the tags, is not installed.
+    """
+    try:
+        import mutagen  # noqa: F401  # here, before thousands of files are found to be of unknown artists
+    except ImportError:
+        raise GenreError(
+            "artist: tags needs the package mutagen, which is not installed; "
+            "install it with: pip install 'lightning-genre[tags]'"
+        ) from None
+    with ThreadPoolExecutor() as pool:
+        artists = list(pool.map(read_artist, (track.path for track in corpus.tracks)))
+    tracks = [replace(track, artist=artist) for track, artist in zip(corpus.tracks, artists, strict=True)]
+    untagged = [track.path for track in tracks if track.artist is None]
+    if untagged:
+        log.warning(
+            "%d of %d files have no artist tag, such as %s: each of them counts as an artist of its own",
+            *(len(untagged), len(tracks), untagged[0]),
+        )
+    return replace(corpus, tracks=tracks)
+
+
+def read_artist(path: Path) -> str | None:
+    """The artist that a file's tags name; ``None`` where they name nobody or cannot be read.
+
+    The album's artist comes first: it is one name for all tracks of an album, where the tracks' own often add guests.
+    On a compilation, whose album artist is ``Various Artists`` or which is marked as one, it is the track's artist. Of
+    several artists the first one counts.
+    """
+    import mutagen
+    from mutagen.apev2 import APEv2
+
+    for read in (mutagen.File, APEv2):  # an mp3 may have APE tags alone
+        try:
+            file = read(path)
+            values = _by_name(file if isinstance(file, APEv2) else getattr(file, "tags", None))
+        except Exception:  # a damaged file fails in any way, and is no worse than one without tags
+            continue
+        names = (ARTIST, ALBUM_ARTIST) if _marked(values) else (ALBUM_ARTIST, ARTIST)
+        for artist in (*_artists(values, names[0]), *_artists(values, names[1])):
+            if name_key(artist) not in ("", *NOBODY):
+                return " ".join(artist.split())
+    return None
+
+
+def _by_name(tags: Any) -> dict[str, list[str]]:
+    """The values of the tags that tell of artists, as text, by their case-folded names."""
+    if tags is None:
+        return {}
+    names = {str(name).casefold(): name for name in tags.keys()}  # noqa: SIM118  # Vorbis comments iterate over pairs
+    return {folded: _texts(tags[name]) for folded, name in names.items() if folded in USED}
+
+
+def _texts(value: Any) -> list[str]:
+    """An ID3 frame's texts, or a list of values, or one value in which zero bytes part several."""
+    values = getattr(value, "text", value)
+    several = values if isinstance(values, list) else [values]
+    return [text for one in several for text in str(one).split("\0")]
+
+
+def _artists(values: Mapping[str, list[str]], names: tuple[str, ...]) -> Iterator[str]:
+    """The first artist of each of some tags; taggers that know one value only part several by a semicolon."""
+    for name in names:
+        for text in values.get(name, [])[:1]:
+            yield text.partition(";")[0]
+
+
+def _marked(values: Mapping[str, list[str]]) -> bool:
+    """Whether the file is marked as a part of a compilation."""
+    return any(text.casefold() in ("1", "true") for name in COMPILATION for text in values.get(name, []))
