@@ -41,7 +41,7 @@ class BestCheckpoint(Checkpoint):
         self.epoch: int | None = None
         self.unscored = False
         self._folder = Path()
-        self._steps = 0  # when last.ckpt was written
+        self._epochs: int | None = None  # of the fit as it was asked for
         self._scored: Weights | None = None  # what the last validation has scored
         self._replacement: Weights | None = None  # what goes into a checkpoint in place of the present weights
 
@@ -70,10 +70,10 @@ class BestCheckpoint(Checkpoint):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         self._folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+        self._epochs = trainer.max_epochs
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Looks for the best checkpoint of the fit that goes on."""
-        self._steps = trainer.global_step
         if trainer.ckpt_path is not None:
             if trainer.is_global_zero:
                 self._take_over(Path(trainer.ckpt_path))
@@ -98,9 +98,9 @@ class BestCheckpoint(Checkpoint):
         if better:
             self.score, self.epoch = score, trainer.current_epoch
         # The newest comes first. Whenever the program ends, best.ckpt or last.ckpt is the best epoch of last.ckpt.
-        if trainer.global_step > self._steps:  # an epoch without a step updates batch norm after weight averaging
+        # An epoch more than was asked for, as after weight averaging, updates batch norm: nothing to go on from.
+        if self._epochs in (None, -1) or trainer.current_epoch < int(self._epochs or 0):
             self._save(trainer, self.last)
-            self._steps = trainer.global_step
         if better:
             from_training = self.monitor is None or self.monitor.startswith("train_")
             self._replacement = None if from_training else self._scored

@@ -24,7 +24,7 @@ from genre.cli.parser import EPILOG, GenreParser
 from genre.cli.refusal import mendable
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
-from genre.cli.save_config import SaveConfig
+from genre.cli.save_config import SaveConfig, drop_objects
 from genre.cli.trainer_options import check_devices, check_length, check_monitor
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
@@ -114,6 +114,7 @@ class GenreCLI(LightningCLI):
             parser.error(str(error))
         super().parse_arguments(parser, args)
         options = self._options
+        drop_objects(options)
         check_monitor(options)
         checkpoint = options.ckpt_path
         if checkpoint is not None and checkpoint not in KEYWORDS:
