@@ -52,6 +52,12 @@ CASES: dict[str, tuple[tuple[str, ...], int]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take most of a small fit's time."""
+    monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
+
+
 def fit(folder: Path, runs: Path, *options: str, epochs: int = 5) -> Path:
     """Fits with a rate at which epochs get better and worse; returns the run's folder."""
     begun = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.02", f"--trainer.max_epochs={epochs}")
