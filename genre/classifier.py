@@ -162,8 +162,7 @@ class GenreClassifier(pl.LightningModule):
         scale_learning_rates(optimizer)
         if self.scheduler is None:
             return optimizer
-        stretched = "total_steps" in inspect.signature(target(self.scheduler)).parameters
-        if stretched:
+        if self.stretched:
             steps = self.trainer.estimated_stepping_batches
             if steps == float("inf"):
                 name = getattr(target(self.scheduler), "__name__", "the scheduler")
@@ -172,10 +171,15 @@ class GenreClassifier(pl.LightningModule):
             scale_learning_rates(optimizer)
         else:
             scheduler = self.scheduler(optimizer)
-        config = {"scheduler": scheduler, "interval": "step" if stretched else "epoch"}
+        config = {"scheduler": scheduler, "interval": "step" if self.stretched else "epoch"}
         if isinstance(scheduler, ReduceLROnPlateau):
             config["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": config}
+
+    @property
+    def stretched(self) -> bool:
+        """Whether the learning-rate schedule depends on the length of the fit."""
+        return self.scheduler is not None and "total_steps" in inspect.signature(target(self.scheduler)).parameters
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what it takes to name the genre of a song: the genres, the network, the features, the segments."""

@@ -3,24 +3,28 @@
 import logging
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from rich.table import Table
 
 from genre.classifier import GenreClassifier
+from genre.cli.best_checkpoint import BestCheckpoint
 from genre.cli.config_files import check_configs, with_own_config
+from genre.cli.kept_checkpoints import KeptCheckpoints, check_names, complete_options, wants_files
 from genre.cli.moved_run import MovedRun
 from genre.cli.parser import EPILOG, GenreParser
 from genre.cli.refusal import mendable
+from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
-from genre.cli.save_config import SaveConfig
+from genre.cli.save_config import SaveConfig, drop_objects
 from genre.cli.trainer_options import check_devices, check_length, check_monitor
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
@@ -72,6 +76,7 @@ class GenreCLI(LightningCLI):
     """LightningCLI whose runs go to ``<runs_dir>/<name>/version_N``, resume in place, and end with a report."""
 
     known_genres: list[str] | None = None
+    settings: FitSettings
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -87,11 +92,10 @@ class GenreCLI(LightningCLI):
         """Adds the run's name, the best checkpoint, and the links from data to model."""
         parser.add_argument("--name", type=str | None, default=None, help="The run's name; default: the config files'.")
         parser.add_argument("--runs_dir", type=str, default="runs", help="Where runs are kept.")
-        parser.add_class_arguments(ModelCheckpoint, "checkpoint")
+        parser.add_class_arguments(KeptCheckpoints, "checkpoint")
         parser.set_defaults(
             {
                 "checkpoint.monitor": "val_loss",
-                "checkpoint.filename": "best",
                 "checkpoint.save_on_train_epoch_end": True,
                 "checkpoint.enable_version_counter": False,
                 "trainer.max_epochs": 50,
@@ -110,6 +114,7 @@ class GenreCLI(LightningCLI):
             parser.error(str(error))
         super().parse_arguments(parser, args)
         options = self._options
+        drop_objects(options)
         check_monitor(options)
         checkpoint = options.ckpt_path
         if checkpoint is not None and checkpoint not in KEYWORDS:
@@ -122,6 +127,7 @@ class GenreCLI(LightningCLI):
         verb, options = self.config.subcommand, self._options
         if verb == "fit":
             check_length(options.trainer)
+            complete_options(options.checkpoint)
         elif options.ckpt_path is None or options.ckpt_path in KEYWORDS:
             self.parser.error(
                 f"genre {verb} scores a trained network: give --ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
@@ -134,20 +140,15 @@ class GenreCLI(LightningCLI):
         if new and getattr(rank_zero_only, "rank", 0) == 0:
             self.folder = claim(self.folder)
         config = self.config_init[self.subcommand]
-        trainer, checkpoint = config.trainer, config.checkpoint
+        trainer = config.trainer
+        self.report = Report()
         given = trainer.callbacks or []
         callbacks: list[Callback] = [*given] if isinstance(given, list) else [given]
         if trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar())
-        callbacks.append(MovedRun())
-        callbacks.append(Report())  # after the progress bar, which has to be gone when it prints
-        if trainer.enable_checkpointing is not False and self.subcommand == "fit":
-            # Lightning's save_last skips the epochs that do not improve; to resume, every epoch has to be there.
-            # Its mode means nothing without a monitor, but tells its state from that of a `checkpoint` without one.
-            last = ModelCheckpoint(
-                filename="last", mode="max", save_on_train_epoch_end=True, enable_version_counter=False
-            )
-            callbacks += [checkpoint, last]
+        callbacks.append(self.report)  # after the progress bar, which has to be gone when it prints
+        if self.subcommand == "fit":
+            callbacks += self._fit_callbacks(callbacks)
         loggers = trainer.logger
         if self.subcommand == "validate":  # it leaves nothing behind
             loggers, self.save_config_callback = False, None
@@ -163,11 +164,24 @@ class GenreCLI(LightningCLI):
 
     def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Trains, then tests the best checkpoint."""
-        _check(ckpt_path, model, datamodule, goes_on=True)
+        _check(ckpt_path, model, datamodule)
+        self.settings.note_length(self.trainer, model, datamodule)
+        if ckpt_path is not None and ckpt_path not in KEYWORDS:
+            content = read_checkpoint(ckpt_path)
+            datamodule.require_same_tracks(content)
+            model.require_same_optimizer(content)
+            self.settings.require_same(content, self.trainer)
         _keep(self.folder / "metrics.csv")
         self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
-        best = getattr(self.trainer.checkpoint_callback, "best_model_path", None) or None
-        self.test(model, datamodule, best)
+        best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)
+        if best is not None and best.unscored:
+            self._score_last_weights(best, model, datamodule)
+        if best is not None and best.best.is_file():
+            # Not Trainer.test(ckpt_path=…): a callback of the fit may load its running weights from the checkpoint.
+            content = read_checkpoint(best.best)
+            model.load_state_dict(content["state_dict"])
+            self.report.tested_epoch = int(content["epoch"])
+        self.trainer.test(model, datamodule=datamodule, verbose=False)
 
     def validate(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Scores the validation tracks, and prints the scores."""
@@ -182,6 +196,26 @@ class GenreCLI(LightningCLI):
         """Scores the test tracks, and writes the report."""
         _check(ckpt_path, model, datamodule)
         self.trainer.test(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True, verbose=False)
+
+    def _score_last_weights(self, best: BestCheckpoint, model: GenreClassifier, data: GenreDataModule) -> None:
+        """Scores the weights that the fit has left, such as an average of several epochs', like one more epoch."""
+        started = perf_counter()
+        (scores,) = self.trainer.validate(model, datamodule=data, verbose=False)
+        seconds = round(perf_counter() - started, 3)
+        self.report.history.append({"epoch": self.trainer.current_epoch, "seconds": seconds, **scores})
+        best.offer(self.trainer, model)
+
+    def _fit_callbacks(self, given: Iterable[Callback]) -> list[Callback]:
+        """The callbacks of a fit that keep its checkpoints and let it go on."""
+        options = self._options
+        self.settings = FitSettings(options.model)
+        if options.trainer.enable_checkpointing is False:
+            return [self.settings]
+        check_names(given)
+        checkpoint = options.checkpoint
+        best = BestCheckpoint(checkpoint.monitor, checkpoint.mode, checkpoint.every_n_epochs or 1)
+        kept = [self.config_init[self.subcommand].checkpoint] if wants_files(checkpoint) else []
+        return [self.settings, MovedRun(), best, *kept]
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
@@ -223,7 +257,7 @@ class GenreCLI(LightningCLI):
         return [TensorBoardLogger(place, name, version), CSVLogger(place, name, version)]
 
 
-def _check(checkpoint: str | None, model: GenreClassifier, data: GenreDataModule, *, goes_on: bool = False) -> None:
+def _check(checkpoint: str | None, model: GenreClassifier, data: GenreDataModule) -> None:
     """Raises if a checkpoint does not fit: Lightning reads it when it has begun to write into the run's folder."""
     if checkpoint is None or checkpoint in KEYWORDS:
         return
@@ -231,9 +265,6 @@ def _check(checkpoint: str | None, model: GenreClassifier, data: GenreDataModule
     model.on_load_checkpoint(content)
     # Lightning itself looks for the state of a data set of the same class, and measures another one's features anew.
     data.load_state_dict({"features": content["genre"]["features"], "epoch": 0})
-    if goes_on:
-        data.require_same_tracks(content)
-        model.require_same_optimizer(content)
 
 
 @rank_zero_only

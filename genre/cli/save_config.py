@@ -1,17 +1,112 @@
-"""Saving a run's configuration: not before the run begins, since it may be one that goes on and is refused."""
+"""Saving a run's configuration: so that it can be read again, and not before the run begins."""
+
+import inspect
+import pydoc
+from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
+import yaml
+from jsonargparse import Namespace
 from pytorch_lightning.cli import SaveConfigCallback
+
+from genre.report.folder import write_whole
+
+#: What YAML can hold.
+PLAIN = (type(None), bool, int, float, str)
 
 
 class SaveConfig(SaveConfigCallback):
     """Saves the configuration once all that a checkpoint holds, the optimiser's state included, was found to fit."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, save_to_log_dir=False, **kwargs)
+        self._folder = Path()
+
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Nothing: the checkpoint has not been read."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        super().setup(trainer, pl_module, "fit")
+        self._save(trainer, pl_module, "fit")
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        super().setup(trainer, pl_module, "test")
+        self._save(trainer, pl_module, "test")
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Writes ``config.yaml``, in the first process alone."""
+        text = self.parser.dump(self.config, skip_none=False)
+        header = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("#"))
+        config = with_strings(yaml.safe_load(text), self.config)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self._folder / self.config_filename, header + dump(config))
+
+    def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        self._folder = Path(trainer.log_dir or trainer.default_root_dir)  # which all processes have to ask for
+        super().setup(trainer, pl_module, stage)
+
+
+def drop_objects(config: Any) -> None:
+    """Removes the default values that no file can hold, such as ``torch.device("cpu")``; without them they hold anyway.
+
+    Args:
+        config: The parsed options, which are changed.
+    """
+    if isinstance(config, (list, tuple)):
+        for value in config:
+            drop_objects(value)
+    elif isinstance(config, (Namespace, dict)):
+        kind = pydoc.locate(str(config.get("class_path")))
+        arguments = config.get("init_args")
+        if isinstance(kind, type) and isinstance(arguments, Namespace):
+            defaults = _defaults(kind)
+            for name, value in list(vars(arguments).items()):
+                if name in defaults and not _is_plain(value) and repr(value) == repr(defaults[name]):
+                    del arguments[name]
+        for value in list((vars(config) if isinstance(config, Namespace) else config).values()):
+            drop_objects(value)
+
+
+def with_strings(dumped: Any, config: Any) -> Any:
+    """Puts back the strings for which the parser has written something else, as where a function may stand, too.
+
+    Args:
+        dumped: What the parser has written.
+        config: The parsed options.
+    """
+    if isinstance(dumped, dict) and isinstance(config, (Namespace, dict)):
+        return {name: with_strings(value, config.get(name)) for name, value in dumped.items()}
+    if isinstance(dumped, list) and isinstance(config, (list, tuple)) and len(dumped) == len(config):
+        return [with_strings(*pair) for pair in zip(dumped, config, strict=True)]
+    return config if type(config) is str and isinstance(dumped, str) else dumped
+
+
+def dump(config: Any) -> str:
+    """Writes plain data as YAML in which a string is never taken for a number, as ``1e3`` by some readers."""
+    return yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    def represent_string(self, text: str) -> yaml.ScalarNode:
+        style = "'" if text[:1] in "+-." or text[:1].isdigit() else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_string)
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """The defaults of a class's arguments, its bases' included, which it may hand on."""
+    defaults: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if "__init__" in vars(base):
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            defaults |= {item.name: item.default for item in parameters if item.default is not item.empty}
+    return defaults
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return type(value) in PLAIN or isinstance(value, (Path, Namespace))

@@ -26,11 +26,16 @@ class Report(pl.Callback):
 
     Args:
         folder: Where the report goes; ``None``: ``report/`` in the run's log folder.
+
+    Attributes:
+        history: The metrics of every epoch.
+        tested_epoch: The epoch whose weights are tested; ``None`` where that is not known.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.history: list[dict[str, float]] = []
+        self.tested_epoch: int | None = None
         self._started = 0.0
         self._metrics: dict[str, Any] = {}
         self._written: Path | None = None
@@ -42,6 +47,13 @@ class Report(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the history of an interrupted fit; a test loads that of the best epoch, which is shorter."""
         self.history = max(self.history, list(state_dict["history"]), key=len)
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Notes of which epoch the weights are that a test loads."""
+        if trainer.testing:
+            self.tested_epoch = int(checkpoint["epoch"])
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Says in one line what is trained on what."""
@@ -82,7 +94,7 @@ class Report(pl.Callback):
         )
         metrics = summarize(results, float(predictions.loss), pl_module, data)
         write_cost(folder, self.history, trainer)
-        write_report(folder, results, metrics, data, self.history, _best_epoch(trainer))
+        write_report(folder, results, metrics, data, self.history, self.tested_epoch)
         self._metrics, self._written = metrics, folder
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -171,11 +183,3 @@ def peak_memory(device: torch.device) -> int | None:
 def count(network: nn.Module, *, trainable: bool = False) -> int:
     """The number of a network's parameters, or of those that train."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad or not trainable)
-
-
-def _best_epoch(trainer: pl.Trainer) -> int | None:
-    checkpoint = trainer.checkpoint_callback
-    path = getattr(checkpoint, "best_model_path", "")
-    if not path or not Path(path).is_file():
-        return None
-    return int(torch.load(path, weights_only=True, map_location="cpu", mmap=True)["epoch"])

@@ -1,0 +1,204 @@
+"""The checkpoints of a fit: ``best.ckpt``, which the report describes, and ``last.ckpt``, to go on from."""
+
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.trainer.states import TrainerFn
+from torch import Tensor
+
+from genre.errors import GenreError
+from genre.predictor import read_checkpoint
+
+Weights = dict[str, Tensor]
+
+
+class BestCheckpoint(Checkpoint):
+    """Keeps the best epoch as ``best.ckpt`` and the newest as ``last.ckpt``, in ``checkpoints/`` beside the log.
+
+    ``best.ckpt`` holds the very weights that its score is of, also where a callback changes them between the
+    validation and the end of the epoch. Its state names no path: a run's folder may be moved or renamed.
+
+    Args:
+        monitor: The logged metric that tells the best epoch; ``None``: the newest epoch is the best.
+        mode: Whether the metric is to be small (``min``) or large (``max``).
+        every_n_epochs: Only every n-th epoch is a candidate.
+
+    Attributes:
+        score: The metric of the best epoch; ``None`` before there is one.
+        epoch: The best epoch.
+        unscored: Whether the fit has left weights that no epoch has scored, such as an average of several epochs.
+    """
+
+    def __init__(self, monitor: str | None = "val_loss", mode: str = "min", every_n_epochs: int = 1) -> None:
+        self.monitor, self.mode, self.every_n_epochs = monitor, mode, every_n_epochs
+        self.score: float | None = None
+        self.epoch: int | None = None
+        self.unscored = False
+        self._folder = Path()
+        self._epochs: int | None = None  # of the fit as it was asked for
+        self._scored: Weights | None = None  # what the last validation has scored
+        self._replacement: Weights | None = None  # what goes into a checkpoint in place of the present weights
+
+    @property
+    def best(self) -> Path:
+        """Where the best epoch is kept."""
+        return self._folder / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """Where the newest epoch is kept."""
+        return self._folder / "last.ckpt"
+
+    @property
+    def best_model_path(self) -> str:
+        """What ``Trainer.test(ckpt_path="best")`` loads."""
+        return str(self.best) if self.best.is_file() else ""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best epoch so far."""
+        return {"score": self.score, "epoch": self.epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over the best epoch of an interrupted fit."""
+        self.score, self.epoch = state_dict["score"], state_dict["epoch"]
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
+        self._folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+        self._epochs = trainer.max_epochs
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Looks for the best checkpoint of the fit that goes on."""
+        if trainer.ckpt_path is not None:
+            if trainer.is_global_zero:
+                self._take_over(Path(trainer.ckpt_path))
+            self.score, self.epoch = trainer.strategy.broadcast((self.score, self.epoch))
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self._scored = None
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes the weights that are scored: by now, averaging callbacks have put theirs in place."""
+        if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
+            self._scored = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Saves the epoch as the newest and, if it is, as the best."""
+        if trainer.fast_dev_run:
+            return
+        score = self._value(trainer)
+        candidate = (trainer.current_epoch + 1) % self.every_n_epochs == 0
+        # One process decides for all: a metric may differ from one to the next.
+        better = trainer.strategy.broadcast(candidate and score is not None and self._is_better(score))
+        if better:
+            self.score, self.epoch = score, trainer.current_epoch
+        # The newest comes first. Whenever the program ends, best.ckpt or last.ckpt is the best epoch of last.ckpt.
+        # An epoch more than was asked for, as after weight averaging, updates batch norm: nothing to go on from.
+        if self._epochs in (None, -1) or trainer.current_epoch < int(self._epochs or 0):
+            self._save(trainer, self.last)
+        if better:
+            from_training = self.monitor is None or self.monitor.startswith("train_")
+            self._replacement = None if from_training else self._scored
+            self._save(trainer, self.best)
+            self._replacement = None
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Puts the scored weights into ``best.ckpt``: this callback is called after those that change weights."""
+        weights = self._replacement
+        if weights is not None and weights.keys() == checkpoint["state_dict"].keys():
+            checkpoint["state_dict"] = weights
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes whether a callback has changed the weights after the last epoch; a fit without scores keeps the last."""
+        if trainer.fast_dev_run:
+            return
+        if trainer.is_global_zero and self.last.is_file():
+            weights = pl_module.state_dict()
+            saved: Weights = read_checkpoint(self.last)["state_dict"]
+            self.unscored = not _same(weights, saved) and not _same(weights, self._scored)
+            if self.epoch is None and not self.best.is_file():
+                _copy(self.last, self.best)
+        self.unscored = trainer.strategy.broadcast(self.unscored)
+        self._scored = None
+
+    def offer(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keeps weights that were scored after the fit, if they are the best."""
+        score = self._value(trainer)
+        if trainer.is_global_zero and score is not None and self._is_better(score):
+            self.score, self.epoch = score, trainer.current_epoch
+            checkpoint = read_checkpoint(self.last)
+            checkpoint["state_dict"], checkpoint["epoch"] = pl_module.state_dict(), self.epoch
+            checkpoint["callbacks"][self.state_key] = self.state_dict()
+            part = _part(self.best)
+            torch.save(checkpoint, part)
+            part.replace(self.best)
+        trainer.strategy.barrier()
+
+    def _value(self, trainer: pl.Trainer) -> float | None:
+        """The epoch's score; ``None`` if it has none."""
+        if self.monitor is None:
+            return float(trainer.current_epoch)
+        value = trainer.callback_metrics.get(self.monitor)
+        if value is not None:
+            return float(value)
+        if self._scored is not None:
+            logged = ", ".join(sorted(trainer.callback_metrics))
+            raise GenreError(f"checkpoint.monitor: found {self.monitor}; the fit has logged {logged}; choose one of these")
+        return None
+
+    def _is_better(self, score: float) -> bool:
+        if self.score is None:
+            return True
+        if self.monitor is None or self.mode == "max":
+            return score > self.score or (math.isnan(self.score) and not math.isnan(score))
+        return score < self.score or (math.isnan(self.score) and not math.isnan(score))
+
+    def _save(self, trainer: pl.Trainer, path: Path) -> None:
+        part = _part(path)
+        trainer.save_checkpoint(part)
+        if trainer.is_global_zero:
+            part.replace(path)
+        trainer.strategy.barrier()
+
+    def _take_over(self, resumed: Path) -> None:
+        """Finds the best epoch's file, or forgets an epoch whose file is lost: the next one then is the best."""
+        if self.epoch is None:
+            return
+        for path in (self.best, resumed.with_name("best.ckpt"), resumed):
+            if path.is_file() and self._is_of_best_epoch(path):
+                if path != self.best:
+                    _copy(path, self.best)
+                return
+        self.score = self.epoch = None
+
+    def _is_of_best_epoch(self, path: Path) -> bool:
+        try:
+            checkpoint = read_checkpoint(path)
+        except GenreError:
+            return False
+        state = checkpoint.get("callbacks", {}).get(self.state_key)
+        return checkpoint["epoch"] == self.epoch and state == self.state_dict()
+
+
+def _same(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor] | None) -> bool:
+    if theirs is None or ours.keys() != theirs.keys():
+        return False
+    return all(torch.equal(value, theirs[name].to(value.device)) for name, value in ours.items())
+
+
+def _part(path: Path) -> Path:
+    """Where a file is written before it takes its place: it is there whole or not at all."""
+    return path.with_name(f".{path.name}.part")
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, _part(target))
+    _part(target).replace(target)

@@ -1,0 +1,129 @@
+"""Going on with a fit: what its checkpoint holds has to fit the options, which is checked before anything is written."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, StochasticWeightAveraging, WeightAveraging
+
+from genre.classifier import GenreClassifier
+from genre.data.datamodule import GenreDataModule
+from genre.errors import GenreError
+from genre.spec import show
+
+#: What a schedule that is stretched over a fit depends on.
+LENGTH = (
+    "trainer.max_epochs, trainer.max_steps, trainer.accumulate_grad_batches, trainer.limit_train_batches, "
+    "data.batch_size and data.crops_per_track"
+)
+
+
+class FitSettings(pl.Callback):
+    """Notes in every checkpoint which settings its optimiser, its schedule and its averaged weights belong to.
+
+    Args:
+        model: The options of the model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._settings: dict[str, Any] = {
+            "optimizer": _text(model.optimizer or {"class_path": "torch.optim.AdamW", "init_args": {}}),
+            "scheduler": _text(model.scheduler),
+            "layer_decay": model.layer_decay,
+        }
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102
+        return self._settings
+
+    def note_length(self, trainer: pl.Trainer, model: GenreClassifier, data: GenreDataModule) -> None:
+        """Notes the steps of a fit that is to begin, if something depends on them."""
+        averaged = any(isinstance(callback, StochasticWeightAveraging) for callback in trainer.callbacks)
+        if model.stretched or averaged:
+            self._settings["steps"] = _steps(trainer, data)
+
+    def require_same(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> None:
+        """Checks that a fit can go on from a checkpoint.
+
+        Args:
+            checkpoint: The checkpoint's content.
+            trainer: The Trainer that is to go on.
+
+        Raises:
+            GenreError: The checkpoint holds weights alone, is further than the fit is to go, or belongs to another
+                optimiser, another schedule or a fit with or without weight averaging.
+        """
+        if "optimizer_states" not in checkpoint:
+            raise GenreError("the checkpoint holds weights alone, nothing to go on from; give last.ckpt")
+        epochs = int(checkpoint["epoch"]) + 1
+        if trainer.max_epochs not in (None, -1) and epochs > int(trainer.max_epochs or 0):
+            raise GenreError(
+                f"trainer.max_epochs: found {trainer.max_epochs}; the checkpoint has {epochs} epochs behind it; give "
+                f"at least {epochs}"
+            )
+        noted = checkpoint["callbacks"].get(self.state_key, {})
+        for name in ("optimizer", "scheduler", "layer_decay"):
+            if name in noted and not _agree(noted[name], self._settings[name]):
+                raise GenreError(
+                    f"model.{name}: found {_shown(self._settings[name])}; the fit was begun with "
+                    f"{_shown(noted[name])}, whose state goes on; give that, or begin a new fit"
+                )
+        _require_same_averaging(checkpoint, trainer.callbacks)
+        if "steps" in self._settings:
+            schedules = [state["total_steps"] for state in checkpoint["lr_schedulers"] if "total_steps" in state]
+            _require_same_length(noted.get("steps", *schedules[:1]), self._settings["steps"])
+
+
+def _require_same_averaging(checkpoint: Mapping[str, Any], callbacks: Iterable[Callback]) -> None:
+    """Averaged weights are not the weights to go on from, and need the callback that tells them apart."""
+    kinds = {
+        WeightAveraging: "current_model_state" in checkpoint,
+        StochasticWeightAveraging: StochasticWeightAveraging.__qualname__ in checkpoint["callbacks"],
+    }
+    for kind, there in kinds.items():
+        if there and not any(isinstance(callback, kind) for callback in callbacks):
+            raise GenreError(
+                f"the fit was begun with {kind.__name__}, which holds a part of its state; give it in trainer.callbacks"
+            )
+
+
+def _require_same_length(theirs: float | None, ours: float) -> None:
+    if theirs is not None and theirs != ours:
+        raise GenreError(
+            f"the learning rate or the averaging of the weights is stretched over the fit: over {theirs} steps in the "
+            f"checkpoint, over {ours} here; go on with the same {LENGTH}"
+        )
+
+
+def _steps(trainer: pl.Trainer, data: GenreDataModule) -> float:
+    """The steps of a fit that has not begun: what ``estimated_stepping_batches`` says once it has."""
+    data.trainer = trainer  # which tells the loader how many processes share the tracks
+    batches = len(data.train_dataloader())
+    limit = trainer.limit_train_batches
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    epochs = math.inf if trainer.max_epochs in (None, -1) else int(trainer.max_epochs or 0)
+    steps = math.ceil(batches / trainer.accumulate_grad_batches) * epochs
+    return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
+
+
+def _text(options: Any) -> str | None:
+    """A class and its arguments as text, which a checkpoint can hold."""
+    if options is None:
+        return None
+    plain = options if isinstance(options, dict) else options.as_dict()
+    return json.dumps(plain, default=str, sort_keys=True)
+
+
+def _shown(setting: Any) -> str:
+    return show({"init_args": {}} | json.loads(setting)) if isinstance(setting, str) else str(setting)
+
+
+def _agree(theirs: Any, ours: Any) -> bool:
+    """Whether two settings are the same; arguments that only one of two versions knows do not count."""
+    if not (isinstance(theirs, str) and isinstance(ours, str)):
+        return bool(theirs == ours)
+    one, other = json.loads(theirs), json.loads(ours)
+    first, second = one.get("init_args") or {}, other.get("init_args") or {}
+    same = all(first[name] == second[name] for name in first.keys() & second.keys())
+    return one["class_path"] == other["class_path"] and same
