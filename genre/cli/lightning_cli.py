@@ -21,7 +21,7 @@ from genre.cli.parser import EPILOG, GenreParser
 from genre.cli.refusal import mendable
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig
-from genre.cli.trainer_options import check_devices, check_length, check_monitor
+from genre.cli.trainer_options import check_devices, check_length, check_monitor, check_validation
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
@@ -163,6 +163,7 @@ class GenreCLI(LightningCLI):
 
     def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Trains, then tests the best checkpoint."""
+        check_validation(self._options, datamodule)
         _check(ckpt_path, model, datamodule, goes_on=True)
         _keep(self.folder / "metrics.csv")
         self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
