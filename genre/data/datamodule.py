@@ -269,8 +269,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """
         if monitor is not None and monitor.startswith("val_") and not self.partition["validation"]:
             raise GenreError(
-                f"{option} is {monitor}, and {type(self.split).__name__} has no validation subset here; give {instead}, "
-                "or a split with a validation subset"
+                f"{option} is {monitor}, and {type(self.split).__name__} has no validation subset here; "
+                f"give {instead}, or a split with a validation subset"
             )
 
     def require_same_tracks(self, checkpoint: Mapping[str, Any]) -> None:

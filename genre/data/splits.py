@@ -149,7 +149,7 @@ class KFoldSplit(Split):
 
 
 class SegmentSplit(Split):
-    """A random split of SEGMENTS, as Gaitanou et al. and Khamees et al. made it: to reproduce their figures only.
+    """A random split of SEGMENTS, to reproduce the figures of Gaitanou et al. (inferred) and Khamees et al. only.
 
     Segments of one track stand on every side, so the scores say how well a network recognises a recording that it was
     trained on. Every result carries ``leaky: true``. A segment is scored by itself, as in the papers.

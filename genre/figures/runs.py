@@ -55,7 +55,7 @@ def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
             if column == 0:
                 axes.set_ylabel("cross-entropy in nats" if metric == "loss" else "accuracy")
         axes.set_xlabel("epoch")
-        grid[2 * block, column].set_title(_wrapped(name), fontsize=10)
+        grid[2 * block, column].set_title(wrapped(name), fontsize=10)
     grid[1, 0].set_ylim(0, 1)
     mark_epochs(grid[0, 0], _last(histories), most=5)
     legend = [dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True)) for axes in grid.flat]
@@ -80,9 +80,9 @@ def plot_runs_accuracy(histories: Mapping[str, History]) -> Figure:
     for index, (name, history) in enumerate(histories.items()):
         color = COLORS[index % 10]
         style = VALIDATION | {"linestyle": LINES[index // 10 % 4]}
-        _plot(axes, history, "val_accuracy", color=color, style=style, width=2, label=_wrapped(name))
+        _plot(axes, history, "val_accuracy", color=color, style=style, width=2, label=wrapped(name))
         if name not in validated or len(histories) <= MOST_WITH_TRAIN:
-            label = "" if name in validated else _wrapped(name)
+            label = "" if name in validated else wrapped(name)
             _plot(axes, history, "train_accuracy", color=color, style=TRAIN, label=label)
     if with_train:
         sides = [("train segments", TRAIN), *([("validation tracks", VALIDATION)] if validated else [])]
@@ -111,7 +111,7 @@ def plot_runs_roc(results: Mapping[str, Results | Sequence[Results]], areas: Map
         curve = _mean_curve([result] if isinstance(result, Results) else result)
         if curve:
             style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
-            axes.plot(*curve, linewidth=2, label=_wrapped(f"{name} ({areas[name]:.2f})"), **style)
+            axes.plot(*curve, linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **style)
     finish_roc(axes, "ROC curves: mean over the genres, one against the rest", "run (area under curve)")
     axes.grid(alpha=0.3)
     return figure
@@ -124,7 +124,7 @@ def _mean_curve(folds: Sequence[Results]) -> Curve | None:
     return mean_curve(dict(enumerate(means))) if means else None
 
 
-def _wrapped(name: str, width: int = 30) -> str:
+def wrapped(name: str, width: int = 30) -> str:
     """A run's name, on several lines where it is long: it would take the room of the axes, or run into the next."""
     return "\n".join(textwrap.wrap(name, width))
 

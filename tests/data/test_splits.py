@@ -322,7 +322,7 @@ class TestErrors:
 
     def test_impossible_folds_without_validation(self) -> None:
         assert KFoldSplit(2, 1, validation=False).folds == 2
-        with pytest.raises(GenreError, match="folds >= 2 .* folds=1, fold=0"):
+        with pytest.raises(GenreError, match=r"folds >= 2 .* folds=1, fold=0"):
             KFoldSplit(1, validation=False)
 
     @pytest.mark.parametrize(
