@@ -1,8 +1,8 @@
 """A baseline without deep learning: a support vector machine on means and standard deviations of 20 MFCC.
 
 python examples/svm_baseline.py [--contrast_and_chroma] --config RECIPE [OPTION …], where the recipe and the options are
-those of `genre fit` and say which tracks there are and how they are split. It trains on the train tracks and is scored on
-the test tracks; of a KFoldSplit, on all folds.
+those of `genre fit` and say which tracks there are and how they are split. It trains on the train tracks and is scored
+on the test tracks; of a KFoldSplit, on all folds.
 """
 
 import argparse

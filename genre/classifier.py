@@ -241,7 +241,7 @@ class GenreClassifier(pl.LightningModule):
             self._require_monitor(f"{type(callback).__name__}.monitor", getattr(callback, "monitor", None))
 
     def _require_monitor(self, option: str, monitor: str | None) -> None:
-        data = getattr(self.trainer, "datamodule", None)
+        data = getattr(self.trainer, "datamodule", None) if self._fitting else None
         if isinstance(data, GenreDataModule):
             data.require_monitor(option, monitor)
 

@@ -14,9 +14,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.parametrize(
     ("name", "rows"),
-    [("singh/tables", 9), ("gaitanou/table", 16), ("yaacob/table", 7), ("khamees/table", 5), ("engelkes/table", 4)]
-    + [("ballroom/table", 1)],
-)
+    [
+        ("singh/tables", 9), ("gaitanou/table", 16), ("yaacob/table", 7), ("khamees/table", 5), ("engelkes/table", 4),
+        ("ballroom/table", 1),
+    ],
+)  # fmt: skip
 def test_every_row_of_a_papers_table_has_its_published_figure(name: str, rows: int) -> None:
     plan = read_plan(EXAMPLES / f"{name}.yaml")
     assert len(plan.rows) == rows
