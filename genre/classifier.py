@@ -112,6 +112,7 @@ class GenreClassifier(pl.LightningModule):
             return
         data = getattr(self.trainer, "datamodule", None)
         self.heard = data.heard() if isinstance(data, GenreDataModule) else None
+        self._require_monitors()
         if self.class_weights is None:
             return
         weights = self.class_weights
@@ -173,6 +174,7 @@ class GenreClassifier(pl.LightningModule):
             scheduler = self.scheduler(optimizer)
         config = {"scheduler": scheduler, "interval": "step" if self.stretched else "epoch"}
         if isinstance(scheduler, ReduceLROnPlateau):
+            self._require_monitor(f"{type(scheduler).__name__}.monitor", scheduler.monitor)
             config["monitor"] = scheduler.monitor
         return {"optimizer": optimizer, "lr_scheduler": config}
 
@@ -238,6 +240,16 @@ class GenreClassifier(pl.LightningModule):
         if not isinstance(data, GenreDataModule):
             raise GenreError("this needs a GenreDataModule: trainer.fit(classifier, datamodule=data)")
         return data
+
+    def _require_monitors(self) -> None:
+        """Raises if a callback goes by a validation score that the split does not give."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
+            self._require_monitor(f"{type(callback).__name__}.monitor", getattr(callback, "monitor", None))
+
+    def _require_monitor(self, option: str, monitor: str | None) -> None:
+        data = getattr(self.trainer, "datamodule", None) if self._fitting else None
+        if isinstance(data, GenreDataModule):
+            data.require_monitor(option, monitor)
 
     def _collect(self, tracks: TrackAverage, batch: Batch) -> None:
         tracks.update(self(batch.inputs), batch.targets, batch.tracks, batch.segments, batch.valid)

@@ -99,6 +99,8 @@ def plot_learning_curves(history: Sequence[Mapping[str, float]], best_epoch: int
         sides = (("train", "train segments", TRAIN), ("val", "validation", VALIDATION))
         for color, (key, label, style) in zip(COLORS, sides, strict=False):
             values = [entry.get(f"{key}_{name}", np.nan) for entry in history]
+            if np.isnan(values).all():  # a split without a validation subset
+                continue
             axes.plot(epochs, values, color=color, markersize=3, label=label, **style)
         if best_epoch is not None:
             axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best checkpoint (epoch {best_epoch})")

@@ -1,13 +1,18 @@
 """Every example runs, on generated audio in the data set's own layout."""
 
 import json
+import math
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import soundfile
 import yaml
+
+from genre.cli.recipe import read_data
+from genre.data import StratifiedSplit
 
 from .conftest import run_cli, tone
 
@@ -31,6 +36,9 @@ OVERLAYS = {
     "augmented": [],
 }
 
+#: Recipes whose paper has no validation part, by their stems.
+WITHOUT_VALIDATION = ("mlp", "mlp_regularised", "indrnn", "rnn", "lstm")
+
 #: What makes a recipe small enough for a test.
 SMALL = (
     "--trainer.max_epochs=1",
@@ -49,13 +57,17 @@ def options(recipe: Path, gtzan: Path, tmp_path: Path) -> list[str]:
     root = tmp_path / "synthetic" if recipe.stem == "quickstart" else gtzan
     if recipe.parent.name == "yaacob":
         root = write_fma(tmp_path / "fma")
+    if recipe.parent.name == "ballroom":
+        root = write_ballroom(tmp_path / "ballroom")
     found = [f"--config={recipe}", f"--data.init_args.root={root}", f"--runs_dir={tmp_path}", "--name=example"]
     network = content["model"]["network"]
     name = network if isinstance(network, str) else network["class_path"]
     if name.rpartition(".")[2] in ("ResNet18", "EfficientNetV2S"):
         found.append("--model.network.init_args.pretrained=false")
-    if recipe.parent.name in ("engelkes", "gaitanou"):  # a tenth of 80 tracks is less than one a genre
-        found += ["--data.split.validation=0.2", "--data.split.test=0.2"]
+    if recipe.parent.name in ("ballroom", "engelkes", "gaitanou"):  # a tenth of 80 tracks is less than one a genre
+        found += ["--data.split.test=0.2"]
+        if recipe.stem not in WITHOUT_VALIDATION:
+            found += ["--data.split.validation=0.2"]
     if recipe.stem in ("bbnn", "choi_crnn"):  # half a minute of each track would take too long here
         found.append("--data.segment_seconds=4")
     return [*found, *SMALL]
@@ -76,6 +88,17 @@ def write_fma(root: Path) -> Path:
     return root
 
 
+def write_ballroom(root: Path) -> Path:
+    """Ballroom's layout: BallroomData/<Class>/*.wav, eight dances of ten tracks each."""
+    dances = ("ChaChaCha", "Jive", "Quickstep", "Rumba", "Samba", "Tango", "VienneseWaltz", "Waltz")
+    for index, dance in enumerate(dances):
+        folder = root / "BallroomData" / dance
+        folder.mkdir(parents=True)
+        for number in range(10):
+            soundfile.write(folder / f"Media-{index}{number:05d}.wav", tone(index, number, 1.5), 22050)
+    return root
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_recipe(recipe: Path, gtzan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli("fit", *options(recipe, gtzan, tmp_path)) == 0
@@ -86,6 +109,9 @@ def test_recipe(recipe: Path, gtzan: Path, tmp_path: Path, capsys: pytest.Captur
     assert metrics["side"] == "test"
     leaky = recipe.parent.name in ("gaitanou", "khamees")
     assert metrics["leaky"] is leaky
+    none = recipe.parent.name in ("khamees", "engelkes") and recipe.stem in WITHOUT_VALIDATION
+    none = none and recipe != EXAMPLES / "khamees" / "lstm.yaml"
+    assert (metrics["tracks_by_side"]["validation"] == 0) is (metrics["chosen_on"] == 0) is none
     page = (tmp_path / "example/version_0/report/index.html").read_text()
     assert ("LEAKY" in page) is ("LEAKY" in capsys.readouterr().out) is leaky
 
@@ -125,7 +151,7 @@ def test_rows_of_gaitanou(model: str, overlays: list[str], gtzan: Path, tmp_path
     assert data["features"]["init_args"]["n_mfcc"] == int(bands)
     assert data["segment_seconds"] * 22050 // 200 + 1 == int(frames)
     augmented = "augmented" in overlays
-    assert (data["crops_per_track"], len(data["augment_waveform"])) == ((5, 4) if augmented else (1, 0))
+    assert (data["crops_per_track"], len(data["augment_waveform"])) == ((4, 4) if augmented else (1, 0))
 
 
 def test_every_part_is_used() -> None:
@@ -152,6 +178,41 @@ def test_own_network(folder: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Prediction(path=" in done.stdout
     assert list(tmp_path.rglob("report/index.html"))
+
+
+def test_augmentation_of_gaitanou_makes_four_versions_of_each_example(gtzan: Path) -> None:
+    """Stated: 699 train tracks become 2,793, 6,993 segments 27,972; one version in four is the original."""
+    files = [GAITANOU / f"{name}.yaml" for name in ("crnn", "3308x20", "augmented")]
+    data = read_data([*(f"--config={file}" for file in files), f"--data.root={gtzan}"])
+    data.split = StratifiedSplit(0.1, 0.2)  # 56 of the 80 tracks train, as 699 of 999 do
+    draws = list(data.train_dataloader().sampler)
+    assert len(data.tracks("train")) == 56
+    assert Counter(draw.track for draw in draws) == dict.fromkeys(range(56), 4)
+    untouched = [1 - module.probability for module in data.augment_waveform]
+    assert math.prod(untouched) == pytest.approx(1 / 4, abs=0.001)
+
+
+def test_svm_baseline(gtzan: Path, tmp_path: Path) -> None:
+    """Folds by artist of any DataModule; the last line is the accuracy over all their tracks."""
+    split = tmp_path / "folds.yaml"
+    split.write_text("class_path: genre.data.KFoldSplit\ninit_args: {folds: 4}\n")
+    recipe = EXAMPLES / "singh" / "spectral_cnn.yaml"
+    command = [sys.executable, str(EXAMPLES / "svm_baseline.py"), f"--config={recipe}", f"--data.root={gtzan}"]
+    plain, more, folds = (
+        subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        for options in ([], ["--contrast_and_chroma"], [f"--data.split={split}"])
+    )
+    for done in (plain, more, folds):
+        assert done.returncode == 0, done.stderr
+    assert "SVM on 40 features of 20 test tracks: accuracy " in plain.stdout
+    assert "SVM on 78 features of 20 test tracks: accuracy " in more.stdout
+    assert "SVM on 40 features of 80 test tracks: accuracy " in folds.stdout
+    assert "over 4 folds" in folds.stdout
+    accuracy = float(folds.stdout.partition("accuracy ")[2].split()[0])
+    assert accuracy > 0.5  # the pitch tells the genre
+    wrong = subprocess.run([*command, "--data.rot=x"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
 
 
 def test_leak_study(gtzan: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import timm
 
 from genre.benchmark.plan import Cell, Plan, Row, read_plan
 from genre.benchmark.progress import PlanProgress
-from genre.benchmark.published import Conditions, differences, published
+from genre.benchmark.published import Conditions, augmentation, differences, published
 from genre.benchmark.run import CellFolder
 from genre.benchmark.summary import Summary, pooled_metrics, summarize
 from genre.benchmark.table import Line, print_table, write_tables
@@ -31,7 +31,7 @@ class Options:
     """What may be given beside the plan.
 
     Attributes:
-        epochs: In place of the recipes' own numbers of epochs.
+        epochs: In place of the recipes' own number of epochs, or of the plan's; several: every row is run with each.
         seeds: In place of the plan's.
         splits: Files with splits, in place of the plan's.
         pretrained: ``true``, ``false`` or a weights file, for every network that takes weights.
@@ -41,7 +41,7 @@ class Options:
         fit: Options of ``genre fit`` for every cell, such as ``--data.root=ROOT``.
     """
 
-    epochs: int | None = None
+    epochs: Sequence[int] = ()
     seeds: Sequence[int] = ()
     splits: Sequence[Path] = ()
     pretrained: str | None = None
@@ -64,9 +64,15 @@ def benchmark(path: Path, options: Options) -> int:
     Raises:
         GenreError: The plan cannot be run as it is; nothing that is finished is lost.
     """
-    plan = read_plan(path, list(options.splits), list(options.seeds))
+    # A single number is an option of every cell, as any other.
+    sweep = None if not options.epochs else list(options.epochs) if len(options.epochs) > 1 else []
+    plan = read_plan(path, list(options.splits), list(options.seeds), sweep)
     if any(option.partition("=")[0] == "--seed_everything" for option in options.fit):
         raise GenreError("a benchmark has a seed for every cell: give --seeds in place of --seed_everything")
+    if plan.epochs and any(option.partition("=")[0] == "--trainer.max_epochs" for option in options.fit):
+        raise GenreError(
+            "this benchmark runs several numbers of epochs: give --epochs in place of --trainer.max_epochs"
+        )
     fit = {row: _fit_options(row, plan, options) for row in plan.rows}
     recipes = {row: _recipe(row, [*Cell(row, 0, 0 if row.folds else None).options, *fit[row]]) for row in plan.rows}
     if options.pretrained is not None and all(recipe.weights is None for recipe in recipes.values()):
@@ -105,7 +111,7 @@ class Benchmark:
         """Runs the cells that are not finished; returns the exit status."""
         for place in self.cells.values():
             place.claim()
-        with PlanProgress({cell: self.recipes[cell.row].epochs for cell in self.cells}) as progress:
+        with PlanProgress({cell: cell.epochs or self.recipes[cell.row].epochs for cell in self.cells}) as progress:
             for cell, place in self.cells.items():
                 if not place.finished:
                     self._run_cell(cell, place, progress)
@@ -156,9 +162,10 @@ class Benchmark:
             recipe = self.recipes[row]
             ours = Conditions(
                 summary.metrics["data_set"], summary.metrics["tracks_by_side"], summary.metrics["split"]["class"],
-                recipe.epochs, summary.metrics["trainable"], recipe.weights,
+                list(self.plan.epochs) or recipe.epochs, summary.metrics["trainable"], recipe.weights, row.epochs,
+                recipe.data.segment_seconds, augmentation(recipe.data),
             )  # fmt: skip
-            found = differences(ours, theirs.conditions)
+            found = differences(ours, theirs.conditions, theirs.sources)
         faults = {cell.name: reason for cell, reason in self.faults.items() if cell.row == row}
         return Line(row.name, summary, theirs, found, faults)
 
@@ -172,7 +179,7 @@ class Benchmark:
 
 def _fit_options(row: Row, plan: Plan, options: Options) -> list[str]:
     """The options of every cell of a row, beside its files, seed and fold."""
-    common = [*([f"--trainer.max_epochs={options.epochs}"] if options.epochs else []), *options.fit]
+    common = [*([f"--trainer.max_epochs={options.epochs[0]}"] if len(options.epochs) == 1 else []), *options.fit]
     weights = options.pretrained
     if weights is not None and _recipe(row, [*Cell(row, plan.seeds[0]).options, *common]).weights is not None:
         switch = weights.lower() in ("true", "false")

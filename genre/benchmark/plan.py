@@ -1,4 +1,4 @@
-"""A plan: which recipes, features, splits and seeds make the cells of a table."""
+"""A plan: which recipes, features, splits, numbers of epochs and seeds make the cells of a table."""
 
 import inspect
 import re
@@ -13,12 +13,12 @@ from genre.errors import GenreError
 from genre.yaml_file import read_yaml
 
 #: The keys of a plan's file.
-KEYS = ("title", "recipes", "features", "splits", "seeds", "published")
+KEYS = ("title", "recipes", "features", "splits", "epochs", "seeds", "published")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: what its cells, one a seed and fold, have in common.
+    """A row of the table: what its cells, one per seed, fold and number of epochs, have in common.
 
     Attributes:
         recipe: A configuration of ``genre fit``, and those that are laid over it.
@@ -54,20 +54,39 @@ class Row:
             return None
         return int(arguments.get("folds", inspect.signature(KFoldSplit).parameters["folds"].default))
 
+    @property
+    def epochs(self) -> int | None:
+        """The number of epochs that its configurations and options ask for, if any does."""
+        trainers = [read_yaml(path).get("trainer") for path in self.recipe]
+        asked = [str(trainer.get("max_epochs")) for trainer in trainers if isinstance(trainer, dict)]
+        option = "--trainer.max_epochs="
+        asked += [given.removeprefix(option) for given in self.options if given.startswith(option)]
+        numbers = [int(epochs) for epochs in asked if epochs.isdecimal()]
+        return numbers[-1] if numbers else None
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One fit and its test: a row with a seed and, under k-fold cross-validation, a fold."""
+    """One fit and its test: a row with a seed and, under k-fold cross-validation, a fold.
+
+    Attributes:
+        row: The row.
+        seed: The seed.
+        fold: The fold that tests, if the row has folds.
+        epochs: The number of epochs, where the plan has several; ``None``: the recipe's.
+    """
 
     row: Row
     seed: int
     fold: int | None = None
+    epochs: int | None = None
 
     @property
     def name(self) -> str:
         """Such as ``resnet18-mel-seed0``, and the name of its run."""
         fold = "" if self.fold is None else f"-fold{self.fold}"
-        return f"{self.row.name}{fold}-seed{self.seed}"
+        epochs = "" if self.epochs is None else f"-epochs{self.epochs}"
+        return f"{self.row.name}{fold}{epochs}-seed{self.seed}"
 
     @property
     def options(self) -> list[str]:
@@ -77,6 +96,7 @@ class Cell:
         options += [f"--data.features={row.features}"] if row.features else []
         options += [f"--data.split={row.split}"] if row.split else []
         options += [] if self.fold is None else [f"--data.split.fold={self.fold}"]
+        options += [] if self.epochs is None else [f"--trainer.max_epochs={self.epochs}"]
         return [*options, f"--seed_everything={self.seed}"]
 
 
@@ -89,31 +109,38 @@ class Plan:
         rows: Its rows, in order.
         seeds: Each row is run with every one of them.
         published: What the paper says of its conditions and figures, see :mod:`genre.benchmark.published`.
+        epochs: Each row is run with every one of these numbers of epochs; empty: with the recipe's own.
     """
 
     title: str
     rows: list[Row]
     seeds: list[int]
     published: Mapping[str, Any] = field(default_factory=dict)
+    epochs: Sequence[int] = ()
 
     @property
     def cells(self) -> list[Cell]:
         """All that is to be run, in order: every row once before the second seed begins."""
+        every: list[int | None] = [*self.epochs] or [None]
         return [
-            Cell(row, seed, fold)
+            Cell(row, seed, fold, epochs)
             for seed in self.seeds
+            for epochs in every
             for row in self.rows
             for fold in (range(row.folds) if row.folds else [None])
         ]
 
 
-def read_plan(path: Path, splits: list[Path] | None = None, seeds: list[int] | None = None) -> Plan:
+def read_plan(
+    path: Path, splits: list[Path] | None = None, seeds: list[int] | None = None, epochs: list[int] | None = None
+) -> Plan:
     """Reads a plan; the paths in it start at its folder.
 
     Args:
         path: A YAML file with the keys of :data:`KEYS`, of which only ``recipes`` is needed.
         splits: In place of the plan's.
         seeds: In place of the plan's.
+        epochs: In place of the plan's.
 
     Raises:
         GenreError: The file, or one that it names, is missing, or something in it is not understood.
@@ -144,9 +171,13 @@ def read_plan(path: Path, splits: list[Path] | None = None, seeds: list[int] | N
     seeds = seeds or content.get("seeds") or [0]
     if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
         raise GenreError(f"{path}: found seeds: {seeds}; expected a list of whole numbers, such as [0, 1, 2]")
+    epochs = content.get("epochs") or [] if epochs is None else epochs
+    if not isinstance(epochs, list) or not all(type(number) is int and number > 0 for number in epochs):
+        raise GenreError(f"{path}: found epochs: {epochs}; expected a list of whole numbers, such as [5, 10, 15]")
     published = content.get("published")
     title = str(content.get("title") or path.stem)
-    return Plan(title, rows, list(dict.fromkeys(seeds)), read_yaml(path.parent / str(published)) if published else {})
+    figures = read_yaml(path.parent / str(published)) if published else {}
+    return Plan(title, rows, list(dict.fromkeys(seeds)), figures, sorted(set(epochs)))
 
 
 def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ...]]:

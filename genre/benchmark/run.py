@@ -42,7 +42,7 @@ class CellFolder:
         """How many epochs are done."""
         try:
             with (self.run / "metrics.csv").open(encoding="utf-8", newline="") as lines:
-                done = [row["epoch"] for row in csv.DictReader(lines) if row.get("val_loss")]
+                done = [row["epoch"] for row in csv.DictReader(lines) if row.get("train_loss")]
         except OSError:
             return 0
         return int(done[-1]) + 1 if done else 0

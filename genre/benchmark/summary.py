@@ -1,7 +1,7 @@
 """What the finished cells of a row come to: means over seeds and folds, intervals over tracks, and what it took."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
@@ -54,6 +54,9 @@ class Summary:
         histories: The metrics of every epoch of each.
         results: Those of the first seed, of all its folds.
         folds: The same, fold by fold; empty without folds.
+        loss: The mean over cells of the test loss.
+        sweep: The mean accuracy over seeds by the number of epochs, where the plan has several: the scores are then the
+            means over these fits, too, and the first seed's results those of its longest fit.
     """
 
     row: Row
@@ -67,13 +70,15 @@ class Summary:
     histories: Sequence[History]
     results: Results
     folds: Sequence[Results] = ()
+    loss: float | None = None
+    sweep: Mapping[int, float] = field(default_factory=dict)
 
 
 def summarize(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
     """Sums up a row from the runs of its finished cells; ``None`` while no seed has all its folds."""
-    by_seed: dict[int, list[Cell]] = {}
-    for cell in runs:
-        by_seed.setdefault(cell.seed, []).append(cell)
+    by_seed: dict[tuple[int, int | None], list[Cell]] = {}
+    for cell in sorted(runs, key=lambda cell: -(cell.epochs or 0)):  # stable: the first seed's longest fit comes first
+        by_seed.setdefault((cell.seed, cell.epochs), []).append(cell)
     whole = {seed: cells for seed, cells in by_seed.items() if len(cells) == (row.folds or 1)}
     if not whole:
         return None
@@ -90,13 +95,15 @@ def summarize(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
         _scores(of_seeds, list(by_fold.values())),
         next(iter(found.values())).metrics,
         len(of_seeds[0].tracks),
-        len(whole),
+        len({seed for seed, _ in whole}),
         median(seconds) if seconds else None,
         max(memory) if memory else None,
         [cell.name for cell in found],
         [run.history for run in found.values()],
         of_seeds[0],
         [of_fold[0] for of_fold in by_fold.values()],
+        mean(run.metrics["loss"] for run in found.values()),
+        _sweep([epochs for _, epochs in whole], of_seeds),
     )
 
 
@@ -105,6 +112,28 @@ def first_area(summary: Summary) -> float:
     if summary.folds:
         return float(mean_area(fold_areas([_fold([results]) for results in summary.folds])))
     return float(score_tracks(summary.results.probabilities, summary.results.targets)["auroc"])
+
+
+def measured(summary: Summary, name: str) -> float | None:
+    """Ours by the name of a published figure: of a fit's history the mean over cells; ``None`` where there is none."""
+    histories = summary.histories
+    if name in SCORES:
+        return summary.scores[name].value
+    if name == "loss":
+        return summary.loss
+    if name == "parameters":
+        return float(summary.metrics["parameters"])
+    if name == "seconds_per_epoch":
+        return summary.seconds
+    if name == "training_seconds":
+        return mean(sum(epoch.get("seconds", 0.0) for epoch in history) for history in histories)
+    if name == "validation_accuracy":
+        best = [max((epoch["val_accuracy"] for epoch in history if "val_accuracy" in epoch), default=None)
+                for history in histories]  # fmt: skip
+    else:
+        best = [history[-1].get(name) for history in histories]
+    known = [value for value in best if value is not None]
+    return round(mean(known), 4) if known else None
 
 
 def pooled_metrics(summary: Summary) -> dict[str, Any]:
@@ -120,6 +149,15 @@ def pooled_metrics(summary: Summary) -> dict[str, Any]:
     absent = [genre for genre, values in metrics["genres"].items() if not values["tracks"]]
     metrics["absent_genres"] = {"test": absent} if absent else {}  # the cells have those of their folds
     return metrics | {"split": split, "tracks": len(summary.results.tracks)}
+
+
+def _sweep(epochs: Sequence[int | None], of_seeds: Sequence[Results]) -> dict[int, float]:
+    """The mean accuracy by the number of epochs, in order."""
+    accuracies: dict[int, list[float]] = {}
+    for number, results in zip(epochs, of_seeds, strict=True):
+        if number is not None:
+            accuracies.setdefault(number, []).append(float(results.correct.float().mean()))
+    return {number: mean(accuracies[number]) for number in sorted(accuracies)}
 
 
 def _scores(of_seeds: Sequence[Results], of_folds: Sequence[Sequence[Results]]) -> dict[str, Score]:

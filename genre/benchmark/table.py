@@ -2,18 +2,18 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from statistics import mean
 
 import jinja2
 from rich.table import Table
 
 from genre import plots
-from genre.benchmark.published import Published
-from genre.benchmark.summary import Score, Summary, first_area
+from genre.benchmark.published import FIGURES, Published
+from genre.benchmark.summary import Summary, first_area, measured
+from genre.benchmark.sweep import plot_sweep, sweep_note, sweep_table
 from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
 from genre.metrics import SCORES
 from genre.report.folder import FEW, write_whole
@@ -21,8 +21,16 @@ from genre.terminal import terminal
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
 
-#: Accuracies that some papers print beside that of the test tracks, and how a history holds ours.
-BESIDE = {"train_accuracy": "train accuracy, last epoch", "validation_accuracy": "best validation accuracy"}
+#: What some papers print beside the scores; the test loss always has a column, the others where one is published.
+BESIDE = {
+    "loss": "test loss",
+    "train_loss": "train loss, last epoch",
+    "train_accuracy": "train accuracy, last epoch",
+    "validation_accuracy": "best validation accuracy",
+}
+
+#: What a network and its fit take; a published one has a column beside ours.
+COSTS = {"parameters": "parameters", "seconds_per_epoch": "s an epoch", "training_seconds": "s of training"}
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,14 @@ def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Li
     write_whole(folder / "table.md", _markdown(title, paper, headings, cells, lines, command))
     write_whole(folder / "table.csv", _csv(lines))
     pictures = _draw(folder, lines)
+    sweep = sweep_table(_finished(lines))
+    if sweep:
+        write_whole(folder / "sweep.csv", "".join(",".join(row) + "\n" for row in sweep).replace("–", ""))
     template = (files("genre.benchmark") / "benchmark.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(
         title=title, paper=paper, headings=headings, rows=list(zip(lines, cells, strict=True)), pictures=pictures,
-        differences=_differences(lines), notes=_notes(lines), command=command,
+        differences=_differences(lines), notes=_notes(lines), command=command, sweep=sweep,
     )  # fmt: skip
     write_whole(folder / "index.html", page)
 
@@ -74,7 +85,7 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
         shown.add_column(heading, no_wrap=heading == "system", overflow="fold")
     headings, rows = table(lines)
     for line, cells in zip(lines, rows, strict=True):
-        published = _figure(line.published.figures.get("accuracy"))
+        published = _published(line, "accuracy")
         shown.add_row(line.name, cells[1], published, cells[headings.index("protocol")])
     console = terminal()
     console.print(shown)
@@ -85,38 +96,36 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
 
 def table(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     """The headings and the cells of the table for readers, beginning with the row's name."""
-    beside = [name for name in BESIDE if any(name in line.published.figures for line in lines)]
-    compared = [name for name in SCORES if any(name in line.published.figures for line in lines)]
-    headings = ["system"]
-    for name in SCORES:
-        headings += [HEADINGS[name], *(["published"] if name in compared else [])]
-    for name in beside:
-        headings += [BESIDE[name], "published"]
-    headings += ["protocol", "parameters", "s an epoch", "peak memory"]
-    return headings, [[line.name, *_cells(line, compared, beside)] for line in lines]
+    compared = {name for name in FIGURES if any(name in line.published.figures for line in lines)}
+    beside = [name for name in BESIDE if name in compared or name == "loss"]
+    costs = [name for name in COSTS if name in compared or name != "training_seconds"]
+    titles = {**HEADINGS, **BESIDE, "protocol": "protocol", **COSTS, "memory": "peak memory"}
+    names = [*SCORES, *beside, "protocol", *costs, "memory"]
+    headings = [heading for name in names for heading in (titles[name], *(["published"] * (name in compared)))]
+    return ["system", *headings], [[line.name, *_cells(line, names, compared)] for line in lines]
 
 
-def _cells(line: Line, compared: Sequence[str], beside: Sequence[str]) -> list[str]:
-    summary, figures = line.summary, line.published.figures
+def _cells(line: Line, names: Sequence[str], compared: Collection[str]) -> list[str]:
     cells = []
-    for name in SCORES:
-        cells += [_score(summary.scores[name], name == "accuracy") if summary else "failed" if line.faults else "–"]
-        cells += [_figure(figures.get(name))] if name in compared else []
-    for name in beside:
-        cells += [_figure(_beside(summary, name) if summary else None), _figure(figures.get(name))]
+    for name in names:
+        cells.append(_ours(line, name))
+        cells += [_published(line, name)] if name in compared else []
+    return cells
+
+
+def _ours(line: Line, name: str) -> str:
+    """What stands in a column of ours."""
+    summary = line.summary
     if summary is None:
-        return [*cells, "–", "–", "–", "–"]
-    seconds, memory = summary.seconds, summary.memory
-    protocol = (
-        "leaky" if summary.metrics["leaky"] else "honest" if not summary.metrics["artists_shared"] else "by track"
-    )
-    return [
-        *cells,
-        f"{protocol}, {_counted(summary)}",
-        f"{summary.metrics['parameters']:,}",
-        "–" if seconds is None else f"{seconds:.1f}",
-        "–" if memory is None else f"{memory:,} MB",
-    ]
+        return "failed" if line.faults and name in SCORES else "–"
+    if name in SCORES:
+        return _score(summary, name)
+    if name == "protocol":
+        artists = "by track" if summary.metrics["artists_shared"] else "honest"
+        return f"{'leaky' if summary.metrics['leaky'] else artists}, {_counted(summary)}"
+    if name == "memory":
+        return "–" if summary.memory is None else f"{summary.memory:,} MB"
+    return _figure(name, measured(summary, name))
 
 
 def _counted(summary: Summary) -> str:
@@ -125,25 +134,32 @@ def _counted(summary: Summary) -> str:
     return f"{summary.tracks} {metrics.get('unit', 'segments' if metrics['leaky'] else 'tracks')}"
 
 
-def _score(found: Score, whole: bool) -> str:
-    """The value with its interval and, if the whole is asked for, its spread over seeds and folds."""
+def _score(summary: Summary, name: str) -> str:
+    """The value with its interval and, of the accuracy, its spread over seeds or fits, and over folds."""
+    found = summary.scores[name]
     text = f"{found.value:.3f} ({found.low:.3f} – {found.high:.3f})"
-    if whole and found.spread is not None:
-        text += f"; ± {found.spread:.3f} over seeds"
-    if whole and found.folds is not None:
+    if name == "accuracy" and found.spread is not None:
+        text += f"; ± {found.spread:.3f} over {'fits' if summary.sweep else 'seeds'}"
+    if name == "accuracy" and found.folds is not None:
         text += f"; folds {found.folds:.3f} ± {found.folds_spread:.3f}"
     return text
 
 
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+def _published(line: Line, name: str) -> str:
+    """A published figure and, where the paper does not state it, its source."""
+    source = line.published.sources.get(name)
+    text = _figure(name, line.published.figures.get(name))
+    return text if source is None or text == "–" else f"{text} ({source})"
 
 
-def _beside(summary: Summary, name: str) -> float:
-    """The mean over cells of the last epoch's train accuracy, or of the best validation accuracy."""
-    if name == "train_accuracy":
-        return round(mean(history[-1]["train_accuracy"] for history in summary.histories), 4)
-    return round(mean(max(epoch["val_accuracy"] for epoch in history) for history in summary.histories), 4)
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if name in ("parameters", "training_seconds"):
+        return f"{value:,.0f}"
+    if name == "seconds_per_epoch":
+        return f"{value:.2g}" if value < 1 else f"{value:.1f}"
+    return f"{value:.4f}" if name.endswith("loss") else f"{value:.4g}"
 
 
 def _markdown(
@@ -160,15 +176,29 @@ def _markdown(
     text += ["", " ".join([explained, *_notes(lines)])]
     different = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
     text += ["", "Not as in the paper:", "", *different] if different else []
+    text += _sweep(_finished(lines))
     faults = [f"- {cell}: {reason}" for line in lines for cell, reason in line.faults.items()]
     text += ["", "Failed:", "", *faults] if faults else []
     return "\n".join(text) + "\n"
 
 
+def _sweep(summaries: Mapping[str, Summary]) -> list[str]:
+    """The accuracies by the number of epochs as lines of Markdown; none without a sweep."""
+    rows = sweep_table(summaries)
+    if not rows:
+        return []
+    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return ["", "Accuracy by the number of epochs:", "", *("| " + " | ".join(row) + " |" for row in ruled)]
+
+
+def _finished(lines: Sequence[Line]) -> dict[str, Summary]:
+    return {line.name: line.summary for line in lines if line.summary}
+
+
 def _notes(lines: Sequence[Line]) -> list[str]:
     """What a reader of these rows has to know, a sentence each."""
-    summaries = {line.name: line.summary for line in lines if line.summary}
-    found = []
+    summaries = _finished(lines)
+    found = [note] if (note := sweep_note(summaries)) else []
     if any(summary.folds for summary in summaries.values()):
         found.append(
             "With folds, AUC-ROC is the mean over folds: the probabilities of different networks are not comparable."
@@ -198,6 +228,8 @@ def _csv(lines: Sequence[Line]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     parts = ("", "_low", "_high", "_spread", "_folds", "_folds_spread", "_published")
     columns = ["parameters", "trainable", "seconds_per_epoch", "peak_memory_mb", "differences", "failed"]
+    others = [name for name in (*BESIDE, *COSTS) if name not in columns]
+    columns += [*others, *(f"{name}_published" for name in (*BESIDE, *COSTS)), "sources"]
     writer.writerow(["row", "seeds", "tracks", "leaky", *(name + part for name in SCORES for part in parts), *columns])
     for line in lines:
         summary = line.summary
@@ -212,7 +244,11 @@ def _csv(lines: Sequence[Line]) -> str:
             row += [line.published.figures.get(name, "")]
         row += [summary.metrics["parameters"], summary.metrics["trainable"]] if summary else ["", ""]
         row += [summary.seconds, summary.memory] if summary else ["", ""]
-        writer.writerow([*row, "; ".join(line.differences), "; ".join(line.faults)])
+        row += ["; ".join(line.differences), "; ".join(line.faults)]
+        ours = [measured(summary, name) if summary else None for name in others]
+        row += ["" if value is None else f"{value:.6g}" for value in ours]
+        row += [line.published.figures.get(name, "") for name in (*BESIDE, *COSTS)]
+        writer.writerow([*row, "; ".join(f"{name}: {source}" for name, source in line.published.sources.items())])
     return text.getvalue()
 
 
@@ -231,8 +267,16 @@ def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
     plots.save(plot_runs_roc(results, areas), folder / "roc.png")
     plots.save(plot_runs_accuracy(histories), folder / "accuracy.png")
     plots.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")
-    return {
-        "roc.png": "ROC curves of the first seed",
+    swept = {name: summary for name, summary in finished.items() if summary.sweep}
+    pictures = {}
+    if swept:
+        theirs = dict(
+            zip(finished, (line.published.figures.get("accuracy") for line in lines if line.summary), strict=True)
+        )
+        plots.save(plot_sweep(swept, theirs), folder / "sweep.png")
+        pictures["sweep.png"] = "Accuracy by the number of epochs"
+    return pictures | {
+        "roc.png": "ROC curves of the first seed" + (", of the longest fit" if swept else ""),
         "accuracy.png": "Accuracy against epochs",
         "learning_curves.png": "Learning curves",
     }

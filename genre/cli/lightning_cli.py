@@ -25,7 +25,7 @@ from genre.cli.refusal import mendable
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig, drop_objects
-from genre.cli.trainer_options import check_devices, check_length, check_monitor
+from genre.cli.trainer_options import check_devices, check_length, check_monitor, check_validation
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
@@ -164,6 +164,7 @@ class GenreCLI(LightningCLI):
 
     def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Trains, then tests the best checkpoint."""
+        check_validation(self._options, datamodule)
         _check(ckpt_path, model, datamodule)
         self.settings.note_length(self.trainer, model, datamodule)
         if ckpt_path is not None and ckpt_path not in KEYWORDS:

@@ -127,7 +127,14 @@ def _predict(options: argparse.Namespace, rest: Sequence[str]) -> int:
 
 def _add_benchmark_options(benchmark: argparse.ArgumentParser) -> None:
     benchmark.add_argument("plan", type=Path, metavar="PLAN", help="a plan, such as examples/singh/tables.yaml")
-    benchmark.add_argument("--epochs", type=_positive, metavar="N", help="in place of the recipes' own")
+    benchmark.add_argument(
+        "--epochs",
+        type=_positive,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="in place of the recipes' own; several: each",
+    )
     benchmark.add_argument("--seeds", type=int, nargs="+", default=[], metavar="N", help="in place of the plan's")
     benchmark.add_argument(
         "--splits", type=Path, nargs="+", default=[], metavar="FILE", help="files with splits, in place of the plan's"

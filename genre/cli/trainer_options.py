@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
 
@@ -25,6 +26,23 @@ def check_monitor(options: Any) -> None:
     close = [name for name in LOGGED if name.startswith(monitor)] or get_close_matches(monitor, LOGGED, n=1)
     hint = f"did you mean {close[0]}?" if close else "choose one of these"
     raise GenreError(f"checkpoint.monitor: found {monitor}; a fit logs {', '.join(LOGGED)}; {hint}")
+
+
+def check_validation(options: Any, data: GenreDataModule) -> None:
+    """Checks that nothing goes by a validation score where the split has no validation subset.
+
+    Raises:
+        GenreError: The checkpoint, the schedule or a callback does.
+    """
+    if options.trainer.enable_checkpointing is not False:
+        last = "checkpoint.monitor: null, which scores the last epoch"
+        data.require_monitor("checkpoint.monitor", options.checkpoint.monitor, last)
+    given = options.trainer.callbacks or []
+    specs = {"model.scheduler": options.model.scheduler}
+    specs |= {str(spec.class_path).rpartition(".")[2]: spec for spec in (given if isinstance(given, list) else [given])}
+    for name, spec in specs.items():
+        arguments = (spec.get("init_args") if spec else None) or {}
+        data.require_monitor(f"{name}.monitor", arguments.get("monitor"))
 
 
 def check_length(trainer: Any) -> None:

@@ -169,7 +169,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         if self._partition is not None and self._partition_of == self._split_key():
             return self._partition
         partition = self.split(self.corpus)
-        for side in ("train", "validation"):
+        needed: tuple[Side, ...] = ("train", "validation") if self.split.has_validation else ("train", "test")
+        for side in needed:
             if not partition[side]:
                 raise GenreError(f"the split leaves no {side} track of {len(self.corpus.tracks)}; choose another")
         self._readable.clear()
@@ -182,7 +183,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return "test" if self.partition["test"] else "validation"
 
     def tracks(self, side: Side) -> list[Track]:
-        """The tracks of a side whose header could be read.
+        """The tracks of a side whose header could be read; none of a side that the split does not have.
 
         Raises:
             GenreError: Every file of the side is bad.
@@ -200,6 +201,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         if stage == "fit" and self._statistics_of not in (None, self._split_key()):
             self.features.set_statistics(*self._given_statistics)
             self._statistics_of = None
+        if stage == "validate" and not self.partition["validation"]:
+            raise GenreError(
+                f"{type(self.split).__name__} has no validation subset here: there is nothing to validate; score the "
+                "test tracks, or choose a split with a validation subset"
+            )
         sides: dict[str, tuple[Side, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
         for side in sides.get(stage, (self.test_side,)):
             self._scan(side)
@@ -222,9 +228,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         # Batch norm cannot train on a last batch of one.
         return self._loader(dataset, sampler, drop_last=len(sampler) > self.batch_size)
 
-    def val_dataloader(self) -> DataLoader[Segment]:
-        """The fixed segments of the validation tracks."""
-        return self._evaluation_dataloader("validation")
+    def val_dataloader(self) -> DataLoader[Segment] | list[DataLoader[Segment]]:
+        """The fixed segments of the validation tracks; no loader, and so no validation, without such tracks."""
+        return self._evaluation_dataloader("validation") if self.partition["validation"] else []
 
     def test_dataloader(self) -> DataLoader[Segment]:
         """The fixed segments of the test tracks."""
@@ -290,6 +296,23 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """What a network hears that is trained and chosen on this data."""
         return Heard.of({"train": self.tracks("train"), "validation": self.tracks("validation")})
 
+    def require_monitor(self, option: str, monitor: str | None, instead: str = "train_loss") -> None:
+        """Checks that a monitored value is measured on this data.
+
+        Args:
+            option: Where it is set, such as ``EarlyStopping.monitor``.
+            monitor: The name of a logged value, or ``None``.
+            instead: What the error recommends.
+
+        Raises:
+            GenreError: It is a validation score, and the split has no validation subset.
+        """
+        if monitor is not None and monitor.startswith("val_") and not self.partition["validation"]:
+            raise GenreError(
+                f"{option} is {monitor}, and {type(self.split).__name__} has no validation subset here; "
+                f"give {instead}, or a split with a validation subset"
+            )
+
     def require_same_tracks(self, checkpoint: Mapping[str, Any]) -> None:
         """Raises a :class:`GenreError` if a fit that goes on from a checkpoint would train on other tracks."""
         heard = Heard.read(checkpoint.get("genre", {}).get("heard"))
@@ -331,6 +354,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     def _scan(self, side: Side) -> list[Readable]:
         """Reads the headers of a side once, and drops the files that have none."""
         tracks = self.partition[side]
+        if not tracks:
+            return []
         if side not in self._readable:
             found = scan(tracks, self.bad_files)
             if not found:

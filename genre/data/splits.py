@@ -33,6 +33,11 @@ class Split(ABC):
 
     leaky: ClassVar[bool] = False
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether it has a validation subset: without one, no track chooses an epoch."""
+        return True
+
     @abstractmethod
     def __call__(self, corpus: Corpus) -> Partition:
         """Partitions the corpus.
@@ -69,7 +74,7 @@ class StratifiedSplit(Split):
     """A random split with every genre in proportion.
 
     Args:
-        validation: The share of tracks that validates.
+        validation: The share of tracks that validates; 0: no validation subset, as several papers have it.
         test: The share of tracks that tests.
         by_artist: Keep every artist on one side. Tracks of unknown artists count as artists of their own. The
             shares are then approximate, since artists are not divided: of many random divisions of the artists the
@@ -78,16 +83,16 @@ class StratifiedSplit(Split):
     """
 
     def __init__(self, validation: float = 0.15, test: float = 0.15, by_artist: bool = False, seed: int = 0) -> None:
-        if min(validation, test) < 0 or validation + test >= 1 or validation == 0:
-            raise GenreError(
-                f"a split needs validation > 0, test >= 0 and tracks left to train on; "
-                f"found validation={validation}, test={test}"
-            )
+        _check_shares(validation, test)
         self.validation, self.test, self.by_artist, self.seed = validation, test, by_artist, seed
+
+    @property
+    def has_validation(self) -> bool:  # noqa: D102
+        return self.validation > 0
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         if not self.by_artist:
-            _check_counts(corpus.tracks, 3 if self.test else 2)
+            _check_counts(corpus.tracks, 1 + (self.validation > 0) + (self.test > 0))
         rest, test = self._cut(corpus.tracks, self.test)
         train, validation = self._cut(rest, self.validation / (1 - self.test))
         return {"train": train, "validation": validation, "test": test}
@@ -114,36 +119,46 @@ class KFoldSplit(Split):
     """One turn of stratified k-fold cross-validation: fold ``fold`` tests, the next one validates.
 
     Args:
-        folds: The number of folds, at least 3.
+        folds: The number of folds, at least 3; without validation at least 2.
         fold: Which fold tests, counted from 0.
         by_artist: Keep every artist in one fold. Tracks of unknown artists count as artists of their own.
         seed: The same seed gives the same folds of the same corpus.
+        validation: Whether the next fold validates; ``False``: it trains, and there is no validation subset.
     """
 
-    def __init__(self, folds: int = 10, fold: int = 0, by_artist: bool = False, seed: int = 0) -> None:
-        if folds < 3 or not 0 <= fold < folds:
-            raise GenreError(f"k-fold needs folds >= 3 and 0 <= fold < folds; found folds={folds}, fold={fold}")
+    def __init__(
+        self, folds: int = 10, fold: int = 0, by_artist: bool = False, seed: int = 0, validation: bool = True
+    ) -> None:
+        fewest = 3 if validation else 2
+        if folds < fewest or not 0 <= fold < folds:
+            raise GenreError(f"k-fold needs folds >= {fewest} and 0 <= fold < folds; found folds={folds}, fold={fold}")
         self.folds, self.fold, self.by_artist, self.seed = folds, fold, by_artist, seed
+        self.validation = validation
+
+    @property
+    def has_validation(self) -> bool:  # noqa: D102
+        return self.validation
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         def cut(fold: int) -> list[Track]:
             return _fold(corpus.tracks, self.folds, fold, by_artist=self.by_artist, seed=self.seed)[1]
 
-        test, validation = cut(self.fold), cut((self.fold + 1) % self.folds)
+        test = cut(self.fold)
+        validation = cut((self.fold + 1) % self.folds) if self.validation else []
         held_out = {track.path for track in (*test, *validation)}
         train = [track for track in corpus.tracks if track.path not in held_out]
         return {"train": train, "validation": validation, "test": test}
 
 
 class SegmentSplit(Split):
-    """A random split of SEGMENTS, as Gaitanou et al. and Khamees et al. made it: to reproduce their figures only.
+    """A random split of SEGMENTS, to reproduce the figures of Gaitanou et al. (inferred) and Khamees et al. only.
 
     Segments of one track stand on every side, so the scores say how well a network recognises a recording that it was
     trained on. Every result carries ``leaky: true``. A segment is scored by itself, as in the papers.
 
     Args:
         seconds: The length of a segment; ``data.segment_seconds`` should be the same.
-        validation: The share of segments that validates.
+        validation: The share of segments that validates; 0: no validation subset.
         test: The share of segments that tests.
         seed: The same seed gives the same split of the same corpus.
     """
@@ -153,14 +168,28 @@ class SegmentSplit(Split):
     def __init__(self, seconds: float = 3.0, validation: float = 0.1, test: float = 0.2, seed: int = 0) -> None:
         if not seconds > 0:
             raise GenreError(f"a segment's length in seconds must be positive; found {seconds}")
+        _check_shares(validation, test)
         self.seconds = seconds
         self.validation, self.test, self.seed = validation, test, seed
+
+    @property
+    def has_validation(self) -> bool:  # noqa: D102
+        return self.validation > 0
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         log.warning("LEAKY split: segments of one track stand on both sides; for reproducing published figures only")
         seconds = {found.track: found.seconds for found in scan(corpus.tracks, BadFiles())}  # a bad file stays whole
         segments = [segment for track in corpus.tracks for segment in track.cut(seconds.get(track, 0.0), self.seconds)]
         return StratifiedSplit(self.validation, self.test, seed=self.seed)(Corpus(segments))
+
+
+def _check_shares(validation: float, test: float) -> None:
+    """Raises if nothing would be left to train on, or to score."""
+    if min(validation, test) < 0 or not 0 < validation + test < 1:
+        raise GenreError(
+            "a split needs validation >= 0 and test >= 0, not both 0, and tracks left to train on; "
+            f"found validation={validation}, test={test}"
+        )
 
 
 def groups(tracks: Sequence[Track]) -> list[str]:

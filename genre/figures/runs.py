@@ -55,10 +55,12 @@ def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
             if column == 0:
                 axes.set_ylabel("cross-entropy in nats" if metric == "loss" else "accuracy")
         axes.set_xlabel("epoch")
-        grid[2 * block, column].set_title(_wrapped(name), fontsize=10)
+        grid[2 * block, column].set_title(wrapped(name), fontsize=10)
     grid[1, 0].set_ylim(0, 1)
     mark_epochs(grid[0, 0], _last(histories), most=5)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    legend = [dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True)) for axes in grid.flat]
+    labels = {label: handle for entries in reversed(legend) for label, handle in entries.items()}
+    figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle("Learning curves")
     return figure
 
@@ -66,23 +68,28 @@ def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
 def plot_runs_accuracy(histories: Mapping[str, History]) -> Figure:
     """Accuracy of the validation tracks by epoch, a line a run; of a few runs that of the train segments, too, dashed.
 
+    A run without validation tracks has the line of its train segments alone.
+
     Args:
         histories: The metrics of every epoch, by the name of the run.
     """
     figure = Figure(figsize=(WIDTH, 5.5), layout="constrained")
     axes = figure.add_subplot()
-    with_train = len(histories) <= MOST_WITH_TRAIN
+    validated = {name for name, history in histories.items() if any("val_accuracy" in entry for entry in history)}
+    with_train = len(histories) <= MOST_WITH_TRAIN or len(validated) < len(histories)
     for index, (name, history) in enumerate(histories.items()):
         color = COLORS[index % 10]
         style = VALIDATION | {"linestyle": LINES[index // 10 % 4]}
-        _plot(axes, history, "val_accuracy", color=color, style=style, width=2, label=_wrapped(name))
-        if with_train:
-            _plot(axes, history, "train_accuracy", color=color, style=TRAIN, label="")
+        _plot(axes, history, "val_accuracy", color=color, style=style, width=2, label=wrapped(name))
+        if name not in validated or len(histories) <= MOST_WITH_TRAIN:
+            label = "" if name in validated else wrapped(name)
+            _plot(axes, history, "train_accuracy", color=color, style=TRAIN, label=label)
     if with_train:
-        sides = (("train segments", TRAIN), ("validation tracks", VALIDATION))
+        sides = [("train segments", TRAIN), *([("validation tracks", VALIDATION)] if validated else [])]
         handles = [Line2D([], [], color="grey", markersize=5, label=label, **style) for label, style in sides]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     scored = "train segments and validation tracks" if with_train else "the validation tracks"
+    scored = scored if validated else "train segments"
     axes.set(xlabel="epoch", ylabel="accuracy", title=f"Accuracy of {scored} by epoch", ylim=(0, 1))
     mark_epochs(axes, _last(histories))
     axes.grid(alpha=0.3)
@@ -104,7 +111,7 @@ def plot_runs_roc(results: Mapping[str, Results | Sequence[Results]], areas: Map
         curve = _mean_curve([result] if isinstance(result, Results) else result)
         if curve:
             style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
-            axes.plot(*curve, linewidth=2, label=_wrapped(f"{name} ({areas[name]:.2f})"), **style)
+            axes.plot(*curve, linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **style)
     finish_roc(axes, "ROC curves: mean over the genres, one against the rest", "run (area under curve)")
     axes.grid(alpha=0.3)
     return figure
@@ -117,7 +124,7 @@ def _mean_curve(folds: Sequence[Results]) -> Curve | None:
     return mean_curve(dict(enumerate(means))) if means else None
 
 
-def _wrapped(name: str, width: int = 30) -> str:
+def wrapped(name: str, width: int = 30) -> str:
     """A run's name, on several lines where it is long: it would take the room of the axes, or run into the next."""
     return "\n".join(textwrap.wrap(name, width))
 
@@ -131,7 +138,9 @@ def _plot(axes: Axes, history: History, metric: str, *, color: str, label: str, 
           width: float = 1.2) -> None:  # fmt: skip
     """Draws one metric; epochs at which it was not measured are left out, so that the line goes on."""
     points = [(entry["epoch"], entry[metric]) for entry in history if not math.isnan(entry.get(metric, math.nan))]
-    x, y = zip(*points, strict=True) if points else ((), ())
+    if not points:
+        return
+    x, y = zip(*points, strict=True)
     marker = style["marker"] if len(points) < 30 else ""  # one epoch alone makes no line
     axes.plot(
         x, y, color=color, linestyle=style["linestyle"], linewidth=width, marker=marker, markersize=5, label=label

@@ -11,9 +11,10 @@ class BBNN(nn.Module):
 
     Source: Liu, Feng, Liu, Wang, Liu, "Bottom-up broadcast neural network for music genre classification"
     (2021); Engelkes, "Music Genre Classification Capabilities of Enhanced Neural Network Architectures".
-    The input is a mel spectrogram of 128 bands × 647 frames.
+    The input is a mel spectrogram of 128 bands × 647 frames. Layers, sizes and counts are from Liu et al. and their
+    code, not from Engelkes.
 
-    Trainable parameters, as published: 185,642 (10 genres), 185,576 (8), 185,741 (13). With the running
+    Trainable parameters, as in Liu et al.: 185,642 (10 genres), 185,576 (8), 185,741 (13). With the running
     statistics of batch norm, which Keras counts in the total, 190,826 (10 genres).
 
     Args:

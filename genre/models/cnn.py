@@ -12,8 +12,8 @@ KHAMEES_BLOCKS = ((32, 3), (32, 3), (32, 2))
 class GaitanouCNN(nn.Module):
     """The CNN of Gaitanou, Hahn, Pechal and Ørslund on MFCC: four blocks, a flattened map, two dense layers.
 
-    Source: "Music Genre Classification: CNN and CRNN", Table I. The layer sizes are not in the text; these
-    are the ones that give all eight parameter counts of the table.
+    Source: "Music Genre Classification: CNN and CRNN", Table I. The layer sizes are inferred: they are not in the
+    text, and these are the ones that give all eight parameter counts of the table.
 
     Trainable parameters with 10 genres, as published (bands × frames): 447,178 (20 × 331), 774,858 (40 ×
     331), 3,494,602 (20 × 3308), 6,869,706 (40 × 3308).
@@ -53,8 +53,10 @@ class GaitanouCNN(nn.Module):
 class KhameesCNN(nn.Module):
     """The CNN with max-pooling of Khamees, Hejazi, Alshurideh and Salloum on 13 MFCC of 3 s.
 
-    Source: "Classifying Audio Music Genres Using CNN and RNN". 45,322 trainable parameters with 10 genres, as
-    in Keras. Ours: the third convolution has a ReLU like the first two.
+    Source: "Classifying Audio Music Genres Using CNN and RNN", which states three convolutions with max-pooling of
+    stride 2 and a dense layer. The layer sizes and the dropout are from the public tutorial code that it follows:
+    45,322 trainable parameters with 10 genres, as in Keras. Ours: the third convolution has a ReLU like the first
+    two; and 130 frames, as ten segments per track give, where the paper also computes 387.
 
     Args:
         num_classes: Number of genres.

@@ -10,8 +10,8 @@ from genre.models.sizes import need_at_least
 class GaitanouCRNN(nn.Module):
     """The CRNN of Gaitanou, Hahn, Pechal and Ørslund on MFCC: ``GaitanouCNN``'s blocks, then two LSTM layers.
 
-    Source: "Music Genre Classification: CNN and CRNN", Table I. The layer sizes are not in the text; these
-    are the ones that give all eight parameter counts of the table.
+    Source: "Music Genre Classification: CNN and CRNN", Table I. The layer sizes are inferred: they are not in the
+    text, and these are the ones that give all eight parameter counts of the table.
 
     400,074 trainable parameters with 10 genres at every input size; the published 399,050 are of Keras,
     where an LSTM layer has one bias vector and not two (4 · 128 fewer in each layer).

@@ -6,9 +6,10 @@ from genre.models.backbone import create_backbone
 
 
 class EfficientNetV2S(nn.Module):
-    """EfficientNetV2-S (Tan and Le 2021) as Singh and Gupta fine-tune it: ImageNet weights, the last layer replaced.
+    """EfficientNetV2-S (Tan and Le 2021) as Singh and Gupta use it: ImageNet weights, the last layer replaced.
 
     20,189,866 parameters with 1 input channel and 10 genres (20,190,298 with 3), of which the head has 12,810.
+    Their code freezes the backbone, so that the published figures are of the head alone (:class:`genre.LinearProbe`).
 
     Args:
         num_classes: The number of genres.

@@ -6,9 +6,10 @@ from genre.models.backbone import create_backbone
 
 
 class ResNet18(nn.Module):
-    """ResNet-18 (He et al. 2016) as Singh and Gupta fine-tune it: ImageNet weights, the last layer replaced.
+    """ResNet-18 (He et al. 2016) as Singh and Gupta use it: ImageNet weights, the last layer replaced.
 
     11,175,370 parameters with 1 input channel and 10 genres (11,181,642 with 3), of which the head has 5,130.
+    Their code freezes the backbone, so that the published figures are of the head alone (:class:`genre.LinearProbe`).
 
     Args:
         num_classes: The number of genres.

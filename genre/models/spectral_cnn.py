@@ -9,13 +9,13 @@ from genre.models.sizes import need_at_least
 class SpectralCNN(nn.Module):
     """Five convolutional and three dense layers (Singh and Gupta, "Empirical Analysis of Music Genre Classification").
 
-    The layer sizes are those of the paper's public code, which has two dense layers where the paper says three: the
-    middle one (64 to 64) is ours. The code's pools are tied to the size of one picture; here a global average pool
-    takes any number of rows and frames of at least 32.
+    The paper states the numbers of layers, batch norm and dropout. The layer sizes are those of its public code,
+    which has two dense layers where the paper says three: the middle one (64 to 64) is ours. The code's pools are
+    tied to the size of one picture; here a global average pool takes any number of rows and frames of at least 32.
 
     Args:
         num_classes: The number of genres.
-        in_channels: Channels of the input; the paper's pictures had 3, and with two dense layers 40,416 parameters.
+        in_channels: Channels of the input; the code's pictures had 3, and with two dense layers 40,416 parameters.
         dropout: Dropout after every convolutional block.
         dense_dropout: Dropout before the last layer.
     """

@@ -1,8 +1,9 @@
 """The seven networks of Yaacob and Goldrich on mel spectrograms of FMA-small.
 
-Source: "Music Genre Classification Using Neural Networks". They build on a public CRNN, whose sizes are
-known. Those of the other six are not published: here they are ours, in the CRNN's style, made of its blocks,
-its LSTM and its head. All stated counts are of 8 genres and 128 bands.
+Source: "Music Genre Classification Using Neural Networks", which states the seven names, L2 and a softmax. They
+build on a public CRNN, whose sizes, dropout, L2 factor and input are in its code. The sizes of the other six are
+not published: here they are ours, in the CRNN's style, made of its blocks, its LSTM and its head. All counts below
+are of 8 genres and 128 bands.
 
 Each network has a ``penalty``: the L2 term, 1e-3 · Σw² over its convolutions and its dense layer of 64, for
 the training loss to include.
@@ -22,7 +23,7 @@ class YaacobCRNN(nn.Module):
 
     Args:
         num_classes: Number of genres.
-        bands: Bands of the input; the paper's is 128 bands × 640 frames.
+        bands: Bands of the input; the public CRNN's is 128 bands × 640 frames.
         lstm_layers: 1 for the CRNN, 2 for the stacked CRNN.
 
     Raises:

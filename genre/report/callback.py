@@ -142,6 +142,7 @@ def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
         },
         "absent_genres": absent_genres(data),
         "heard": seen,
+        "chosen_on": None if heard is None or "validation" not in heard.tracks else len(heard.tracks["validation"]),
         "leaky": data.split.leaky or any((seen or {}).values()),
         "artists_shared": shared_artists(*artists, artist_digests(data.partition["test"])),
         "bad_files": [{"path": str(path), "reason": reason} for path, reason in data.bad_files.items()],

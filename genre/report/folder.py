@@ -82,6 +82,8 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
             f"LEAKY: the network was {known} of these {metrics['tracks']} tracks; the scores are not those of unseen "
             "music."
         )
+    if metrics.get("chosen_on") == 0:
+        found.append("No track chose the epoch: the network was trained without a validation subset.")
     if metrics["side"] != "test":
         found.append(
             "The split has no test track at hand: these are the validation tracks, which also chose the checkpoint."

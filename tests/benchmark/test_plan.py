@@ -1,11 +1,12 @@
 """Plans: which cells they make, and what is said of one that is not understood."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from genre.benchmark.plan import Cell, read_plan
-from genre.benchmark.published import Conditions, differences, published
+from genre.benchmark.published import Conditions, Published, differences, published
 from genre.errors import GenreError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -13,8 +14,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.parametrize(
     ("name", "rows"),
-    [("singh/tables", 9), ("gaitanou/table", 16), ("yaacob/table", 7), ("khamees/table", 4), ("engelkes/table", 4)],
-)
+    [
+        ("singh/tables", 9), ("gaitanou/table", 16), ("yaacob/table", 7), ("khamees/table", 5), ("engelkes/table", 4),
+        ("ballroom/table", 1),
+    ],
+)  # fmt: skip
 def test_every_row_of_a_papers_table_has_its_published_figure(name: str, rows: int) -> None:
     plan = read_plan(EXAMPLES / f"{name}.yaml")
     assert len(plan.rows) == rows
@@ -126,6 +130,86 @@ def test_differences_from_the_papers_conditions() -> None:
         "StratifiedSplit (paper: OfficialSplit)",
         "3 epochs (paper: 50)",
     ]
+    assert differences(replace(ours, recipe_epochs=40), theirs)[-1] == "3 epochs (paper: 50; recipe: 40)"
+    assert differences(replace(ours, recipe_epochs=50), theirs)[-1] == "3 epochs (paper: 50)"
+    assert differences(replace(ours, recipe_epochs=40), {}) == ["3 epochs (recipe: 40)"]
+    assert differences(replace(ours, recipe_epochs=3), {}) == []
+    assert differences(replace(ours, epochs=50, recipe_epochs=40), {"epochs": 50}) == []
     same = Conditions("GTZAN", theirs["tracks"], "OfficialSplit", 50, 5130, True)  # type: ignore[arg-type]
     assert differences(same, theirs) == []
     assert differences(ours, {}) == []
+
+
+def test_differences_in_segments_augmentation_and_lists_of_epochs() -> None:
+    ours = Conditions("GTZAN", {}, "StratifiedSplit", 1, 5, None, 75, 3.0, "none")
+    sweep = list(range(5, 201, 5))
+    assert differences(ours, {"epochs": sweep}) == ["1 epoch (paper: 5, 10, … 200; recipe: 75)"]
+    assert differences(replace(ours, epochs=sweep), {"epochs": sweep}) == []
+    assert differences(replace(ours, epochs=[1, 2]), {"epochs": sweep})[0].startswith(
+        "1, 2 epochs (paper: 5, 10, … 200"
+    )
+    assert differences(ours, {"epochs": None}) == ["1 epoch (paper: not stated; recipe: 75)"]
+    ours = replace(ours, recipe_epochs=None)
+    assert differences(ours, {"segment_seconds": 3, "augmentation": "none"}) == []
+    assert differences(ours, {"segment_seconds": 30}) == ["segments of 3 s (paper: 30 s)"]
+    assert differences(ours, {"segment_seconds": None, "augmentation": "noise"}) == [
+        "segments of 3 s (paper: not stated)",
+        "augmentation: none (paper: noise)",
+    ]
+
+
+def test_a_source_is_named_where_the_paper_does_not_state_it() -> None:
+    ours = Conditions("FMA", {"train": 1}, "KFoldSplit", 1, 5, None, None, 3.0, "none")
+    theirs = {"data_set": "GTZAN", "split": "OfficialSplit", "trainable": 7, "segment_seconds": 30}
+    sources = {"split": "inferred", "trainable": "code", "segment_seconds": "Liu et al."}
+    assert differences(ours, theirs, sources) == [
+        "5 trainable parameters (the paper's code: 7)",
+        "data FMA (paper: GTZAN)",
+        "KFoldSplit (inferred from the paper: OfficialSplit)",
+        "segments of 3 s (Liu et al.: 30 s)",
+    ]
+
+
+def found(name: str, system: str) -> Published:
+    plan = read_plan(EXAMPLES / f"{name}.yaml")
+    return published(next(row for row in plan.rows if row.system == system), plan.published)
+
+
+def test_sources_of_the_papers() -> None:
+    """What a paper states, what its numbers tell and what comes from code are told apart."""
+    assert found("engelkes/table", "bbnn").sources["accuracy"] == "authors' logs"
+    assert found("engelkes/table", "bbnn").figures["accuracy"] == 0.913
+    assert "accuracy" not in found("engelkes/table", "indrnn").sources
+    assert found("engelkes/sweep", "indrnn").conditions["epochs"] == list(range(5, 201, 5))
+    assert found("engelkes/sweep", "lstm").conditions["tracks"] == {"train": 900, "validation": 0, "test": 100}
+    singh = found("singh/tables", "resnet18")
+    assert singh.sources == {"tracks": "inferred", "split": "inferred", "trainable": "code", "weights": "code"}
+    assert singh.conditions["segment_seconds"] is None
+    assert found("yaacob/table", "crnn_stacked").figures["training_seconds"] == 3714
+    times = [row for row in read_plan(EXAMPLES / "yaacob/table.yaml").published["figures"] if "training_seconds" in row]
+    assert len(times) == 1
+    gaitanou = found("gaitanou/table", "crnn-3308x40-augmented")
+    assert gaitanou.conditions["tracks"]["train"] == 699
+    assert gaitanou.figures["parameters"] == 399050
+    assert "4 versions" in gaitanou.conditions["augmentation"]
+    khamees = {row: found("khamees/table", row) for row in ("mlp", "mlp_regularised", "cnn_30_epochs", "cnn", "lstm")}
+    assert [entry.conditions["epochs"] for entry in khamees.values()] == [50, 50, 30, 50, 50]
+    assert [entry.conditions["tracks"]["validation"] for entry in khamees.values()] == [0, 0, 1600, 1600, 1600]
+
+
+def test_the_recipes_own_epochs(plan: Path) -> None:
+    plan.write_text("recipes: [good.yaml, [good.yaml, --trainer.max_epochs=7], [good.yaml, none.yaml]]\n")
+    (plan.parent / "none.yaml").write_text("trainer: {accelerator: cpu}\n")
+    assert [row.epochs for row in read_plan(plan).rows] == [2, 7, 2]
+
+
+def test_epochs_multiply(plan: Path) -> None:
+    plan.write_text("recipes: [good.yaml]\nepochs: [2, 1]\nseeds: [0, 1]\n")
+    assert [cell.name for cell in read_plan(plan).cells] == [
+        "good-epochs1-seed0", "good-epochs2-seed0", "good-epochs1-seed1", "good-epochs2-seed1",
+    ]  # fmt: skip
+    assert [cell.name for cell in read_plan(plan, epochs=[]).cells] == ["good-seed0", "good-seed1"]
+    assert [cell.epochs for cell in read_plan(plan, epochs=[3, 4]).cells] == [3, 4, 3, 4]
+    plan.write_text("recipes: [good.yaml]\nepochs: [2, zero]\n")
+    with pytest.raises(GenreError, match=r"found epochs: \[2, 'zero'\]; expected a list of whole numbers"):
+        read_plan(plan)

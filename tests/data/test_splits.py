@@ -214,6 +214,44 @@ class TestStratified:
                 assert not shared(split(Corpus(tracks)), lambda track: track.artist)
 
 
+class TestWithoutValidation:
+    """90/10 and 80/20, as several papers have it: what is not tested trains."""
+
+    @pytest.mark.parametrize("by_artist", [False, True])
+    @pytest.mark.parametrize("test", [0.1, 0.2])
+    def test_shares(self, test: float, by_artist: bool) -> None:
+        split = StratifiedSplit(0, test, by_artist)
+        partition = split(make_corpus({"a": 100, "b": 60}, 2))
+        assert not partition["validation"]
+        assert len(partition["test"]) == pytest.approx(160 * test, abs=2 if by_artist else 0)
+        assert len(partition["train"]) == 160 - len(partition["test"])
+        assert not split.has_validation
+        if by_artist:
+            assert not shared(partition, lambda track: track.artist)
+
+    def test_two_tracks_of_a_genre_are_enough(self) -> None:
+        partition = StratifiedSplit(0, 0.5)(make_corpus({"a": 2, "b": 2}))
+        assert {side: len(partition[side]) for side in SIDES} == {"train": 2, "validation": 0, "test": 2}
+
+    def test_folds(self) -> None:
+        corpus = make_corpus({"a": 20, "b": 20})
+        turns = [KFoldSplit(10, fold, validation=False)(corpus) for fold in range(10)]
+        assert {tuple(len(turn[side]) for side in SIDES) for turn in turns} == {(36, 0, 4)}
+        assert Counter(track for turn in turns for track in turn["test"]) == Counter(corpus.tracks)
+        assert [turn["test"] for turn in turns] == [KFoldSplit(10, fold)(corpus)["test"] for fold in range(10)]
+        assert KFoldSplit().has_validation
+        assert OfficialSplit().has_validation
+
+    def test_segments(self, tmp_path: Path) -> None:
+        tracks = [Track(tmp_path / f"{genre}{number}.wav", genre) for genre in "ab" for number in range(2)]
+        for track in tracks:
+            soundfile.write(track.path, np.zeros(8000 * 15), 8000)
+        split = SegmentSplit(3.0, 0, 0.2)
+        assert not split.has_validation
+        partition = split(Corpus(tracks))
+        assert {side: len(partition[side]) for side in SIDES} == {"train": 16, "validation": 0, "test": 4}
+
+
 class TestOfficialGtzan:
     #: As the lists were published: they are not wholly without artists in common.
     COMMON_ARTISTS = frozenset(
@@ -269,16 +307,23 @@ class TestOfficialGtzan:
 class TestErrors:
     @pytest.mark.parametrize(
         ("validation", "test"),
-        [(0, 0.1), (-0.1, 0.1), (0.1, -0.1), (0.5, 0.5), (0.9, 0.2), (1.5, 0)],
+        [(0, 0), (0, 1), (-0.1, 0.1), (0.1, -0.1), (0.5, 0.5), (0.9, 0.2), (1.5, 0)],
     )
     def test_impossible_shares(self, validation: float, test: float) -> None:
         with pytest.raises(GenreError, match=f"validation={validation}, test={test}"):
             StratifiedSplit(validation, test)
+        with pytest.raises(GenreError, match=f"validation={validation}, test={test}"):
+            SegmentSplit(3.0, validation, test)
 
     @pytest.mark.parametrize(("folds", "fold"), [(2, 0), (3, 3), (3, -1), (0, 0)])
     def test_impossible_folds(self, folds: int, fold: int) -> None:
         with pytest.raises(GenreError, match=f"folds={folds}, fold={fold}"):
             KFoldSplit(folds, fold)
+
+    def test_impossible_folds_without_validation(self) -> None:
+        assert KFoldSplit(2, 1, validation=False).folds == 2
+        with pytest.raises(GenreError, match=r"folds >= 2 .* folds=1, fold=0"):
+            KFoldSplit(1, validation=False)
 
     @pytest.mark.parametrize(
         ("split", "corpus", "message"),
