@@ -31,7 +31,7 @@ CASES: dict[str, tuple[tuple[str, ...], int]] = {
     "top-3": (("--checkpoint.save_top_k=3",), 3),
     "top-all": (("--checkpoint.save_top_k=-1",), 5),
     "own-name": (("--checkpoint.save_top_k=2", "--checkpoint.filename=mine"), 2),
-    "steps": (("--checkpoint.every_n_train_steps=1", "--checkpoint.save_top_k=-1"), 10),
+    "steps": (("--checkpoint.every_n_train_steps=1", "--checkpoint.save_top_k=-1"), 8),
     "none": (("--checkpoint.save_top_k=0",), 0),
     "save-last": (("--checkpoint.save_last=true", "--checkpoint.save_weights_only=true"), 0),
     "accuracy": (("--checkpoint.monitor=val_accuracy", "--checkpoint.mode=max"), 0),
