@@ -19,7 +19,11 @@ CALLBACK = "--trainer.callbacks+=pytorch_lightning.callbacks"
 BACKBONE = ("--model.network=genre.models.ResNet18", "--model.network.pretrained=false")
 SWA = (f"{CALLBACK}.StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.001")
 EMA = (f"{CALLBACK}.EMAWeightAveraging", "--trainer.callbacks.decay=0.6")
-SECOND = (f"{CALLBACK}.ModelCheckpoint", "--trainer.callbacks.every_n_train_steps=1", "--trainer.callbacks.save_top_k=-1")
+SECOND = (
+    f"{CALLBACK}.ModelCheckpoint",
+    "--trainer.callbacks.every_n_train_steps=1",
+    "--trainer.callbacks.save_top_k=-1",
+)
 
 #: The options of a fit, and how many files it keeps beside best.ckpt and last.ckpt.
 CASES: dict[str, tuple[tuple[str, ...], int]] = {
@@ -27,7 +31,7 @@ CASES: dict[str, tuple[tuple[str, ...], int]] = {
     "top-3": (("--checkpoint.save_top_k=3",), 3),
     "top-all": (("--checkpoint.save_top_k=-1",), 5),
     "own-name": (("--checkpoint.save_top_k=2", "--checkpoint.filename=mine"), 2),
-    "steps": (("--checkpoint.every_n_train_steps=1", "--checkpoint.save_top_k=-1"), 10),
+    "steps": (("--checkpoint.every_n_train_steps=1", "--checkpoint.save_top_k=-1"), 8),
     "none": (("--checkpoint.save_top_k=0",), 0),
     "save-last": (("--checkpoint.save_last=true", "--checkpoint.save_weights_only=true"), 0),
     "accuracy": (("--checkpoint.monitor=val_accuracy", "--checkpoint.mode=max"), 0),
@@ -39,7 +43,10 @@ CASES: dict[str, tuple[tuple[str, ...], int]] = {
     "ema-second": ((*EMA, *SECOND), 10),
     "swa": ((*SWA, "--trainer.callbacks.swa_epoch_start=2"), 0),
     "swa-no-batch-norm": ((*SWA, "--model.network=genre.models.KhameesMLP"), 0),
-    "stopped": ((f"{CALLBACK}.EarlyStopping", "--trainer.callbacks.monitor=val_loss", "--trainer.callbacks.patience=1"), 0),
+    "stopped": (
+        (f"{CALLBACK}.EarlyStopping", "--trainer.callbacks.monitor=val_loss", "--trainer.callbacks.patience=1"),
+        0,
+    ),
     "newest": (("--checkpoint.monitor=null",), 0),
     "newest-swa": (("--checkpoint.monitor=null", *SWA), 0),
     "every-second": (("--checkpoint.every_n_epochs=2",), 0),

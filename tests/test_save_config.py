@@ -43,7 +43,7 @@ def saved(options: dict[str, Any]) -> tuple[Namespace, Namespace]:
         warnings.simplefilter("ignore")
         config = parser.parse_object({"callbacks": [options]})
         drop_objects(config)
-        text = dump(with_strings(yaml.safe_load(parser.dump(config, skip_none=False)), config))
+        text = dump(with_strings(yaml.safe_load(parser.dump(config, skip_unset=False)), config))
         again = parser.parse_string(text)
     drop_objects(again)
     return config, again

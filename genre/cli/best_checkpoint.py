@@ -116,7 +116,7 @@ class BestCheckpoint(Checkpoint):
             checkpoint["state_dict"] = weights
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Notes whether a callback has changed the weights after the last epoch; a fit without scores keeps the last."""
+        """Notes whether a callback has changed the weights since the last epoch, and keeps that if none has a score."""
         if trainer.fast_dev_run:
             return
         if trainer.is_global_zero and self.last.is_file():
@@ -150,7 +150,9 @@ class BestCheckpoint(Checkpoint):
             return float(value)
         if self._scored is not None:
             logged = ", ".join(sorted(trainer.callback_metrics))
-            raise GenreError(f"checkpoint.monitor: found {self.monitor}; the fit has logged {logged}; choose one of these")
+            raise GenreError(
+                f"checkpoint.monitor: found {self.monitor}; the fit has logged {logged}; choose one of these"
+            )
         return None
 
     def _is_better(self, score: float) -> bool:

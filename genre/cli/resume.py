@@ -1,4 +1,4 @@
-"""Going on with a fit: what its checkpoint holds has to fit the options, which is checked before anything is written."""
+"""Going on with a fit: what its checkpoint holds has to fit the options, or is refused before anything is written."""
 
 import json
 import math

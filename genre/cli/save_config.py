@@ -34,7 +34,7 @@ class SaveConfig(SaveConfigCallback):
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Writes ``config.yaml``, in the first process alone."""
-        text = self.parser.dump(self.config, skip_none=False)
+        text = self.parser.dump(self.config, skip_unset=False)
         header = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("#"))
         config = with_strings(yaml.safe_load(text), self.config)
         self._folder.mkdir(parents=True, exist_ok=True)
