@@ -9,12 +9,10 @@ import soxr
 from numpy.typing import NDArray
 
 from genre.audio import ffmpeg, sndfile
-from genre.audio.source import AudioError, AudioInfo, Encoding, Source
-
-__all__ = [
-    *("EXTENSIONS", "LOUDEST", "AudioError", "AudioInfo", "Encoding"),
-    *("decode", "probe", "read_segment", "readable", "spread", "verify"),
-]
+from genre.audio.source import AudioError as AudioError  # the names are part of this module, too
+from genre.audio.source import AudioInfo as AudioInfo
+from genre.audio.source import Encoding as Encoding
+from genre.audio.source import Source
 
 #: The endings that a folder is searched for; those of :data:`genre.audio.ffmpeg.EXTENSIONS` need PyAV to be read.
 EXTENSIONS = sndfile.EXTENSIONS | ffmpeg.EXTENSIONS

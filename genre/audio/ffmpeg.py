@@ -176,7 +176,7 @@ def _announced(container: "InputContainer", stream: "AudioStream", rate: int) ->
     """The number of frames that the header says, as well as its unit of time lets it; 0 where it does not."""
     from av.format import Flags
 
-    if container.format.flags & Flags.generic_index.value:  # no more than frames, one after the other: a guess
+    if Flags(container.format.flags) & Flags.generic_index:  # no more than frames, one after the other: a guess
         return 0
     if stream.duration is not None and stream.time_base is not None:
         return round(stream.duration * stream.time_base * rate)
