@@ -1,7 +1,7 @@
 """Scores of tracks: the probabilities of a track's segments averaged, then compared with its genre."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -60,7 +60,15 @@ class TrackAverage(torchmetrics.Metric):
         for name in ("logits", "targets", "tracks", "segments", "bad"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
-    def update(self, logits: Tensor, targets: Tensor, tracks: Tensor, segments: Tensor, valid: Tensor) -> None:
+    def update(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        tracks: Tensor,
+        segments: Tensor,
+        valid: Tensor,
+        bad: Iterable[int] = (),
+    ) -> None:
         """Takes in a batch.
 
         Args:
@@ -69,11 +77,13 @@ class TrackAverage(torchmetrics.Metric):
             tracks: ``(B,)`` index of each segment's track.
             segments: ``(B,)`` index of each segment.
             valid: ``(B,)`` false for segments that could not be read: their tracks do not count.
+            bad: The index of each further track that does not count, such as another excerpt of a bad file.
         """
         batch = {"logits": logits.float(), "targets": targets, "tracks": tracks, "segments": segments}
         for name, values in batch.items():
             getattr(self, name).append(values[valid])
-        getattr(self, "bad").append(tracks[~valid])  # noqa: B009
+        for lost in (tracks[~valid], torch.tensor([*bad], dtype=tracks.dtype, device=tracks.device)):
+            getattr(self, "bad").append(lost)  # noqa: B009
 
     def compute(self) -> TrackPredictions:
         """The predictions, ordered by track.

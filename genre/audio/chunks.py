@@ -42,7 +42,7 @@ def corrected(path: Path, magic: bytes) -> Stretch | None:
         if magic == b".snd":
             place, width, order = 8, 4, BIG
             start, stated, correct = _number(file, 4, 4, BIG), _number(file, 8, 4, BIG), 0xFFFFFFFF
-            ends = start + stated + REST >= size > start + stated > start
+            following, chunk = start + stated, False
         else:
             layout = LAYOUTS[magic]
             found = _find(file, layout, size)
@@ -51,7 +51,8 @@ def corrected(path: Path, magic: bytes) -> Stretch | None:
             place, stated = found
             width, order, start = layout.width, layout.order, place + layout.width
             correct, following = size - start, start + stated + (stated % 2 if layout.even else 0)
-            ends = _is_chunk(file, following, layout, size) or (stated > 0 and 0 <= size - following <= REST)
+            chunk = _is_chunk(file, following, layout, size)
+        ends = chunk or (stated > 0 and -1 <= size - following <= REST)
         beyond = start + stated > size and magic != b"caff"  # which libsndfile takes as all that there is, but in a caf
         if ends or beyond or start >= min(size, HEADER):
             return None
@@ -75,10 +76,12 @@ def _find(file: BinaryIO, layout: Layout, end: int) -> tuple[int, int] | None:
 
 
 def _is_chunk(file: BinaryIO, at: int, layout: Layout, end: int) -> bool:
-    """Whether chunks go on at a place, to the end of the file."""
+    """Whether chunks or a tag go on at a place, to the end of the file."""
     while at + 4 + layout.width <= end:
         file.seek(at)
         name = file.read(4)
+        if name[:3] in (b"ID3", b"TAG", b"APE"):  # a tag without a chunk, which some programs append
+            return True
         if not (name.isascii() and name.decode("ascii", "replace").isprintable()):
             return False
         stated = _number(file, at + 4, layout.width, layout.order)

@@ -82,7 +82,8 @@ class AvFile(Source):
         end = min(start + count, self.frames)
         kept = [np.zeros((0, self.encoding.channels), np.float32)]
         for place, frames in _decode(self.path, start if self._exact else 0):
-            kept.append(frames[max(0, start - place) : max(0, end - place)])
+            if place + len(frames) > start:
+                kept.append(frames[max(0, start - place) : max(0, end - place)])
             if place + len(frames) >= end:
                 break
         return np.concatenate(kept)

@@ -137,7 +137,8 @@ class SndFile(Source):
         kept, place = [np.zeros((0, self.encoding.channels), np.float32)], 0
         with quiet(self.path), _open(self.path, self.stretch) as file:
             while place < end and len(block := _step(file, min(STEP, end - place))):
-                kept.append(block[max(0, start - place) :])
+                if place + len(block) > start:
+                    kept.append(block[max(0, start - place) :])
                 place += len(block)
         return np.concatenate(kept)
 

@@ -50,7 +50,9 @@ class Encoding(AudioInfo):
 
 
 class Source(ABC):
-    """An open audio file; use it as a context manager.
+    """An open audio file; use it as a context manager, and open it anew for every stretch.
+
+    Opened anew, since libsndfile's second seek in Ogg Vorbis may miss.
 
     Attributes:
         encoding: What the header says.
