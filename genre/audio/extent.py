@@ -7,7 +7,7 @@ from genre.audio import chunks, mpeg, streams
 from genre.audio.stretch import Stretch
 
 
-def extent(path: Path, announced: int) -> tuple[Stretch, ...]:
+def extent(path: Path, announced: int, is_mpeg: bool) -> tuple[Stretch, ...]:
     """What a decoder is to read, one after the other, in place of a file whose header announces too little.
 
     Looks at headers alone: those of every frame of an mp3 without a count, a few of other files.
@@ -15,16 +15,20 @@ def extent(path: Path, announced: int) -> tuple[Stretch, ...]:
     Args:
         path: The file.
         announced: The number of frames that the header says.
+        is_mpeg: Whether it is an mp3, which need not begin as one.
 
     Returns:
         Empty where all is well, or where the format is none of those that are known here.
+
+    Raises:
+        AudioError: There are streams one after the other that differ in rate or channels.
     """
     status = path.stat()
-    return _extent(path, announced, status.st_size, status.st_mtime_ns)
+    return _extent(path, announced, is_mpeg, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _extent(path: Path, announced: int, size: int, changed: int) -> tuple[Stretch, ...]:
+def _extent(path: Path, announced: int, is_mpeg: bool, size: int, changed: int) -> tuple[Stretch, ...]:
     """``size`` and ``changed`` tell a file that has been changed meanwhile."""
     with path.open("rb") as file:
         magic = file.read(10)
@@ -38,7 +42,7 @@ def _extent(path: Path, announced: int, size: int, changed: int) -> tuple[Stretc
         return tuple(streams.parts_of_ogg(path))
     if inner == b"fLaC" and announced:  # a total that is left open is for the decoder to complain of
         return tuple(streams.parts_of_flac(path, tag, announced))
-    if inner[:1] == b"\xff":
+    if is_mpeg:
         found = mpeg.corrected(path, announced)
         return () if found is None else (found,)
     return ()

@@ -131,14 +131,15 @@ def _header(path: Path, size: int, changed: int) -> Header:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _count(path: Path, size: int, changed: int) -> int:
-    """The number of frames that can be decoded, before there is an error, if any."""
+    """The number of frames, by decoding them."""
     return sum(len(frames) for _, frames in _decode(path))
 
 
 def _decode(path: Path, start: int = 0) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Pieces of ``(frames, channels)`` and where each begins; the first may begin before ``start``.
 
-    They end where the file cannot be decoded any more, or goes on at another rate or with other channels.
+    Raises:
+        AudioError: Something in between cannot be decoded; what ends in the middle of a packet just ends.
     """
     from av import FFmpegError
 
@@ -146,15 +147,21 @@ def _decode(path: Path, start: int = 0) -> Iterator[tuple[int, NDArray[np.float3
         stream = container.streams.audio[0]
         if start:
             container.seek(start, stream=stream)
-        place, shape = None, None
-        for frame in container.decode(stream):
-            if place is None:
-                place = int(frame.pts or 0) if start else 0
-                shape = (frame.sample_rate, frame.layout.nb_channels)
-            if (frame.sample_rate, frame.layout.nb_channels) != shape:
-                return
-            yield place, _samples(frame)
-            place += frame.samples
+        place, shape, damaged = None, None, False
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except (OSError, FFmpegError):
+                damaged = place is not None
+                continue
+            for frame in frames:
+                if place is None:
+                    place = int(frame.pts or 0) if start else 0
+                    shape = (frame.sample_rate, frame.layout.nb_channels)
+                if damaged or (frame.sample_rate, frame.layout.nb_channels) != shape:
+                    raise AudioError(path, "undecodable (damaged)" if damaged else "it changes its rate or channels")
+                yield place, _samples(frame)
+                place += frame.samples
 
 
 def _open(path: Path) -> "InputContainer":

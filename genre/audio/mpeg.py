@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from genre.audio.source import AudioError
 from genre.audio.stretch import Stretch
 
 #: kbit/s by index, of layer I, II and III of MPEG-1 and of MPEG-2.
@@ -26,6 +27,9 @@ SAMPLE_RATES = ((11025, 12000, 8000), (), (22050, 24000, 16000), (44100, 48000, 
 #: The count in a file's first frame is believed where the bytes that it states are there, but for so many of tags.
 TAGS = 4096
 
+#: So many headers that do not belong to the stream may be bytes between its frames that look like some.
+STRAYS = 8
+
 
 class Frame(NamedTuple):
     """The header of a frame: its length in bytes, its samples, and where the count of frames may stand in it."""
@@ -33,7 +37,13 @@ class Frame(NamedTuple):
     size: int
     samples: int
     layer: int
+    rate: int
+    mono: bool
     count_at: int
+
+    def is_like(self, other: "Frame") -> bool:
+        """Whether both may be of one stream."""
+        return (self.layer, self.rate, self.mono) == (other.layer, other.rate, other.mono)
 
 
 def header(data: bytes | mmap.mmap, at: int) -> Frame | None:
@@ -51,7 +61,7 @@ def header(data: bytes | mmap.mmap, at: int) -> Frame | None:
     size = 4 * (12 * bits // rate + padding) if layer == 1 else samples // 8 * bits // rate + padding
     mono = data[at + 3] >> 6 == 3
     side = (17 if mono else 32) if first else (9 if mono else 17)
-    return Frame(size, samples, layer, 4 + side)
+    return Frame(size, samples, layer, rate, mono, 4 + side)
 
 
 def tag_size(data: bytes | mmap.mmap, at: int) -> int:
@@ -107,12 +117,19 @@ def corrected(path: Path, announced: int) -> Stretch | None:
 
     Returns:
         The frames after a first one that states how many they are; ``None`` where all is well.
+
+    Raises:
+        AudioError: There are streams one after the other that differ in rate or channels.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return _corrected(data, announced)
+        stretch = _corrected(data, announced)
+    if stretch is not None and not stretch.head:
+        raise AudioError(path, "streams, one after the other, that differ in rate or channels")
+    return stretch
 
 
 def _corrected(data: mmap.mmap, announced: int) -> Stretch | None:
+    """See :func:`corrected`; without a head where there is none that fits all streams."""
     found = frames(data)
     at, first = next(found, (0, None))
     if first is None or first.layer != 3:  # the others have no place for a count
@@ -121,7 +138,10 @@ def _corrected(data: mmap.mmap, announced: int) -> Stretch | None:
     if known is not None and known[0] > 0 and abs(len(data) - at - known[1]) <= TAGS:
         return None
     start = at if known is None else at + first.size
-    count = sum(frame.samples == first.samples for _, frame in found) + (known is None)
+    alike = [frame.is_like(first) for _, frame in found]
+    if alike.count(False) > STRAYS:
+        return Stretch(b"", at, len(data))
+    count = alike.count(True) + (known is None)
     there = count * first.samples
     if there == announced if known is None else abs(count - known[0]) <= 1:
         return None

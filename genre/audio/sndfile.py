@@ -51,17 +51,18 @@ def open_sndfile(path: Path) -> Source:
     """
     require_file(path)
     with quiet(path):
-        announced, error = _announced(path)
+        announced, kind, error = _announced(path)
         try:
-            parts = extent(path, announced)
+            parts = extent(path, announced, kind == "MP3")
         except OSError as failed:
             raise AudioError(path, f"unreadable ({failed.strerror})") from None
-        if parts:
-            sources = [SndFile(path, part, announced) for part in parts]
-            return sources[0] if len(parts) == 1 else Chain(path, sources)
-        if error is not None:
+        if error is not None and not parts:
             raise error
-        return SndFile(path, None, announced)
+        sources = [SndFile(path, part, announced) for part in parts or (None,)]
+        source = sources[0] if len(sources) == 1 else Chain(path, sources)
+        if source.frames <= 0:
+            raise AudioError(path, "undecodable (no frame after the header)")
+        return source
 
 
 class SndFile(Source):
@@ -219,8 +220,8 @@ def _count(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
     for step in (STEP, FINE_STEP):
         with quiet(path), suppress(soundfile.SoundFileError), _open(path, stretch) as file:
             place = 0
-            while size := len(_step(file, min(step, count - place) if place < count else step)):
-                place += size
+            while read := len(_step(file, min(step, count - place) if place < count else step)):
+                place += read
                 count = max(count, place)
             return count
     return count
@@ -231,16 +232,16 @@ def _step(file: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
     return frames
 
 
-def _announced(path: Path) -> tuple[int, AudioError | None]:
-    """The number of frames that the header says, and why the file cannot be read as it is."""
+def _announced(path: Path) -> tuple[int, str, AudioError | None]:
+    """The number of frames that the header says, the format, and why the file cannot be read as it is."""
     try:
         with _open(path) as file:
-            frames = file.frames
+            frames, kind = file.frames, str(file.format)
     except AudioError as error:
-        return 0, error
+        return 0, "", error
     if frames == UNKNOWN:
-        return 0, AudioError(path, "of unknown length (written to a pipe?); encode it again, to a file")
-    return frames, None if frames > 0 else AudioError(path, "no audio frames")
+        return 0, kind, AudioError(path, "of unknown length (written to a pipe?); encode it again, to a file")
+    return frames, kind, None if frames > 0 else AudioError(path, "no audio frames")
 
 
 def _open(path: Path, stretch: Stretch | None = None) -> soundfile.SoundFile:

@@ -142,6 +142,20 @@ def scaled(**encoding: str) -> Make:
     return lambda path: soundfile.write(path, 32768 * wave(), RATE, **encoding)
 
 
+def stereo_after_mono(path: Path) -> None:
+    """Two mp3, one after the other."""
+    data = sound(path)
+    soundfile.write(path, np.stack([wave(), wave(seed=1)], axis=1), RATE)
+    path.write_bytes(data + path.read_bytes())
+
+
+def damaged_m4a(path: Path) -> None:
+    """An m4a with something else in its middle."""
+    encode(path, "aac", "ipod", movflags="faststart")
+    data = path.read_bytes()
+    put(path, data, 2 * len(data) // 3, bytes(255 for _ in range(4000)))
+
+
 def nan(path: Path) -> None:
     """NaN in one place."""
     samples = wave()
@@ -159,6 +173,7 @@ HEARD: dict[str, tuple[Make, float]] = {
     "gsm.aiff": (lambda path: sound(path, subtype="GSM610"), 3.0),
     "gsm.w64": (lambda path: sound(path, format="W64", subtype="GSM610"), 3.0),
     "no_count.mp3": (lambda path: path.write_bytes(without_count(path)), 3.06),
+    "no_count_junk.mp3": (lambda path: path.write_bytes(bytes(700) + without_count(path)), 3.06),
     "no_count_tags.mp3": (lambda path: path.write_bytes(id3(3000) + without_count(path) + b"TAG" + bytes(125)), 3.06),
     "twice.mp3": (twice(), 4.62),
     "chained.ogg": (twice(), 4.5),
@@ -211,12 +226,15 @@ BAD: dict[str, tuple[Make, str]] = {
     "damaged.mp3": (damaged(), "undecodable"),
     "dwvw.aiff": (lambda path: sound(path, subtype="DWVW_16"), "undecodable"),
     "two_rates.ogg": (lambda path: path.write_bytes(sound(path) + sound(path, rate=44100)), "differ in rate"),
+    "two_rates.mp3": (lambda path: path.write_bytes(sound(path) + sound(path, rate=44100)), "differ in rate"),
+    "two_widths.mp3": (stereo_after_mono, "differ in rate or channels"),
     "zero_frames.wav": (lambda path: soundfile.write(path, wave()[:0], RATE), "no audio frames"),
 }
 
 BAD_BY_AV: dict[str, tuple[Make, str]] = {
     "text.m4a": (lambda path: path.write_text("no audio\n" * 100), "undecodable"),
     "empty.wma": (lambda path: path.touch(), "empty file"),
+    "damaged.m4a": (damaged_m4a, "undecodable"),
     "film.mp4": (video, "no sound"),
     "twice.m4a": (lambda path: (encode(path, "aac", "ipod"), path.write_bytes(2 * path.read_bytes())), "several files"),
 }
