@@ -252,7 +252,7 @@ class GenreClassifier(pl.LightningModule):
             data.require_monitor(option, monitor)
 
     def _collect(self, tracks: TrackAverage, batch: Batch) -> None:
-        tracks.update(self(batch.inputs), batch.targets, batch.tracks, batch.segments, batch.valid)
+        tracks.update(self(batch.inputs), batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
 
     def _log_scores(self, side: str, tracks: TrackAverage) -> TrackPredictions:
         names, targets, probabilities, loss = tracks.compute()

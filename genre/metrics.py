@@ -1,7 +1,7 @@
 """Scores of tracks: the probabilities of a track's segments averaged, then compared with its genre."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -44,7 +44,8 @@ class TrackPredictions(NamedTuple):
 class TrackAverage(torchmetrics.Metric):
     """Collects the segments of an evaluation from all processes, and averages them per track.
 
-    A sampler for several processes repeats segments to give each process as many; repeated ones count once.
+    A sampler for several processes repeats segments to give each process as many; repeated ones count once. A track of
+    which a segment could not be read is bad: it is left out as a whole.
     """
 
     full_state_update = False
@@ -52,13 +53,22 @@ class TrackAverage(torchmetrics.Metric):
     targets: list[Tensor] | Tensor
     tracks: list[Tensor] | Tensor
     segments: list[Tensor] | Tensor
+    bad: list[Tensor] | Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        for name in ("logits", "targets", "tracks", "segments"):
+        for name in ("logits", "targets", "tracks", "segments", "bad"):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
-    def update(self, logits: Tensor, targets: Tensor, tracks: Tensor, segments: Tensor, valid: Tensor) -> None:
+    def update(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        tracks: Tensor,
+        segments: Tensor,
+        valid: Tensor,
+        bad: Iterable[int] = (),
+    ) -> None:
         """Takes in a batch.
 
         Args:
@@ -66,22 +76,27 @@ class TrackAverage(torchmetrics.Metric):
             targets: ``(B,)`` class indices.
             tracks: ``(B,)`` index of each segment's track.
             segments: ``(B,)`` index of each segment.
-            valid: ``(B,)`` false for segments that could not be read: they do not count.
+            valid: ``(B,)`` false for segments that could not be read: their tracks do not count.
+            bad: The index of each further track that does not count, such as another excerpt of a bad file.
         """
         batch = {"logits": logits.float(), "targets": targets, "tracks": tracks, "segments": segments}
         for name, values in batch.items():
             getattr(self, name).append(values[valid])
+        for lost in (tracks[~valid], torch.tensor([*bad], dtype=tracks.dtype, device=tracks.device)):
+            getattr(self, "bad").append(lost)  # noqa: B009
 
     def compute(self) -> TrackPredictions:
         """The predictions, ordered by track.
 
         Raises:
-            GenreError: Not one segment could be read.
+            GenreError: Not one track could be read.
         """
-        logits, targets, tracks, segments = (
+        logits, targets, tracks, segments, bad = (
             torch.cat(state) if isinstance(state, list) else state
-            for state in (self.logits, self.targets, self.tracks, self.segments)
+            for state in (self.logits, self.targets, self.tracks, self.segments, self.bad)
         )
+        whole = ~torch.isin(tracks, bad)
+        logits, targets, tracks, segments = logits[whole], targets[whole], tracks[whole], segments[whole]
         if not len(segments):
             raise GenreError("every file of the evaluated split is bad; see the lines above for each file's fault")
         order = segments.argsort(stable=True)

@@ -11,7 +11,7 @@ import torch
 from rich.table import Table
 
 from genre.audio.decode import AudioError
-from genre.data.folder import audio_files
+from genre.data.folder import audio_files, describe_unread, unread_files
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
 from genre.predictor import Prediction, load
@@ -49,7 +49,10 @@ class _Results:
     def __iter__(self) -> Iterator[Prediction]:
         for path in self.paths:
             files = audio_files(path) if path.is_dir() else [path]
-            if not files:
+            unread = unread_files(path) if path.is_dir() else []
+            if unread:
+                self._complain(describe_unread(path, unread))
+            elif not files:
                 self._complain(f"{path}: no audio file in this folder")
             for file in files:
                 try:

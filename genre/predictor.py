@@ -10,7 +10,7 @@ from zipfile import is_zipfile
 import torch
 from torch import Tensor, nn
 
-from genre.audio.decode import probe, read_segment, spread
+from genre.audio.decode import probe, read_segment, spread, verify
 from genre.data.features import Feature
 from genre.errors import GenreError
 from genre.spec import build
@@ -83,6 +83,7 @@ class Predictor:
             AudioError: The file is missing or holds no usable audio.
         """
         samples = round(self.segment_seconds * self.features.sample_rate)
+        verify(path)
         seconds = probe(path).seconds if excerpt is None else excerpt[1] - excerpt[0]
         positions = spread(seconds, self.segment_seconds, self.evaluation_segments)
         total = torch.zeros(len(self.genres), dtype=torch.float64)

@@ -85,6 +85,21 @@ def test_segments_are_averaged_per_track() -> None:
     assert float(found.loss) == pytest.approx(-log_softmax(logits, 1)[kept, targets[kept]].mean(), abs=1e-6)
 
 
+def test_partly_readable_track_does_not_count() -> None:
+    """Nor do excerpts of its file, in whichever batch its fault is met."""
+    tracks = torch.tensor([0, 0, 1, 1, 2, 3])
+    valid = torch.tensor([True, True, True, False, True, True])
+    logits, targets = torch.eye(6)[:, :3], torch.tensor([0, 0, 1, 1, 2, 0])
+    average = TrackAverage()
+    for part, bad in ((slice(0, 3), {}), (slice(3, 6), {1: "undecodable", 2: "undecodable"})):
+        average.update(logits[part], targets[part], tracks[part], torch.arange(6)[part], valid[part], bad)
+    found = average.compute()
+    assert found.tracks.tolist() == [0, 3]
+    assert found.targets.tolist() == [0, 0]
+    kept = torch.tensor([0, 1, 5])
+    assert float(found.loss) == pytest.approx(float(torch.nn.functional.cross_entropy(logits[kept], targets[kept])))
+
+
 def test_nothing_readable_is_an_error() -> None:
     average = TrackAverage()
     ones = torch.ones(2, dtype=torch.long)

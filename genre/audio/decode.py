@@ -1,84 +1,67 @@
 """Decoding: any stretch of any audio file as float32 mono at a wanted rate."""
 
 import functools
-import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from genre.errors import GenreError, printable
+from genre.audio import ffmpeg, sndfile
+from genre.audio.source import AudioError as AudioError  # the names are part of this module, too
+from genre.audio.source import AudioInfo as AudioInfo
+from genre.audio.source import Encoding as Encoding
+from genre.audio.source import Source
 
-#: The endings that libsndfile decodes and that a folder is searched for.
-EXTENSIONS = frozenset({".wav", ".au", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus"})
+#: The endings that a folder is searched for; those of :data:`genre.audio.ffmpeg.EXTENSIONS` need PyAV to be read.
+EXTENSIONS = sndfile.EXTENSIONS | ffmpeg.EXTENSIONS
 
+#: Full scale is 1. Peaks above this, 20 dB over it, are no music: somebody wrote integers as floating point.
+LOUDEST = 10.0
 
-#: Frames decoded ahead of a segment of an mp3: two of its own frames.
-MP3_LEAD = 2304
-
-#: Frames of a block of :func:`decode`: 6 to 12 s of most files.
-BLOCK = 1 << 18
-
-#: Held while the process's stderr leads nowhere.
-STDERR = threading.Lock()
-
-#: What libsndfile says where the header leaves the number of frames open, as that of a streamed FLAC does.
-UNKNOWN = 2**63 - 1
+#: What libsndfile calls encodings that can hold such values, and NaN.
+FLOATING = ("FLOAT", "DOUBLE")
 
 
-class AudioError(GenreError):
-    """A file that holds no usable audio.
-
-    Attributes:
-        reason: Why, without the path.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{printable(path)}: {reason}")
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a file's header says: the number of frames and their rate in hertz."""
-
-    frames: int
-    sample_rate: int
-
-    @property
-    def seconds(self) -> float:
-        """The duration."""
-        return self.frames / self.sample_rate
-
-
-@dataclass(frozen=True)
-class Encoding(AudioInfo):
-    """What the header says beyond that: the number of channels, and libsndfile's name of how a sample is encoded."""
-
-    channels: int
-    subtype: str
+def readable(path: Path) -> bool:
+    """Whether the decoder for a file's ending is installed."""
+    return path.suffix.lower() not in ffmpeg.EXTENSIONS or ffmpeg.available()
 
 
 def probe(path: Path) -> AudioInfo:
-    """Reads the header of an audio file.
+    """Reads the header of an audio file, and looks whether as much is there.
+
+    Where there is more, it counts: several streams one after the other (Ogg, FLAC), the frames of an mp3 without a
+    count of them, what follows a size of the audio that is too small (wav, aiff, au, caf, FLAC). Of a file that is cut
+    off, it counts what can be decoded.
 
     Raises:
         AudioError: The file is missing, undecodable, or holds no frame.
     """
-    with _quiet(path), _open(path) as file:
-        return AudioInfo(file.frames, file.samplerate)
+    with _open(path) as source:
+        return AudioInfo(source.frames, source.encoding.sample_rate)
+
+
+def verify(path: Path) -> None:
+    """Reads through a file of floating point, which alone can hold what is no sound; passes over any other.
+
+    Raises:
+        AudioError: It holds NaN, infinite samples or integers; or it is missing, undecodable, or holds no frame.
+    """
+    with _open(path) as source:
+        if source.encoding.subtype not in FLOATING:
+            return
+    status = path.stat()
+    reason = _wrong_samples(path, status.st_size, status.st_mtime_ns)
+    if reason:
+        raise AudioError(path, reason)
 
 
 def read_segment(
     path: Path, sample_rate: int, samples: int, position: float, excerpt: tuple[float, float] | None = None
 ) -> NDArray[np.float32]:
-    """Decodes one segment, and no more of the file than that.
+    """Decodes one segment, and no more of the file than that where the format can be sought in.
 
     Args:
         path: The audio file.
@@ -92,24 +75,22 @@ def read_segment(
         its place would be a cue of its own.
 
     Raises:
-        AudioError: The file is missing, undecodable, holds no frame there, or holds NaN or infinite samples.
+        AudioError: The file is missing, undecodable, holds no frame there, or holds NaN, infinite samples or levels
+            far beyond full scale there.
     """
-    with _quiet(path), _open(path) as file:
-        rate = file.samplerate
-        wanted = -(-samples * rate // sample_rate)
-        try:
-            first, last = (0, file.frames) if excerpt is None else (round(second * rate) for second in excerpt)
-            wanted = min(wanted, last - first)
-            frames = _read(file, wanted, position, first, last)
-            if len(frames) < wanted:  # the header promises more than there is
-                frames = _read(file, wanted, position, first, min(last, _count(path, path.stat().st_mtime_ns)))
-        except soundfile.SoundFileError as error:
-            raise AudioError(path, f"undecodable ({error})") from None
+    with _open(path) as source:
+        rate = source.encoding.sample_rate
+        first, last = (0, source.frames) if excerpt is None else (round(second * rate) for second in excerpt)
+        wanted = max(0, min(-(-samples * rate // sample_rate), last - first))
+        frames = _read(source, wanted, position, first, last)
+        if len(frames) < wanted:  # less is there than it seemed
+            frames = _read(source, wanted, position, first, min(last, source.count()))
     if not len(frames):
         raise AudioError(path, "no audio frames")
+    reason = _fault(float(np.abs(frames).max()))
+    if reason:
+        raise AudioError(path, reason)
     mono = frames.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise AudioError(path, "NaN or infinite samples")
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate)
     return np.resize(mono, samples) if len(mono) else np.zeros(samples, np.float32)
@@ -119,14 +100,14 @@ def decode(path: Path) -> tuple[Encoding, Iterator[NDArray[np.float32]]]:
     """Decodes a whole file block by block, so that memory does not grow with its length.
 
     Returns:
-        What the header says, and blocks of ``(frames, channels)`` at the file's own rate, NaN and all.
+        What the header says, and blocks of ``(frames, channels)`` at the file's own rate, NaN and all: as far as the
+        file can be decoded.
 
     Raises:
         AudioError: The file is missing, undecodable, or holds no frame. The blocks raise it, too.
     """
-    with _quiet(path):
-        file = _open(path)
-    return Encoding(file.frames, file.samplerate, file.channels, file.subtype), _blocks(path, file)
+    source = _open(path)
+    return source.encoding, source.blocks()
 
 
 def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
@@ -144,74 +125,27 @@ def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
     return [0.5] if count == 1 else [float(position) for position in np.linspace(0, 1, count)]
 
 
-def _blocks(path: Path, file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
-    with file:
-        while True:
-            try:
-                with _quiet(path):  # a block at a time: whoever takes the blocks is not kept from stderr
-                    block = file.read(BLOCK, dtype="float32", always_2d=True)
-            except soundfile.SoundFileError as error:
-                raise AudioError(path, f"undecodable ({error})") from None
-            if not len(block):
-                return
-            yield block
+def _open(path: Path) -> Source:
+    return ffmpeg.AvFile(path) if path.suffix.lower() in ffmpeg.EXTENSIONS else sndfile.open_sndfile(path)
 
 
-def _read(file: soundfile.SoundFile, wanted: int, position: float, first: int, last: int) -> NDArray[np.float32]:
-    start = first + round(position * max(0, last - first - wanted))
-    # An mp3 frame builds on those before it: after a seek the first ones come out wrong, and are thrown away.
-    lead = min(start, MP3_LEAD) if file.format == "MP3" else 0
-    file.seek(start - lead)
-    frames: NDArray[np.float32] = file.read(lead + wanted, dtype="float32", always_2d=True)
-    return frames[lead:]
+def _read(source: Source, wanted: int, position: float, first: int, last: int) -> NDArray[np.float32]:
+    return source.read(first + round(position * max(0, last - first - wanted)), min(wanted, max(0, last - first)))
 
 
-@contextmanager
-def _quiet(path: Path) -> Iterator[None]:
-    """Keeps what the mp3 decoder, a C library, writes to stderr by itself from the user: its errors come back to us."""
-    if path.suffix.lower() != ".mp3":
-        yield
-        return
-    with STDERR, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        kept = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+@functools.lru_cache(maxsize=1 << 16)
+def _wrong_samples(path: Path, size: int, changed: int) -> str:
+    """What is wrong with a file's samples; ``size`` and ``changed`` tell a file that has been changed since."""
+    peak = 0.0
+    for block in decode(path)[1]:
+        peak = float(np.maximum(peak, np.abs(block).max(initial=0.0)))  # np.maximum hands NaN on
+    return _fault(peak)
 
 
-@functools.lru_cache(maxsize=4096)
-def _count(path: Path, changed: int) -> int:
-    """The number of frames that can be decoded, by decoding them; ``changed`` is the file's time of change."""
-    count = 0
-    with soundfile.SoundFile(path) as file:
-        while size := len(file.read(1 << 16)):
-            count += size
-    return count
-
-
-def _open(path: Path) -> soundfile.SoundFile:
-    """Opens a file that has at least one frame."""
-    if not path.is_file():
-        absent = "the link leads nowhere" if path.is_symlink() else "no such file"
-        raise AudioError(path, "not a file" if path.exists() else absent)
-    if path.stat().st_size == 0:
-        raise AudioError(path, "empty file")
-    try:
-        file = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless format such as .raw
-        if "regular file" in str(error):  # what libsndfile says of an .mp3 that is none
-            raise AudioError(path, "undecodable (Format not recognised)") from None
-        raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None
-    except UnicodeEncodeError:
-        raise AudioError(path, "its name is not in UTF-8; rename the file") from None
-    except OSError as error:
-        raise AudioError(path, f"unreadable ({error.strerror})") from None
-    frames = file.frames
-    if frames <= 0 or frames == UNKNOWN:
-        file.close()
-        unknown = "of unknown length (written to a pipe?); encode it again, to a file"
-        raise AudioError(path, unknown if frames else "no audio frames")
-    return file
+def _fault(peak: float) -> str:
+    """What is wrong with samples of such a greatest absolute value; empty if nothing is."""
+    if not np.isfinite(peak):
+        return "NaN or infinite samples"
+    if peak > LOUDEST:
+        return f"a level of {20 * np.log10(peak):+.0f} dBFS (integers written as floating point?)"
+    return ""

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genre.audio.decode import AudioError, Encoding
+from genre.audio.decode import LOUDEST, AudioError, Encoding
 from genre.errors import GenreError
 
 #: Faults that make a track useless: it goes on the exclusion list. With the others it may stay.
-FATAL = frozenset({"missing", "empty", "undecodable", "not finite", "silent"})
+FATAL = frozenset({"missing", "empty", "undecodable", "not finite", "out of range", "silent"})
 
 #: Rates in hertz that music comes in; below 16 kHz there is nothing above 8 kHz to be heard.
 USUAL_RATES = (16000, 22050, 24000, 32000, 44100, 48000)
@@ -29,7 +29,7 @@ MOSTLY_SILENT_SHARE = 0.5
 FULL_SCALE = 0.99
 CLIPPED_SHARE = 1e-3
 
-#: Seconds that a file may be shorter than its header says: mp3 decoders differ by some frames.
+#: Seconds that a file may be shorter or longer than its header says: mp3 decoders differ by some frames.
 TOLERANCE = 0.5
 
 
@@ -140,6 +140,9 @@ def of_audio(encoding: Encoding, levels: Levels, limits: Limits) -> list[Fault]:
     """What a decoded file suffers from."""
     if not np.isfinite(levels.peak):
         return [Fault("not finite", "NaN or infinite samples")]
+    if levels.peak > LOUDEST:
+        level = 20 * np.log10(levels.peak)
+        return [Fault("out of range", f"a peak of {level:+.0f} dBFS: integers written as floating point?")]
     faults = []
     seconds = levels.frames / encoding.sample_rate
     if levels.silent >= MOSTLY_SILENT_SHARE:
@@ -150,6 +153,8 @@ def of_audio(encoding: Encoding, levels: Levels, limits: Limits) -> list[Fault]:
         faults.append(Fault("clipped", f"{levels.clipped:.2%} of the samples"))
     if encoding.seconds - seconds > TOLERANCE:
         faults.append(Fault("cut off", f"{seconds:.1f} s of the {encoding.seconds:.1f} s that the header says"))
+    if seconds - encoding.seconds > TOLERANCE:
+        faults.append(Fault("wrong header", f"{seconds:.1f} s, of which the header says {encoding.seconds:.1f} s"))
     if seconds < limits.shortest:
         faults.append(Fault("short", f"{seconds:.2f} s"))
     if seconds > limits.longest:

@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import audio_files, read_as_folder, require_folder, warn_of_strays
+from genre.data.folder import audio_files, read_as_folder, require_folder, warn_of_empty, warn_of_strays
 from genre.data.names import name_key
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
@@ -65,8 +65,9 @@ class Ballroom(GenreDataModule):
             raise GenreError(
                 f"{base}: found no audio file in its class folders, expected <Class>/<file>; unpack it anew"
             )
-        known = (track.path for track in tracks.values())
+        known = [track.path for track in tracks.values()]
         warn_of_strays(base, known, "in no folder of a dance", advice=read_as_folder(base))
+        warn_of_empty(class_folders(base), known)
         return Corpus(list(tracks.values()))
 
 

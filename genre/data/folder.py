@@ -3,10 +3,12 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from mimetypes import guess_type
 from pathlib import Path
 
-from genre.audio.decode import EXTENSIONS
+from genre.audio.decode import EXTENSIONS, readable
+from genre.audio.ffmpeg import REMEDY
 from genre.data.datamodule import GenreDataModule
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
@@ -24,12 +26,14 @@ class Folder(GenreDataModule):
     def read_corpus(self) -> Corpus:  # noqa: D102
         require_folder(self.root)
         tracks = []
-        for folder in sorted(path for path in self.root.iterdir() if path.is_dir()):
+        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        for folder in folders:
             for path in audio_files(folder):
                 inner = path.relative_to(folder).parts
                 tracks.append(Track(path, folder.name, inner[0] if len(inner) > 1 else None))
-        tracks = [track for track in tracks if not track.genre.startswith(".")]
         if not tracks:
+            if unread := unread_files(self.root):
+                raise GenreError(describe_unread(self.root, unread))
             raise GenreError(
                 f"{self.root}: found no audio file in its sub-folders; expected {self.root.name}/<genre>/<file>, "
                 f"with the ending {', '.join(sorted(EXTENSIONS))}"
@@ -44,6 +48,7 @@ class Folder(GenreDataModule):
                 f"{self.root / only}"
             )
         warn_of_strays(self.root, (track.path for track in tracks), "in no genre's folder")
+        warn_of_empty(folders, (track.path for track in tracks))
         _warn_of_same([track.path for track in tracks])
         return corpus
 
@@ -51,9 +56,26 @@ class Folder(GenreDataModule):
 def audio_files(folder: Path) -> list[Path]:
     """Every audio file below a folder, by its ending, sorted; hidden ones are passed over.
 
+    Those that need PyAV are listed where it is installed, see :func:`unread_files`.
+
     Links to folders are followed, except one that leads back to a folder that it lies in. A link that leads nowhere
     is listed, too: whoever opens it can say so.
     """
+    return [path for path in _every_audio_file(folder) if readable(path)]
+
+
+def unread_files(folder: Path) -> list[Path]:
+    """The audio files below a folder that PyAV is missing for."""
+    return [path for path in _every_audio_file(folder) if not readable(path)]
+
+
+def describe_unread(folder: Path, unread: Sequence[Path]) -> str:
+    """One line about audio files that PyAV is missing for."""
+    files, need = ("file", "needs") if len(unread) == 1 else ("files", "need")
+    return f"{folder}: {len(unread)} audio {files} {need} PyAV to be read, such as {unread[0]}; {REMEDY}"
+
+
+def _every_audio_file(folder: Path) -> list[Path]:
     found = []
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(Path(place, name))]
@@ -105,6 +127,30 @@ def warn_of_strays(base: Path, known: Iterable[Path], kind: str, advice: str = "
             "%d audio %s below %s %s %s and %s passed over, such as %s%s",
             *(len(found), files, base, are, kind, are, found[0], advice),
         )
+    if unread := unread_files(base):
+        log.warning("%s", describe_unread(base, unread))
+
+
+def warn_of_empty(folders: Iterable[Path], known: Iterable[Path]) -> None:
+    """Logs in one line which folders of genres hold no track: a genre would vanish without a word.
+
+    A folder of text and pictures alone is none of a genre.
+
+    Args:
+        folders: The folders of the genres.
+        known: The files of the tracks.
+    """
+    filled = {place for folder in {path.parent for path in known} for place in (folder, *folder.parents)}
+    empty = [folder for folder in folders if folder not in filled and not _holds_documents(folder)]
+    if empty:
+        several = f"{len(empty)} folders yield" if len(empty) > 1 else "1 folder yields"
+        log.warning("%s no track, and no genre: %s", several, ", ".join(map(str, empty)))
+
+
+def _holds_documents(folder: Path) -> bool:
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    kinds = {str(guess_type(path.name)[0]).partition("/")[0] for path in files}
+    return bool(kinds) and kinds <= {"text", "image"}
 
 
 def read_as_folder(base: Path) -> str:

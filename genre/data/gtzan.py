@@ -5,9 +5,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from genre.audio.decode import EXTENSIONS
+from genre.audio.decode import EXTENSIONS, readable
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import read_as_folder, require_folder, warn_of_strays
+from genre.data.folder import read_as_folder, require_folder, warn_of_empty, warn_of_strays
 from genre.data.track import SIDES, Corpus, Side, Track
 from genre.errors import GenreError
 
@@ -29,6 +29,8 @@ class GTZAN(GenreDataModule):
         warn_of_strays(
             base, (track.path for track in tracks), "not named as GTZAN's tracks", advice=read_as_folder(base)
         )
+        folders = [base / genre for genre in GENRES if (base / genre).is_dir()]
+        warn_of_empty(folders, (track.path for track in tracks))
         return Corpus(tracks, fault_filtered_split())
 
 
@@ -54,7 +56,7 @@ def find_tracks(base: Path) -> list[Track]:
         path.stem: Track(path, genre, artists.get(path.stem) or None)
         for genre in GENRES
         for path in sorted((base / genre).glob(f"{genre}.*"))
-        if path.suffix.lower() in EXTENSIONS
+        if path.suffix.lower() in EXTENSIONS and readable(path)
     }
     return list(tracks.values())
 

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from genre.audio.decode import AudioError, probe
+from genre.audio.decode import AudioError, probe, verify
 from genre.data.track import Track
 
 log = logging.getLogger(__name__)
 
 
 class Readable(NamedTuple):
-    """A track whose header could be read, and its duration."""
+    """A track that can be read, and its duration."""
 
     track: Track
     seconds: float
@@ -34,7 +34,7 @@ class BadFiles(dict[Path, str]):
 
 
 def scan(tracks: Iterable[Track], bad_files: BadFiles) -> list[Readable]:
-    """Reads the headers of tracks, several at once; notes those that have none."""
+    """Reads the headers of tracks, several at once, and all samples of floating point; notes those that are bad."""
     with ThreadPoolExecutor() as pool:
         found = list(pool.map(_read, tracks))
     readable = []
@@ -50,6 +50,7 @@ def _read(track: Track) -> tuple[Track, float | str]:
     """The track, and its duration or what is wrong with it."""
     try:
         seconds = probe(track.path).seconds
+        verify(track.path)
     except AudioError as error:
         return track, error.reason
     return track, seconds if track.excerpt is None else track.excerpt[1] - track.excerpt[0]

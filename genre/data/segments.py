@@ -141,7 +141,12 @@ class EvaluationSegments(_Segments, Dataset[Segment]):
         return len(self.draws)
 
     def __getitem__(self, index: int) -> Segment:
-        return self.read(self.draws[index], index)
+        """The segment; one that cannot be read makes its file bad, and every excerpt of it."""
+        segment = self.read(self.draws[index], index)
+        if segment.valid:
+            return segment
+        path, reason = self.tracks[segment.track].path, segment.faults[segment.track]
+        return segment._replace(faults={i: reason for i, track in enumerate(self.tracks) if track.path == path})
 
 
 class TrainSampler(DistributedSampler[Draw]):

@@ -178,6 +178,14 @@ class TestEvaluationSegments:
             assert segment.faults == {1: "undecodable (Format not recognised)"}
         assert all(not segment.faults for segment in segments if segment.valid)
 
+    def test_every_excerpt_of_a_bad_file_is_bad(self, tmp_path: Path) -> None:
+        (sound,) = write_tracks(tmp_path, 1)
+        spoilt = write_spoilt(tmp_path / "spoilt.wav")
+        tracks = [sound, *spoilt.cut(1.0, 0.25)]
+        dataset = EvaluationSegments(tracks, [0] * 5, [[0.0]] * 5, RATE, SAMPLES)  # NaN begins the third quarter
+        assert [dataset[index].valid for index in range(5)] == [True, True, True, False, True]
+        assert dataset[3].faults == dict.fromkeys((1, 2, 3, 4), "NaN or infinite samples")
+
     def test_does_not_depend_on_the_order(self, tmp_path: Path) -> None:
         """Workers share the segments of a track out among them."""
         track = write_spoilt(tmp_path / "spoilt.wav")

@@ -1,0 +1,100 @@
+"""An audio file that is open: what its header says, and its frames by place."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genre.errors import GenreError, printable
+
+#: Frames of a block of :meth:`Source.blocks`: 6 to 12 s of most files.
+BLOCK = 1 << 18
+
+
+class AudioError(GenreError):
+    """A file that holds no usable audio.
+
+    Attributes:
+        reason: Why, without the path.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{printable(path)}: {reason}")
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """The number of frames of a file and their rate in hertz."""
+
+    frames: int
+    sample_rate: int
+
+    @property
+    def seconds(self) -> float:
+        """The duration."""
+        return self.frames / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Encoding(AudioInfo):
+    """What the header says: beyond that the number of channels, and the decoder's name of how a sample is encoded."""
+
+    channels: int
+    subtype: str
+
+
+class Source(ABC):
+    """An open audio file; use it as a context manager, and open it anew for every stretch.
+
+    Opened anew, since libsndfile's second seek in Ogg Vorbis may miss.
+
+    Attributes:
+        encoding: What the header says.
+        frames: The number of frames that are there, as far as that is known without decoding.
+    """
+
+    encoding: Encoding
+    frames: int
+
+    @abstractmethod
+    def read(self, start: int, count: int) -> NDArray[np.float32]:
+        """Decodes ``count`` frames from frame ``start`` on: ``(count, channels)``, fewer where the file ends."""
+
+    @abstractmethod
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Decodes all frames, in blocks of ``(frames, channels)``; closes the file at their end."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """The number of frames that can be decoded, by decoding them."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def require_file(path: Path) -> None:
+    """Checks that there is a file with something in it.
+
+    Raises:
+        AudioError: There is none.
+    """
+    if not path.is_file():
+        absent = "the link leads nowhere" if path.is_symlink() else "no such file"
+        raise AudioError(path, "not a file" if path.exists() else absent)
+    if path.stat().st_size == 0:
+        raise AudioError(path, "empty file")
