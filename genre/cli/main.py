@@ -108,8 +108,8 @@ def _add_predict_options(predict: argparse.ArgumentParser) -> None:
         "--segments",
         type=_positive,
         metavar="N",
-        help="the largest number of segments that a file is judged by (default: as many as in the fit's validation; for "
-        "tags 10)",
+        help="the largest number of segments that a file is judged by (default: as many as in the fit's validation; "
+        "for tags 10)",
     )
     predict.add_argument(
         "--import",
