@@ -165,7 +165,7 @@ def crc32c(content: bytes) -> int:
     for byte in content[:start]:
         register = int(CRC_TABLE[(register ^ byte) & 255]) ^ register >> 8
     if length:
-        # A register is linear in its bits. The last 32 rows show what becomes of each bit over a lane's length of zeros.
+        # A register is linear in its bits. The last 32 rows show what becomes of each over a lane's length of zeros.
         rows = np.zeros((LANES + 32, length), np.uint8)
         rows[:LANES] = np.frombuffer(content, np.uint8, offset=start).reshape(LANES, length)
         registers = np.append(np.zeros(LANES, np.uint32), BITS)
@@ -178,9 +178,9 @@ def crc32c(content: bytes) -> int:
 
 def _crc_table() -> NDArray[np.uint32]:
     """What becomes of each value of the lowest byte, 8 bits on."""
-    values = np.arange(256, dtype=np.uint32)
+    values: NDArray[np.uint32] = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        values = (values >> 1) ^ (values & 1) * np.uint32(0x82F63B78)  # Castagnoli's polynomial
+        values = (values >> np.uint32(1)) ^ (values & np.uint32(1)) * np.uint32(0x82F63B78)  # Castagnoli's polynomial
     return values
 
 
