@@ -172,6 +172,25 @@ def test_gradients_of_the_real_weights(clip: Tensor, musicnn: Path) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
+def test_the_short_way_of_the_gradient() -> None:
+    """The filters that apply the scale and the offset of the norm give what the norm itself would give."""
+    torch.manual_seed(0)
+    front = MusiCNN(10, pretrained=False).double().eval().backbone.frontend
+    nn.init.constant_(front.norm.weight, 0.7)
+    nn.init.constant_(front.norm.bias, -0.3)
+    nn.init.constant_(front.norm.running_mean, 0.2)
+    x = torch.rand(2, 1, 96, 20).double()
+    results = []
+    for output in (torch.cat([f(front.norm(x)) for f in (*front.timbral, *front.temporal)], 1), front(x)):
+        front.zero_grad()
+        (output * torch.linspace(-1, 1, output.numel()).double().view_as(output)).sum().backward()
+        results.append([output, *(parameter.grad for parameter in front.parameters())])
+    torch.testing.assert_close(*results)
+    before = front.norm.running_mean.clone()
+    front.train()(x)
+    assert front.norm.running_mean == pytest.approx((0.99 * before + 0.01 * x.mean()).item())
+
+
 def data_of(folder: Path, features: MelSpectrogram) -> Folder:
     split = StratifiedSplit(test=0.25, by_artist=True)
     return Folder(folder, features, split, segment_seconds=0.8, batch_size=6, num_workers=0)
