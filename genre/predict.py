@@ -53,7 +53,7 @@ def _tagger(device: str) -> Tagger:
     try:
         return Tagger(device=device)
     except GenreError as error:
-        raise GenreError(f"without --ckpt_path CKPT, MusiCNN names a song's tags, but {error}") from None
+        raise GenreError(f"without --ckpt_path CKPT, genre predict names a song's tags, but {error}") from None
 
 
 class _Results:

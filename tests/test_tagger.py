@@ -86,8 +86,8 @@ def test_without_the_weights(
     assert run_cli("predict", song) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "genre: error: without --ckpt_path CKPT, MusiCNN names a song's tags, but its weights are not installed: "
-        "pip install --no-deps musicnn==0.1.0 (29 MB)"
+        "genre: error: without --ckpt_path CKPT, genre predict names a song's tags, but the weights of MusiCNN are not "
+        "installed: pip install --no-deps musicnn==0.1.0 (29 MB)"
     )
 
 

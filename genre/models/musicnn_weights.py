@@ -55,7 +55,9 @@ def _installed(path: str) -> Path:
         # Not by importlib.util.find_spec, which takes any folder named musicnn for the package.
         return Path(str(distribution("musicnn").locate_file(path)))
     except PackageNotFoundError:
-        raise GenreError("its weights are not installed: pip install --no-deps musicnn==0.1.0 (29 MB)") from None
+        raise GenreError(
+            "the weights of MusiCNN are not installed: pip install --no-deps musicnn==0.1.0 (29 MB)"
+        ) from None
 
 
 def _read_tensorflow(index: Path, module: nn.Module) -> dict[str, Tensor]:
