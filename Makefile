@@ -18,7 +18,9 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-$(READY): pyproject.toml
+# musicnn holds the weights of MusiCNN; its own requirements, an old TensorFlow among them, cannot be met.
+$(READY): pyproject.toml Makefile
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps musicnn==0.1.0
 	touch $@

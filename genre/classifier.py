@@ -17,7 +17,7 @@ from genre.data.heard import Heard
 from genre.data.names import class_indices, same_names
 from genre.data.segments import Batch
 from genre.errors import GenreError
-from genre.finetuning import parameter_groups, scale_learning_rates
+from genre.finetuning import parameter_groups, scale_learning_rates, warn_of_other_features
 from genre.metrics import TrackAverage, TrackPredictions, score
 from genre.spec import describe, describe_factory, show, target
 
@@ -29,7 +29,9 @@ class GenreClassifier(pl.LightningModule):
     """Trains a network on segments with cross-entropy and scores it on tracks.
 
     A network with a method ``penalty``, such as :class:`~genre.models.KhameesMLP`, has it added to the training loss;
-    of one with a method ``no_weight_decay``, such as :class:`~genre.models.IndRNN`, the named parameters do not decay.
+    of one with a method ``no_weight_decay``, such as :class:`~genre.models.IndRNN`, the named parameters do not decay;
+    one with a method ``pretrained_features``, such as :class:`~genre.models.MusiCNN`, gives the features that its
+    weights were trained on, or ``None``, and a fit on others logs a warning.
     Logs ``train_loss`` and ``train_accuracy`` (of segments) and, after ``val_`` and ``test_``, ``loss`` (of segments)
     and ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc`` (of tracks, see :func:`genre.metrics.score`).
 
@@ -113,6 +115,8 @@ class GenreClassifier(pl.LightningModule):
         data = getattr(self.trainer, "datamodule", None)
         self.heard = data.heard() if isinstance(data, GenreDataModule) else None
         self._require_monitors()
+        if isinstance(data, GenreDataModule):
+            warn_of_other_features(self.network, data.features)
         if self.class_weights is None:
             return
         weights = self.class_weights

@@ -5,6 +5,7 @@ epoch is a function of the epoch alone, and the optimiser holds all parameters f
 without a gradient), so that a resumed fit has nothing to restore.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from genre.data.features import Feature
 from genre.errors import GenreError
+from genre.spec import describe, show
+
+log = logging.getLogger(__name__)
 
 
 class LinearProbe(pl.Callback):
@@ -118,6 +123,34 @@ def scale_learning_rates(optimizer: Optimizer) -> None:
                 group[name] *= group.get("lr_scale", 1.0)
 
 
+def warn_of_other_features(network: nn.Module, features: Feature) -> None:
+    """Logs one line if pretrained weights are to be trained on other features than they were.
+
+    Args:
+        network: A network, which may have a method ``pretrained_features``: it returns the features that the weights
+            were trained on, or ``None``.
+        features: The features of the data.
+    """
+    pretrained_features: Callable[[], Feature | None] | None = getattr(network, "pretrained_features", None)
+    expected = None if pretrained_features is None else pretrained_features()
+    if expected is None:
+        return
+    theirs, ours = describe(expected), describe(features)
+    if theirs["class_path"] != ours["class_path"]:
+        log.warning("%s was trained on %s, the data gives %s", type(network).__name__, show(theirs), show(ours))
+        return
+    found, wanted = ours["init_args"], theirs["init_args"]
+    differences = [f"{name} {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]]
+    if differences:
+        log.warning(
+            "%s was trained on other features than the data gives: %s; the features that fit are those of "
+            "%s.pretrained_features()",
+            type(network).__name__,
+            ", ".join(differences),
+            type(network).__name__,
+        )
+
+
 def _backbone(module: pl.LightningModule) -> nn.Module:
     network = module.network
     assert isinstance(network, nn.Module)
@@ -128,14 +161,12 @@ def _require_backbone(network: nn.Module) -> nn.Module:
     backbone = getattr(network, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise GenreError(
-            f"{type(network).__name__} has no backbone to freeze or to grade; fine-tune ResNet18, EfficientNetV2S or a "
-            "network of your own with the attributes backbone and head"
+            f"{type(network).__name__} has no backbone to freeze or to grade; fine-tune ResNet18, EfficientNetV2S, "
+            "MusiCNN or a network of your own with the attributes backbone and head"
         )
     return backbone
 
 
 def _freeze(backbone: nn.Module) -> None:
     backbone.requires_grad_(False)
-    for module in backbone.modules():
-        if isinstance(module, _BatchNorm):
-            module.eval()
+    backbone.eval()  # its batch norm and its dropout: what the head sees of a clip stays the same

@@ -1,4 +1,4 @@
-"""``genre predict``: files and folders in, one line a file out."""
+"""``genre predict``: files and folders in, one line a file out: its genre, or its tags."""
 
 import csv
 import importlib
@@ -15,29 +15,45 @@ from genre.data.folder import audio_files, describe_unread, unread_files
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
 from genre.predictor import Prediction, load
+from genre.tagger import Tagger
 from genre.terminal import terminal
 
-#: Genres beside the best one that the table shows.
-RUNNERS_UP = 2
+#: Genres or tags beside the best one that the table shows. Of tags several are right.
+RUNNERS_UP = {"genre": 2, "tag": 4}
 
 
 def predict(
     checkpoints: Sequence[Path], paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]
 ) -> int:
-    """Predicts every file; returns the exit status, 1 if any file was bad."""
+    """Predicts every file: its genre or, without a checkpoint, its tags by MusiCNN.
+
+    Returns:
+        The exit status, 1 if any file was bad.
+
+    Raises:
+        GenreError: A checkpoint is no good; or there is none, and MusiCNN's weights are not installed.
+    """
     sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
     for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise GenreError(f"--import {module}: {error}") from None
-    ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    ensemble = Ensemble([load(path, device=device) for path in checkpoints] or [_tagger(device)])
     if segments is not None:
         for predictor in ensemble.predictors:
             predictor.evaluation_segments = segments
     results = _Results(ensemble, paths)
-    {"table": _table, "json": _json, "csv": _csv}[form](results, ensemble.genres)
+    {"table": _table, "json": _json, "csv": _csv}[form](results, ensemble.genres, "genre" if checkpoints else "tag")
     return 1 if results.faults else 0
+
+
+def _tagger(device: str) -> Tagger:
+    try:
+        return Tagger(device=device)
+    except GenreError as error:
+        raise GenreError(f"without --ckpt_path CKPT, genre predict names a song's tags, but {error}") from None
 
 
 class _Results:
@@ -65,15 +81,15 @@ class _Results:
         print(f"genre: {message}", file=sys.stderr)
 
 
-def _table(results: _Results, genres: Sequence[str]) -> None:
-    table = Table()
+def _table(results: _Results, genres: Sequence[str], kind: str) -> None:
+    table = Table(caption=None if kind == "genre" else "tags by MusiCNN; for genres of your own: genre fit")
     table.add_column("path", overflow="fold")
-    table.add_column("genre", style="bold")
+    table.add_column(kind, style="bold")
     table.add_column("probability", justify="right")
     table.add_column("runners-up")
     try:
         for result in results:
-            others = list(result.probabilities.items())[1 : 1 + RUNNERS_UP]
+            others = list(result.probabilities.items())[1 : 1 + RUNNERS_UP[kind]]
             runners_up = ", ".join(f"{genre} {probability:.2f}" for genre, probability in others)
             table.add_row(str(result.path), result.genre, f"{result.probability:.2f}", runners_up)
     finally:  # after Ctrl-C, too, what is done is not lost
@@ -81,20 +97,20 @@ def _table(results: _Results, genres: Sequence[str]) -> None:
             terminal().print(table)
 
 
-def _json(results: _Results, genres: Sequence[str]) -> None:
+def _json(results: _Results, genres: Sequence[str], kind: str) -> None:
     for result in results:
         entry = {
             "path": str(result.path),
-            "genre": result.genre,
+            kind: result.genre,
             "probability": result.probability,
             "probabilities": result.probabilities,
         }
         print(json.dumps(entry, ensure_ascii=False), flush=True)
 
 
-def _csv(results: _Results, genres: Sequence[str]) -> None:
+def _csv(results: _Results, genres: Sequence[str], kind: str) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["path", "genre", "probability", *genres])
+    writer.writerow(["path", kind, "probability", *genres])
     for result in results:
         values = [f"{result.probabilities[genre]:.6f}" for genre in genres]
         writer.writerow([result.path, result.genre, f"{result.probability:.6f}", *values])

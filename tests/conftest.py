@@ -84,6 +84,17 @@ def gtzan_mini() -> Path:
     return GTZAN_MINI
 
 
+@pytest.fixture(scope="session")
+def musicnn() -> Path:
+    """The folder of the installed weights of MusiCNN."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        return Path(str(distribution("musicnn").locate_file("musicnn")))
+    except PackageNotFoundError:
+        pytest.skip("the weights of MusiCNN are not installed: pip install --no-deps musicnn==0.1.0")
+
+
 def run_cli(*arguments: str | Path) -> int:
     """Runs the command line in this process; returns its exit status."""
     from genre.cli import main

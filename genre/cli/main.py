@@ -18,7 +18,7 @@ FIT_VERBS = {
     "validate": "score a checkpoint on the validation tracks",
     "test": "score a checkpoint on the test tracks, and write a report",
 }
-PREDICT = "name the genre of audio files with a checkpoint"
+PREDICT = "name the genre of audio files with a checkpoint, or their tags without one"
 BENCHMARK = "run a plan of fits, beside the published figures"
 COMPARE = "tell whether one run is better than another"
 ENSEMBLE = "score the mean of several checkpoints, and write a report"
@@ -91,10 +91,11 @@ def _add_predict_options(predict: argparse.ArgumentParser) -> None:
     predict.add_argument(
         "--ckpt_path",
         type=Path,
-        required=True,
         action="append",
+        default=[],
         metavar="CKPT",
-        help="the checkpoint of a fit; given more than once, the mean of several",
+        help="the checkpoint of a fit; given more than once, the mean of several; without one, the tags that MusiCNN, "
+        "a network pretrained on music, gives",
     )
     predict.add_argument("paths", nargs="+", type=_local, metavar="PATH", help="audio files, or folders of them")
     predict.add_argument(
@@ -107,7 +108,8 @@ def _add_predict_options(predict: argparse.ArgumentParser) -> None:
         "--segments",
         type=_positive,
         metavar="N",
-        help="the largest number of segments that a file is judged by (default: as many as in the fit's validation)",
+        help="the largest number of segments that a file is judged by (default: as many as in the fit's validation; "
+        "for tags 10)",
     )
     predict.add_argument(
         "--import",

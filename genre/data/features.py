@@ -8,7 +8,7 @@ compute in float32 also under autocast.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 import torchaudio.functional
@@ -18,6 +18,8 @@ from genre.data.mel_bank import MelBank, MelNorm, MelScaleName
 from genre.errors import GenreError
 
 Statistic: TypeAlias = float | Sequence[float] | None
+PadMode: TypeAlias = Literal["reflect", "constant"]
+Compression: TypeAlias = Literal["decibels", "log10"]
 
 
 class Feature(nn.Module, ABC):
@@ -146,7 +148,7 @@ class Spectrogram(Feature):
 
 
 class MelSpectrogram(Feature):
-    """Mel spectrogram in decibels, ``n_mels`` rows; by default equal to librosa's.
+    """Mel spectrogram in decibels or another logarithm, ``n_mels`` rows; by default equal to librosa's.
 
     Args:
         sample_rate: The rate of the waveform in hertz.
@@ -158,10 +160,18 @@ class MelSpectrogram(Feature):
         n_mels: The number of mel bands.
         norm: ``slaney``: triangles of equal area; ``None``: of equal height (torchaudio's own default).
         mel_scale: The formula of the mel scale; ``htk`` is torchaudio's own default.
-        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``.
+        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``; only
+            for ``decibels``.
         mean: See :class:`Feature`.
         std: See :class:`Feature`.
         centering: See :class:`Feature`.
+        pad_mode: How the first and the last frame are padded: ``reflect`` as in torchaudio, ``constant`` (zeros) as in
+            librosa.
+        compression: ``decibels``: 10 log10(power); ``log10``: log10(1 + 10000 power), as many taggers have it, such as
+            MusiCNN.
+
+    Raises:
+        GenreError: An argument is out of its range.
     """
 
     def __init__(
@@ -179,16 +189,21 @@ class MelSpectrogram(Feature):
         mean: Statistic = None,
         std: Statistic = None,
         centering: float = 0.0,
+        pad_mode: PadMode = "reflect",
+        compression: Compression = "decibels",
     ) -> None:
         super().__init__(sample_rate, mean, std, centering)
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
+        self.pad_mode, self.compression = pad_mode, compression
         _at_least_one(n_mels=n_mels)
-        self.power = _Power(n_fft, win_length, hop_length)
+        _one_of(get_args(Compression), compression=compression)
+        self.power = _Power(n_fft, win_length, hop_length, pad_mode)
         self.filterbank = MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
-        return _decibels(self.filterbank(self.power(waveform)), self.top_db)
+        power: Tensor = self.filterbank(self.power(waveform))
+        return _decibels(power, self.top_db) if self.compression == "decibels" else torch.log10(1 + 10000 * power)
 
 
 class MFCC(Feature):
@@ -247,22 +262,27 @@ class MFCC(Feature):
 
 
 class _Power(nn.Module):
-    """Power spectrogram ``(clips, samples)`` to ``(clips, n_fft // 2 + 1, time)``, frames centred and reflected."""
+    """Power spectrogram ``(clips, samples)`` to ``(clips, n_fft // 2 + 1, time)``, frames centred."""
 
-    def __init__(self, n_fft: int, win_length: int | None, hop_length: int | None) -> None:
+    def __init__(
+        self, n_fft: int, win_length: int | None, hop_length: int | None, pad_mode: PadMode = "reflect"
+    ) -> None:
         super().__init__()
         window = n_fft if win_length is None else win_length
         _at_least_one(n_fft=n_fft, win_length=window, hop_length=window // 2 if hop_length is None else hop_length)
         if window > n_fft:
             raise GenreError(f"win_length must be at most n_fft, which is {n_fft}; found {win_length}")
-        self.transform = torchaudio.transforms.Spectrogram(n_fft, win_length, hop_length, power=None)
+        _one_of(get_args(PadMode), pad_mode=pad_mode)
+        self.transform = torchaudio.transforms.Spectrogram(n_fft, win_length, hop_length, power=None, pad_mode=pad_mode)
 
     def forward(self, waveform: Tensor) -> Tensor:
         n_fft = self.transform.n_fft
-        if waveform.shape[-1] <= n_fft // 2:
+        # A reflection needs as many samples as it adds; zeros need none.
+        shortest = n_fft // 2 + 1 if self.transform.pad_mode == "reflect" else 1
+        if waveform.shape[-1] < shortest:
             raise GenreError(
                 f"a clip of {waveform.shape[-1]} samples is too short for n_fft={n_fft}; "
-                f"give at least {n_fft // 2 + 1} samples or a smaller n_fft"
+                f"give at least {shortest} samples or a smaller n_fft"
             )
         spectrum = self.transform(waveform)
         # Not abs().square(): its square root, squared away again, costs more than the Fourier transform.
@@ -273,6 +293,12 @@ def _at_least_one(**arguments: int) -> None:
     for name, value in arguments.items():
         if value < 1:
             raise GenreError(f"{name} must be at least 1; found {value}")
+
+
+def _one_of(known: Sequence[str], **arguments: str) -> None:
+    for name, value in arguments.items():
+        if value not in known:
+            raise GenreError(f"{name} must be {' or '.join(known)}; found {value}")
 
 
 def _decibels(power: Tensor, top_db: float | None) -> Tensor:

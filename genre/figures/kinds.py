@@ -46,7 +46,7 @@ def features_of(feature: Feature) -> dict[Kind, Framed]:
     n_fft = int(getattr(feature, "n_fft", 2048))
     n_mels = int(getattr(feature, "n_mels", min(128, n_fft // 4)))  # more, and bands fall between the bins
     n_mfcc = int(getattr(feature, "n_mfcc", min(20, n_mels)))
-    own = vars(feature) | {"n_mels": n_mels, "n_mfcc": n_mfcc, "mean": 0.0, "std": 1.0}
+    own = vars(feature) | {"n_mels": n_mels, "n_mfcc": n_mfcc, "mean": 0.0, "std": 1.0, "compression": "decibels"}
 
     def arguments(kind: type[Framed]) -> dict[str, Any]:
         return {name: own[name] for name in inspect.signature(kind).parameters if name in own}

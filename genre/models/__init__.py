@@ -6,6 +6,7 @@ from genre.models.crnn import ChoiCRNN, GaitanouCRNN
 from genre.models.efficientnet import EfficientNetV2S
 from genre.models.indrnn import IndRNN
 from genre.models.mlp import KhameesMLP
+from genre.models.musicnn import MusiCNN
 from genre.models.resnet import ResNet18
 from genre.models.rnn import KhameesLSTM, WuRNN
 from genre.models.spectral_cnn import SpectralCNN
@@ -21,6 +22,7 @@ __all__ = [
     "KhameesCNN",
     "KhameesLSTM",
     "KhameesMLP",
+    "MusiCNN",
     "ResNet18",
     "SpectralCNN",
     "WuRNN",

@@ -366,3 +366,51 @@ def test_centering_undoes_an_equaliser() -> None:
 def test_centering_is_a_share(share: float) -> None:
     with pytest.raises(GenreError, match="centering"):
         MelSpectrogram(centering=share)
+
+
+@pytest.mark.parametrize("n_fft", [512, 400])
+def test_log10_and_zeros_are_those_of_librosa(n_fft: int) -> None:
+    """The input of MusiCNN: log10(10000 power + 1), frames padded with zeros, which is librosa's default."""
+    wave = sweep(16000)
+    mel = librosa.feature.melspectrogram(y=wave, sr=16000, n_fft=n_fft, hop_length=256, n_mels=40)
+    expected = np.log10(10000 * mel + 1)
+    arguments = {"sample_rate": 16000, "n_fft": n_fft, "hop_length": 256, "n_mels": 40, "compression": "log10"}
+    assert_equal(plain(MelSpectrogram, **arguments, pad_mode="constant")(torch.from_numpy(wave)), expected)
+    reflected = plain(MelSpectrogram, **arguments)(torch.from_numpy(wave)).numpy()
+    assert np.abs(reflected - expected)[:, 1:-1].max() < 1e-3  # a frame's padding is in the first and the last
+    assert np.abs(reflected - expected)[:, 0].max() > 0.05
+
+
+def test_decibels_on_reflected_frames_are_the_default() -> None:
+    wave = torch.from_numpy(sweep())
+    named = plain(MelSpectrogram, pad_mode="reflect", compression="decibels")
+    assert torch.equal(named(wave), plain(MelSpectrogram)(wave))
+
+
+def test_zeros_need_no_reflection() -> None:
+    """A clip shorter than half a frame, which cannot be reflected, can be padded with zeros."""
+    zeros, reflect = (plain(MelSpectrogram, pad_mode=mode) for mode in ("constant", "reflect"))
+    assert zeros(torch.ones(2, 1000)).shape == (2, 128, 2)
+    with pytest.raises(GenreError, match="a clip of 1000 samples is too short for n_fft=2048; give at least 1025"):
+        reflect(torch.ones(2, 1000))
+    with pytest.raises(GenreError, match="a clip of 0 samples is too short for n_fft=2048; give at least 1 samples"):
+        zeros(torch.ones(2, 0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pad_mode": "zeros"}, "pad_mode must be reflect or constant; found zeros"),
+        ({"compression": "ln"}, "compression must be decibels or log10; found ln"),
+    ],
+)
+def test_one_of_the_choices(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(GenreError, match=message):
+        MelSpectrogram(**arguments)
+
+
+def test_compression_survives_describe_and_build() -> None:
+    feature = plain(MelSpectrogram, pad_mode="constant", compression="log10")
+    built = build(describe(feature), Feature)
+    wave = torch.from_numpy(sweep())
+    assert torch.equal(built(wave), feature(wave))

@@ -15,6 +15,7 @@ from genre.models.crnn import ChoiCRNN, GaitanouCRNN
 from genre.models.efficientnet import EfficientNetV2S
 from genre.models.indrnn import IndRNN
 from genre.models.mlp import KhameesMLP
+from genre.models.musicnn import MusiCNN
 from genre.models.resnet import ResNet18
 from genre.models.rnn import KhameesLSTM, WuRNN
 from genre.models.spectral_cnn import SpectralCNN
@@ -27,6 +28,7 @@ MODELS: list[tuple[str, Build, tuple[int, int, int]]] = [
     ("SpectralCNN", lambda k: SpectralCNN(k), (1, 64, 130)),
     ("ResNet18", lambda k: ResNet18(k, pretrained=False), (1, 64, 64)),
     ("EfficientNetV2S", lambda k: EfficientNetV2S(k, pretrained=False), (1, 64, 64)),
+    ("MusiCNN", lambda k: MusiCNN(k, pretrained=False), (1, 96, 100)),
     ("GaitanouCNN", lambda k: GaitanouCNN(k), (1, 20, 331)),
     ("GaitanouCNN-40", lambda k: GaitanouCNN(k, bands=40), (1, 40, 331)),
     ("GaitanouCRNN", lambda k: GaitanouCRNN(k), (1, 20, 331)),
@@ -165,6 +167,7 @@ def test_too_small(build: Callable[[], nn.Module], size: tuple[int, int], messag
         (lambda: KhameesCNN(10, bands=11, frames=11), (11, 11)),
         (lambda: BBNN(10), (2, 8)),
         (lambda: ChoiCRNN(10), (1, 1)),
+        (lambda: MusiCNN(10, pretrained=False), (96, 1)),
         (lambda: YaacobCRNN(10), (128, 36)),
         (lambda: YaacobCNN1D(10, blocks=5), (128, 156)),
         (lambda: YaacobCNN1D(10, blocks=3), (128, 36)),
