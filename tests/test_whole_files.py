@@ -169,7 +169,9 @@ def test_a_folder_of_m4a_is_a_genre(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert not caplog.records
 
 
-@pytest.mark.parametrize("content", [(), ("songs.zip",), ("a.xyz",)], ids=["empty", "archive", "unknown"])
+@pytest.mark.parametrize(
+    "content", [(), ("songs.zip",), ("a.xyz",), ("list.txt",)], ids=["empty", "archive", "unknown", "text"]
+)
 def test_genre_without_a_track_is_named(
     tmp_path: Path, content: tuple[str, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -177,8 +179,6 @@ def test_genre_without_a_track_is_named(
     (root / "rock").mkdir()
     for name in content:
         (root / "rock" / name).write_bytes(b"x")
-    (root / "covers").mkdir()
-    (root / "covers" / "a.jpg").write_bytes(b"x")
     assert Folder(root, MelSpectrogram(), StratifiedSplit()).corpus.genres == ["genre0", "genre1"]
     assert caplog.messages == [f"1 folder yields no track, and no genre: {root}/rock"]
 

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from mimetypes import guess_type
 from pathlib import Path
 
 from genre.audio.decode import EXTENSIONS, readable
@@ -134,23 +133,15 @@ def warn_of_strays(base: Path, known: Iterable[Path], kind: str, advice: str = "
 def warn_of_empty(folders: Iterable[Path], known: Iterable[Path]) -> None:
     """Logs in one line which folders of genres hold no track: a genre would vanish without a word.
 
-    A folder of text and pictures alone is none of a genre.
-
     Args:
         folders: The folders of the genres.
         known: The files of the tracks.
     """
     filled = {place for folder in {path.parent for path in known} for place in (folder, *folder.parents)}
-    empty = [folder for folder in folders if folder not in filled and not _holds_documents(folder)]
+    empty = [folder for folder in folders if folder not in filled]
     if empty:
         several = f"{len(empty)} folders yield" if len(empty) > 1 else "1 folder yields"
         log.warning("%s no track, and no genre: %s", several, ", ".join(map(str, empty)))
-
-
-def _holds_documents(folder: Path) -> bool:
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    kinds = {str(guess_type(path.name)[0]).partition("/")[0] for path in files}
-    return bool(kinds) and kinds <= {"text", "image"}
 
 
 def read_as_folder(base: Path) -> str:
