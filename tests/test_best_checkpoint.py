@@ -18,6 +18,8 @@ CALLBACK = "--trainer.callbacks+=pytorch_lightning.callbacks"
 #: ResNet-18 without its weights, on the few bands that QUICK has.
 BACKBONE = ("--model.network=genre.models.ResNet18", "--model.network.pretrained=false")
 SWA = (f"{CALLBACK}.StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.001")
+#: Without batch norm, Lightning neither scores nor saves the average of SWA.
+MLP = ("--model.network=genre.models.KhameesMLP", "--model.network.bands=32", "--model.network.frames=69")
 EMA = (f"{CALLBACK}.EMAWeightAveraging", "--trainer.callbacks.decay=0.6")
 SECOND = (
     f"{CALLBACK}.ModelCheckpoint",
@@ -42,7 +44,7 @@ CASES: dict[str, tuple[tuple[str, ...], int]] = {
     "ema-by-epoch": ((*EMA, "--trainer.callbacks.update_starting_at_epoch=1"), 0),
     "ema-second": ((*EMA, *SECOND), 10),
     "swa": ((*SWA, "--trainer.callbacks.swa_epoch_start=2"), 0),
-    "swa-no-batch-norm": ((*SWA, "--model.network=genre.models.KhameesMLP"), 0),
+    "swa-no-batch-norm": ((*SWA, *MLP), 0),
     "stopped": (
         (f"{CALLBACK}.EarlyStopping", "--trainer.callbacks.monitor=val_loss", "--trainer.callbacks.patience=1"),
         0,
@@ -126,7 +128,7 @@ def test_the_best_checkpoint_has_the_score_that_it_was_chosen_by(
 
 def test_weights_averaged_at_the_end_are_scored_too(folder: Path, tmp_path: Path) -> None:
     """Lightning leaves them in memory alone; here they are an epoch of the history, and can be the best."""
-    options = (*SWA, "--model.network=genre.models.KhameesMLP", "--trainer.callbacks.swa_epoch_start=1")
+    options = (*SWA, *MLP, "--trainer.callbacks.swa_epoch_start=1")
     run = fit(folder, tmp_path, *options, "--checkpoint.monitor=null", epochs=3)
     history = rows(run / "report" / "history.csv")
     assert [row["epoch"] for row in history] == ["0", "1", "2", "3"]

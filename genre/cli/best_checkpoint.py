@@ -89,7 +89,7 @@ class BestCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Saves the epoch as the newest and, if it is, as the best."""
-        if trainer.fast_dev_run:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         score = self._value(trainer)
         candidate = (trainer.current_epoch + 1) % self.every_n_epochs == 0
@@ -117,7 +117,7 @@ class BestCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Notes whether a callback has changed the weights since the last epoch, and keeps that if none has a score."""
-        if trainer.fast_dev_run:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         if trainer.is_global_zero and self.last.is_file():
             weights = pl_module.state_dict()
@@ -186,7 +186,7 @@ class BestCheckpoint(Checkpoint):
         except GenreError:
             return False
         state = checkpoint.get("callbacks", {}).get(self.state_key)
-        return checkpoint["epoch"] == self.epoch and state == self.state_dict()
+        return bool(checkpoint["epoch"] == self.epoch and state == self.state_dict())
 
 
 def _same(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor] | None) -> bool:

@@ -174,7 +174,7 @@ class GenreCLI(LightningCLI):
             self.settings.require_same(content, self.trainer)
         _keep(self.folder / "metrics.csv")
         self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
-        best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)
+        best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)  # type: ignore[attr-defined]
         if best is not None and best.unscored:
             self._score_last_weights(best, model, datamodule)
         if best is not None and best.best.is_file():

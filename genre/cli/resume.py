@@ -39,7 +39,7 @@ class FitSettings(pl.Callback):
 
     def note_length(self, trainer: pl.Trainer, model: GenreClassifier, data: GenreDataModule) -> None:
         """Notes the steps of a fit that is to begin, if something depends on them."""
-        averaged = any(isinstance(callback, StochasticWeightAveraging) for callback in trainer.callbacks)
+        averaged = any(isinstance(callback, StochasticWeightAveraging) for callback in trainer.callbacks)  # type: ignore[attr-defined]
         if model.stretched or averaged:
             self._settings["steps"] = _steps(trainer, data)
 
@@ -69,7 +69,7 @@ class FitSettings(pl.Callback):
                     f"model.{name}: found {_shown(self._settings[name])}; the fit was begun with "
                     f"{_shown(noted[name])}, whose state goes on; give that, or begin a new fit"
                 )
-        _require_same_averaging(checkpoint, trainer.callbacks)
+        _require_same_averaging(checkpoint, trainer.callbacks)  # type: ignore[attr-defined]
         if "steps" in self._settings:
             schedules = [state["total_steps"] for state in checkpoint["lr_schedulers"] if "total_steps" in state]
             _require_same_length(noted.get("steps", *schedules[:1]), self._settings["steps"])

@@ -20,7 +20,7 @@ class SaveConfig(SaveConfigCallback):
     """Saves the configuration once all that a checkpoint holds, the optimiser's state included, was found to fit."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, save_to_log_dir=False, **kwargs)
+        super().__init__(*args, **(kwargs | {"save_to_log_dir": False}))
         self._folder = Path()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
@@ -82,10 +82,10 @@ def with_strings(dumped: Any, config: Any) -> Any:
 
 def dump(config: Any) -> str:
     """Writes plain data as YAML in which a string is never taken for a number, as ``1e3`` by some readers."""
-    return yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return str(yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
     def represent_string(self, text: str) -> yaml.ScalarNode:
         style = "'" if text[:1] in "+-." or text[:1].isdigit() else None
         return self.represent_scalar("tag:yaml.org,2002:str", text, style)
