@@ -194,10 +194,10 @@ def test_augmentation_of_gaitanou_makes_four_versions_of_each_example(gtzan: Pat
     """Stated: 699 train tracks become 2,793, 6,993 segments 27,972; one version in four is the original."""
     files = [GAITANOU / f"{name}.yaml" for name in ("crnn", "3308x20", "augmented")]
     data = read_data([*(f"--config={file}" for file in files), f"--data.root={gtzan}"])
-    data.split = StratifiedSplit(0.1, 0.2)  # 56 of the 80 tracks train, as 699 of 999 do
+    data.split = StratifiedSplit(0.15, 0.2)  # a tenth of 80 tracks is less than one of each genre
     draws = list(data.train_dataloader().sampler)
-    assert len(data.tracks("train")) == 56
-    assert Counter(draw.track for draw in draws) == dict.fromkeys(range(56), 4)
+    assert len(data.tracks("train")) == 52
+    assert Counter(draw.track for draw in draws) == dict.fromkeys(range(52), 4)
     untouched = [1 - module.probability for module in data.augment_waveform]
     assert math.prod(untouched) == pytest.approx(1 / 4, abs=0.001)
 
