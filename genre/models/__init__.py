@@ -1,8 +1,8 @@
 """The networks: plain ``nn.Module``s from ``(B, 1, frequency, time)`` to ``(B, classes)`` logits."""
 
 from genre.models.bbnn import BBNN
-from genre.models.cnn import GaitanouCNN, KhameesCNN
-from genre.models.crnn import ChoiCRNN, GaitanouCRNN
+from genre.models.cnn import CNN, GaitanouCNN, KhameesCNN
+from genre.models.crnn import CRNN, ChoiCRNN, GaitanouCRNN
 from genre.models.efficientnet import EfficientNetV2S
 from genre.models.indrnn import IndRNN
 from genre.models.mlp import KhameesMLP
@@ -13,6 +13,8 @@ from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
 
 __all__ = [
     "BBNN",
+    "CNN",
+    "CRNN",
     "ChoiCRNN",
     "EfficientNetV2S",
     "GaitanouCNN",

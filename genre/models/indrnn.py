@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from genre.errors import GenreError
+from genre.models.layers import check_counts, check_rates
 from genre.models.recurrence import on_cpu, recur
 from genre.models.sizes import need_exactly
 
@@ -34,6 +36,7 @@ class IndRNN(nn.Module):
 
     Raises:
         SizeError: If an input has other bands.
+        GenreError: If a number, the rate or ``norm`` is out of its range.
     """
 
     def __init__(
@@ -48,6 +51,10 @@ class IndRNN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_counts(units=units, layers=layers, steps=steps)
+        check_rates(dropout=dropout)
+        if norm not in ("before", "after"):
+            raise GenreError(f"norm stands before or after the recurrence; found {norm}")
         self.bands = bands
         bound = growth ** (1 / steps)
         self.layers = nn.Sequential(

@@ -32,7 +32,9 @@ def need_exactly(model: nn.Module, found: Sequence[int], bands: int | None = Non
         )
 
 
-def need_at_least(model: nn.Module, found: Sequence[int], bands: int = 1, frames: int = 1) -> None:
+def need_at_least(
+    model: nn.Module, found: Sequence[int], bands: int = 1, frames: int = 1, instead: str | None = None
+) -> None:
     """Raises unless a model's convolutions and pools leave something of an input.
 
     Args:
@@ -40,6 +42,7 @@ def need_at_least(model: nn.Module, found: Sequence[int], bands: int = 1, frames
         found: Bands and frames of the input, ``x.shape[-2:]``.
         bands: Smallest number of bands.
         frames: Smallest number of frames.
+        instead: What else the model can be built with, so that less is enough.
 
     Raises:
         SizeError: If ``found`` is smaller.
@@ -49,4 +52,5 @@ def need_at_least(model: nn.Module, found: Sequence[int], bands: int = 1, frames
         raise SizeError(
             f"{type(model).__name__} needs at least {needed}: found {found[0]} bands by {found[1]} frames; "
             "use longer segments or a feature with more bands"
+            + (f", or build the model with {instead}" if instead else "")
         )

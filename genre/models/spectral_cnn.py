@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from genre.models.layers import check_rates
 from genre.models.sizes import need_at_least
 
 
@@ -24,6 +25,7 @@ class SpectralCNN(nn.Module):
         self, num_classes: int, in_channels: int = 1, dropout: float = 0.1, dense_dropout: float = 0.5
     ) -> None:
         super().__init__()
+        check_rates(dropout=dropout, dense_dropout=dense_dropout)
         self.input_norm = nn.BatchNorm2d(in_channels)
         self.blocks = nn.Sequential(
             _block(in_channels, 16, dropout),
