@@ -6,6 +6,7 @@ from genre.models.crnn import CRNN, ChoiCRNN, GaitanouCRNN
 from genre.models.efficientnet import EfficientNetV2S
 from genre.models.indrnn import IndRNN
 from genre.models.mlp import KhameesMLP
+from genre.models.pretrained import Backbone
 from genre.models.resnet import ResNet18
 from genre.models.rnn import KhameesLSTM, WuRNN
 from genre.models.spectral_cnn import SpectralCNN
@@ -15,6 +16,7 @@ __all__ = [
     "BBNN",
     "CNN",
     "CRNN",
+    "Backbone",
     "ChoiCRNN",
     "EfficientNetV2S",
     "GaitanouCNN",

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from genre.models.keras import Blocks, conv_blocks, length_after, smallest_length
 from genre.models.layers import check_rates, filters_of_layers, stride_pair
-from genre.models.sizes import need_at_least, need_exactly
+from genre.models.sizes import need_at_least, need_channels, need_exactly
 
 #: What makes an input long enough without changing it.
 FEWER = "fewer layers or a smaller stride"
@@ -65,6 +65,7 @@ class GaitanouCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], self.bands, self.frames)
         logits: Tensor = self.head(self.convolutions(x))
         return logits
@@ -123,6 +124,7 @@ class KhameesCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], self.bands, self.frames)
         logits: Tensor = self.head(self.convolutions(x))
         return logits

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from genre.models.cnn import FEWER, gaitanou_blocks
 from genre.models.keras import conv_blocks, smallest_length
 from genre.models.layers import Cell, check_counts, check_rates, last_step, stacked, stride_pair
-from genre.models.sizes import need_at_least
+from genre.models.sizes import need_at_least, need_channels
 
 
 class GaitanouCRNN(nn.Module):
@@ -68,6 +68,7 @@ class GaitanouCRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, with F and T of at least 19 for the published blocks."""
+        need_channels(self, x.shape[1])
         need_at_least(self, x.shape[-2:], self.smallest_bands, self.smallest_frames, instead=FEWER)
         x = self.convolutions(x)  # (B, 1, F, T) → (B, 128, f, t)
         x = x.permute(0, 3, 2, 1).flatten(1, 2)  # (B, 128, f, t) → (B, t · f, 128), time by time
@@ -117,6 +118,7 @@ class ChoiCRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         x = self.convolutions(self.norm(x))  # (B, 1, F, T) → (B, 128, F/96, T/96)
         x, _ = self.gru(x.mean(2).transpose(1, 2))  # (B, 128, F/96, T/96) → (B, T/96, 32)
         logits: Tensor = self.classifier(self.dropout(x[:, -1]))

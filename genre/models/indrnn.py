@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from genre.errors import GenreError
 from genre.models.layers import check_counts, check_rates
 from genre.models.recurrence import on_cpu, recur
-from genre.models.sizes import need_exactly
+from genre.models.sizes import need_channels, need_exactly
 
 
 class IndRNN(nn.Module):
@@ -64,6 +64,7 @@ class IndRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
         x = self.layers(x.squeeze(1).permute(2, 0, 1))  # (B, 1, bands, T) → (T, B, bands) → (T, B, units)
         logits: Tensor = self.classifier(x[-1])

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from genre.models.keras import l2
 from genre.models.layers import check_rates
-from genre.models.sizes import need_exactly
+from genre.models.sizes import need_channels, need_exactly
 
 
 class KhameesMLP(nn.Module):
@@ -46,6 +46,7 @@ class KhameesMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], self.bands, self.frames)
         logits: Tensor = self.classifier(self.hidden(x))
         return logits

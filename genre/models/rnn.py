@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from genre.models.indrnn import dropout_over_time, norm_over_time
 from genre.models.layers import Cell, cell_class, check_counts, check_rates, last_step, stacked
-from genre.models.sizes import need_exactly
+from genre.models.sizes import need_channels, need_exactly
 
 
 class KhameesLSTM(nn.Module):
@@ -53,6 +53,7 @@ class KhameesLSTM(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
         x = last_step(self.lstm, x.squeeze(1).transpose(1, 2))  # (B, 1, bands, T) → (B, T, bands) → (B, 64)
         logits: Tensor = self.head(self.dropout(x))
@@ -102,6 +103,7 @@ class WuRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
         x = x.squeeze(1).permute(2, 0, 1)  # (B, 1, bands, T) → (T, B, bands)
         for recurrence, norm in zip(self.recurrences, self.norms, strict=True):

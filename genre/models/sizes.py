@@ -11,6 +11,24 @@ class SizeError(GenreError, ValueError):
     """Names the size that was found, the size that is needed, and what to do."""
 
 
+def need_channels(model: nn.Module, found: int, channels: int = 1) -> None:
+    """Raises unless an input has as many channels as a model was built for.
+
+    Args:
+        model: The model, for its name.
+        found: Channels of the input, ``x.shape[1]``.
+        channels: Channels of the model.
+
+    Raises:
+        SizeError: If ``found`` differs.
+    """
+    if found != channels:
+        raise SizeError(
+            f"{type(model).__name__} takes inputs of {channels} channel{'s' if channels > 1 else ''}: found {found}; "
+            "use a feature to fit (one channel; three with picture), or a network that has in_channels"
+        )
+
+
 def need_exactly(model: nn.Module, found: Sequence[int], bands: int | None = None, frames: int | None = None) -> None:
     """Raises unless an input has the size that a model was built for.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from genre.models.keras import l2
 from genre.models.layers import Cell, check_counts, check_rates, filters_of_layers, last_step, stacked
-from genre.models.sizes import need_at_least, need_exactly
+from genre.models.sizes import need_at_least, need_channels, need_exactly
 
 
 class YaacobCRNN(nn.Module):
@@ -69,6 +69,7 @@ class YaacobCRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits, T of at least 36 for three blocks."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
         need_at_least(self, x.shape[-2:], frames=self.frames, instead="fewer layers")
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T/8)
@@ -118,6 +119,7 @@ class YaacobRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
         x = last_step(self.lstm, x.squeeze(1).transpose(1, 2))  # (B, 1, bands, T) → (B, T, bands) → (B, 96)
         logits: Tensor = self.head(x)
@@ -167,6 +169,7 @@ class YaacobCNN1D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits, T of at least 156 (deep) or 36 (shallow)."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
         need_at_least(self, x.shape[-2:], frames=self.frames, instead="fewer layers")
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T / 2^layers)
@@ -224,6 +227,7 @@ class YaacobCNN2D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F and T of at least 94 (deep) or 22 (shallow)."""
+        need_channels(self, x.shape[1])
         need_at_least(self, x.shape[-2:], self.smallest, self.smallest, instead="fewer layers")
         x = self.convolutions(x)  # (B, 1, F, T) → (B, 56, ~F / 2^layers, ~T / 2^layers)
         logits: Tensor = self.head(x.mean((-2, -1)))
