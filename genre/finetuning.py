@@ -61,7 +61,7 @@ class GradualUnfreezing(pl.Callback):
                 backbone.get_parameter(name).requires_grad_(not frozen)
         for module in backbone.modules():
             if isinstance(module, _BatchNorm):
-                module.train(bool(module.weight.requires_grad))
+                module.train(module.weight is None or bool(module.weight.requires_grad))
 
 
 def layers(backbone: nn.Module) -> list[list[str]]:
@@ -161,8 +161,8 @@ def _require_backbone(network: nn.Module) -> nn.Module:
     backbone = getattr(network, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise GenreError(
-            f"{type(network).__name__} has no backbone to freeze or to grade; fine-tune ResNet18, EfficientNetV2S, "
-            "MusiCNN or a network of your own with the attributes backbone and head"
+            f"{type(network).__name__} has no backbone to freeze or to grade; fine-tune Backbone, ResNet18, "
+            "EfficientNetV2S, MusiCNN or a network of your own with the attributes backbone and head"
         )
     return backbone
 

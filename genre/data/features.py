@@ -14,6 +14,7 @@ import torch
 import torchaudio.functional
 from torch import Tensor, nn
 
+from genre.audio.picture import Picture
 from genre.data.mel_bank import MelBank, MelNorm, MelScaleName
 from genre.errors import GenreError
 
@@ -36,6 +37,8 @@ class Feature(nn.Module, ABC):
         centering: The share of each row's mean over the clip that is taken away first. What a room, a microphone or
             an equaliser adds to all of a recording is such a mean; 1 takes all of it, and with it much of the timbre:
             cepstral mean normalisation (B. S. Atal, J. Acoust. Soc. Am. 55(6), 1974).
+        picture: Height and width in pixels of an RGB picture in the colours of viridis, which then stands in place of
+            the rows and frames and needs no statistics; ``None``: no picture.
     """
 
     mean: Statistic
@@ -43,15 +46,24 @@ class Feature(nn.Module, ABC):
     _shift: Tensor
     _scale: Tensor
 
-    def __init__(self, sample_rate: int, mean: Statistic, std: Statistic, centering: float = 0.0) -> None:
+    def __init__(
+        self,
+        sample_rate: int,
+        mean: Statistic,
+        std: Statistic,
+        centering: float = 0.0,
+        picture: int | None = None,
+    ) -> None:
         super().__init__()
         _at_least_one(sample_rate=sample_rate)
         if not 0 <= centering <= 1:
             raise GenreError(f"centering is a share, from 0 to 1; found {centering}")
-        self.sample_rate, self.centering = sample_rate, centering
+        self.sample_rate, self.centering, self.picture = sample_rate, centering, picture
+        self.paint = None if picture is None else Picture(picture)
         self.register_buffer("_shift", torch.zeros(1), persistent=False)
         self.register_buffer("_scale", torch.ones(1), persistent=False)
-        self.set_statistics(mean, std)
+        # A picture is painted from each clip's least to its greatest value, which undoes a shift and a scale.
+        self.set_statistics(*((mean, std) if picture is None else (0.0, 1.0)))
 
     @abstractmethod
     def transform(self, waveform: Tensor) -> Tensor:
@@ -92,8 +104,15 @@ class Feature(nn.Module, ABC):
         )
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """``(…, samples)`` to ``(…, frequency, time)`` in float32."""
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32; with ``picture``, see below.
+
+        ``(…, 1, samples)`` then becomes ``(…, 3, picture, picture)``, from 0 to 1. Without the channel axis, a
+        waveform comes out as the rows and frames that its picture is painted from.
+        """
         decibels = self._decibels(waveform)
+        if self.paint is not None and waveform.ndim > 1:
+            painted: Tensor = self.paint(decibels)
+            return painted
         for name, values in (("mean", self._shift), ("std", self._scale)):
             if len(values) not in (1, decibels.shape[-2]):
                 raise GenreError(
@@ -126,6 +145,7 @@ class Spectrogram(Feature):
         mean: See :class:`Feature`.
         std: See :class:`Feature`.
         centering: See :class:`Feature`.
+        picture: See :class:`Feature`.
     """
 
     def __init__(
@@ -138,8 +158,9 @@ class Spectrogram(Feature):
         mean: Statistic = None,
         std: Statistic = None,
         centering: float = 0.0,
+        picture: int | None = None,
     ) -> None:
-        super().__init__(sample_rate, mean, std, centering)
+        super().__init__(sample_rate, mean, std, centering, picture)
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.power = _Power(n_fft, win_length, hop_length)
 
@@ -169,6 +190,7 @@ class MelSpectrogram(Feature):
             librosa.
         compression: ``decibels``: 10 log10(power); ``log10``: log10(1 + 10000 power), as many taggers have it, such as
             MusiCNN.
+        picture: See :class:`Feature`.
 
     Raises:
         GenreError: An argument is out of its range.
@@ -191,8 +213,9 @@ class MelSpectrogram(Feature):
         centering: float = 0.0,
         pad_mode: PadMode = "reflect",
         compression: Compression = "decibels",
+        picture: int | None = None,
     ) -> None:
-        super().__init__(sample_rate, mean, std, centering)
+        super().__init__(sample_rate, mean, std, centering, picture)
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
         self.pad_mode, self.compression = pad_mode, compression
@@ -224,6 +247,7 @@ class MFCC(Feature):
         mean: See :class:`Feature`.
         std: See :class:`Feature`.
         centering: See :class:`Feature`.
+        picture: See :class:`Feature`.
     """
 
     basis: Tensor
@@ -244,11 +268,12 @@ class MFCC(Feature):
         mean: Statistic = None,
         std: Statistic = None,
         centering: float = 0.0,
+        picture: int | None = None,
     ) -> None:
         _at_least_one(n_mfcc=n_mfcc, n_mels=n_mels)
         if n_mfcc > n_mels:
             raise GenreError(f"MFCC needs n_mfcc <= n_mels; found n_mfcc={n_mfcc}, n_mels={n_mels}")
-        super().__init__(sample_rate, mean, std, centering)
+        super().__init__(sample_rate, mean, std, centering, picture)
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
         self.n_mfcc = n_mfcc

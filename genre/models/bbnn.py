@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from genre.models.sizes import need_at_least
+from genre.models.sizes import need_at_least, need_channels
 
 
 class BBNN(nn.Module):
@@ -42,6 +42,7 @@ class BBNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F of at least 2, T of at least 8."""
+        need_channels(self, x.shape[1])
         need_at_least(self, x.shape[-2:], bands=2, frames=8)
         x = self.stem(x)  # (B, 1, F, T) → (B, 32, F, T/4)
         x = self.broadcast(x)  # (B, 32, F, T/4) → (B, 416, F, T/4)

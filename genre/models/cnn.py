@@ -1,12 +1,15 @@
 """Convolutional networks on MFCC: Gaitanou et al., Khamees et al."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from genre.models.keras import conv_blocks, length_after, smallest_length
-from genre.models.sizes import need_at_least, need_exactly
+from genre.models.keras import Blocks, conv_blocks, length_after, smallest_length
+from genre.models.layers import check_rates, filters_of_layers, stride_pair
+from genre.models.sizes import need_at_least, need_channels, need_exactly
 
-GAITANOU_BLOCKS = ((32, 3), (64, 3), (128, 2), (128, 2))
-KHAMEES_BLOCKS = ((32, 3), (32, 3), (32, 2))
+#: What makes an input long enough without changing it.
+FEWER = "fewer layers or a smaller stride"
 
 
 class GaitanouCNN(nn.Module):
@@ -22,32 +25,54 @@ class GaitanouCNN(nn.Module):
         num_classes: Number of genres.
         bands: MFCC coefficients (or any other bands) of the input.
         frames: Frames of the input; the paper's 331 and 3308 are 3 s and 30 s.
+        layers: Number of convolutional blocks.
+        filters: Filters of the first convolution, of which the second has twice and all further ones have four times as
+            many; or a list with those of each.
+        stride: Stride of the max-pools, one for both axes or one for bands and one for frames.
+        dropout: Rate of the dropout behind each block.
+        dense_dropout: Rate of the dropout before the last layer.
 
     Raises:
-        SizeError: If the size is too small for the four blocks, or an input has another size.
+        SizeError: If the size is too small for the blocks, or an input has another size.
+        GenreError: If a number or a rate is out of its range.
     """
 
-    def __init__(self, num_classes: int, bands: int = 20, frames: int = 331) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        bands: int = 20,
+        frames: int = 331,
+        layers: int = 4,
+        filters: int | Sequence[int] = 32,
+        stride: int | Sequence[int] = 2,
+        dropout: float = 0.1,
+        dense_dropout: float = 0.3,
+    ) -> None:
         super().__init__()
-        smallest = smallest_length(GAITANOU_BLOCKS)
-        need_at_least(self, (bands, frames), smallest, smallest)
+        check_rates(dense_dropout=dense_dropout)
+        blocks = gaitanou_blocks(layers, filters)
         self.bands = bands
         self.frames = frames
-        self.convolutions = conv_blocks(GAITANOU_BLOCKS, dropout=0.1)
-        height, width = (length_after(GAITANOU_BLOCKS, n) for n in (bands, frames))
+        channels, height, width = map_after(self, blocks, stride, bands, frames)
+        self.convolutions = conv_blocks(blocks, dropout, stride)
         self.head = nn.Sequential(
             nn.Flatten(),  # (B, 128, height, width) → (B, 128 · height · width)
-            nn.Linear(128 * height * width, 128),
+            nn.Linear(channels * height * width, 128),
             nn.ReLU(),
-            nn.Dropout(0.3),
+            nn.Dropout(dense_dropout),
             nn.Linear(128, num_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], self.bands, self.frames)
         logits: Tensor = self.head(self.convolutions(x))
         return logits
+
+
+class CNN(GaitanouCNN):
+    """``GaitanouCNN`` under a short name, which the command line finds, too."""
 
 
 class KhameesCNN(nn.Module):
@@ -62,29 +87,73 @@ class KhameesCNN(nn.Module):
         num_classes: Number of genres.
         bands: MFCC coefficients (or any other bands) of the input.
         frames: Frames of the input.
+        layers: Number of convolutional blocks.
+        filters: Filters of each convolution, or a list with those of each.
+        stride: Stride of the max-pools, one for both axes or one for bands and one for frames.
+        dropout: Rate of the dropout behind each block.
+        dense_dropout: Rate of the dropout before the last layer.
 
     Raises:
-        SizeError: If the size is too small for the three blocks, or an input has another size.
+        SizeError: If the size is too small for the blocks, or an input has another size.
+        GenreError: If a number or a rate is out of its range.
     """
 
-    def __init__(self, num_classes: int, bands: int = 13, frames: int = 130) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        bands: int = 13,
+        frames: int = 130,
+        layers: int = 3,
+        filters: int | Sequence[int] = 32,
+        stride: int | Sequence[int] = 2,
+        dropout: float = 0.0,
+        dense_dropout: float = 0.3,
+    ) -> None:
         super().__init__()
-        smallest = smallest_length(KHAMEES_BLOCKS)
-        need_at_least(self, (bands, frames), smallest, smallest)
+        check_rates(dense_dropout=dense_dropout)
+        blocks = khamees_blocks(layers, filters)
         self.bands = bands
         self.frames = frames
-        self.convolutions = conv_blocks(KHAMEES_BLOCKS)
-        height, width = (length_after(KHAMEES_BLOCKS, n) for n in (bands, frames))
+        channels, height, width = map_after(self, blocks, stride, bands, frames)
+        self.convolutions = conv_blocks(blocks, dropout, stride)
         self.head = nn.Sequential(
             nn.Flatten(),  # (B, 32, height, width) → (B, 32 · height · width)
-            nn.Linear(32 * height * width, 64),
+            nn.Linear(channels * height * width, 64),
             nn.ReLU(),
-            nn.Dropout(0.3),
+            nn.Dropout(dense_dropout),
             nn.Linear(64, num_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], self.bands, self.frames)
         logits: Tensor = self.head(self.convolutions(x))
         return logits
+
+
+def gaitanou_blocks(layers: int, filters: int | Sequence[int]) -> Blocks:
+    """Filters and kernels of Gaitanou's blocks: 3 × 3 in the first two, 2 × 2 in all further ones."""
+    each = filters_of_layers(filters, layers, multiples=(1, 2, 4))
+    return [(number, 3 if layer < 2 else 2) for layer, number in enumerate(each)]
+
+
+def khamees_blocks(layers: int, filters: int | Sequence[int]) -> Blocks:
+    """Filters and kernels of Khamees's blocks: 3 × 3 in the first two, 2 × 2 in all further ones."""
+    each = filters_of_layers(filters, layers)
+    return [(number, 3 if layer < 2 else 2) for layer, number in enumerate(each)]
+
+
+def map_after(
+    model: nn.Module, blocks: Blocks, stride: int | Sequence[int], bands: int, frames: int
+) -> tuple[int, int, int]:
+    """Channels, height and width of the map that the blocks of a model make of its input.
+
+    Raises:
+        SizeError: If nothing is left of the input.
+    """
+    strides = stride_pair(stride)
+    smallest_bands, smallest_frames = (smallest_length(blocks, step) for step in strides)
+    need_at_least(model, (bands, frames), smallest_bands, smallest_frames, instead=FEWER)
+    height, width = (length_after(blocks, *sizes) for sizes in zip((bands, frames), strides, strict=True))
+    return blocks[-1][0], height, width

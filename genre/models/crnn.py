@@ -1,10 +1,13 @@
 """Convolutional recurrent networks: Gaitanou et al.; Choi et al., the origin of all others here."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from genre.models.cnn import GAITANOU_BLOCKS
+from genre.models.cnn import FEWER, gaitanou_blocks
 from genre.models.keras import conv_blocks, smallest_length
-from genre.models.sizes import need_at_least
+from genre.models.layers import Cell, check_counts, check_rates, last_step, stacked, stride_pair
+from genre.models.sizes import need_at_least, need_channels
 
 
 class GaitanouCRNN(nn.Module):
@@ -18,31 +21,64 @@ class GaitanouCRNN(nn.Module):
 
     Args:
         num_classes: Number of genres.
+        layers: Number of convolutional blocks.
+        filters: Filters of the first convolution, of which the second has twice and all further ones have four times as
+            many; or a list with those of each.
+        stride: Stride of the max-pools, one for both axes or one for bands and one for frames.
+        cell: The recurrent cell: "lstm", "gru" or "rnn" (tanh).
+        recurrent_layers: Number of recurrent layers.
+        units: Units of each recurrent layer.
+        dropout: Rate of the dropout behind each block.
+        recurrent_dropout: Rate of the dropout behind each recurrent layer.
+        dense_dropout: Rate of the dropout before the last layer.
 
     Raises:
         SizeError: If an input is smaller.
+        GenreError: If the cell is unknown, or a number or a rate is out of its range.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        layers: int = 4,
+        filters: int | Sequence[int] = 32,
+        stride: int | Sequence[int] = 2,
+        cell: Cell = "lstm",
+        recurrent_layers: int = 2,
+        units: int = 128,
+        dropout: float = 0.1,
+        recurrent_dropout: float = 0.0,
+        dense_dropout: float = 0.3,
+    ) -> None:
         super().__init__()
-        self.convolutions = conv_blocks(GAITANOU_BLOCKS, dropout=0.1)
-        self.lstm = nn.LSTM(128, 128, num_layers=2, batch_first=True)
+        check_counts(recurrent_layers=recurrent_layers, units=units)
+        check_rates(recurrent_dropout=recurrent_dropout, dense_dropout=dense_dropout)
+        blocks = gaitanou_blocks(layers, filters)
+        self.smallest_bands, self.smallest_frames = (smallest_length(blocks, step) for step in stride_pair(stride))
+        self.convolutions = conv_blocks(blocks, dropout, stride)
+        # Of whatever cell: checkpoints know its weights by this name.
+        self.lstm = stacked(cell, blocks[-1][0], units, recurrent_layers, recurrent_dropout)
+        self.dropout = nn.Dropout(recurrent_dropout)
         self.head = nn.Sequential(
-            nn.Linear(128, 128),
+            nn.Linear(units, 128),
             nn.ReLU(),
-            nn.Dropout(0.3),
+            nn.Dropout(dense_dropout),
             nn.Linear(128, num_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, with F and T of at least 19."""
-        smallest = smallest_length(GAITANOU_BLOCKS)
-        need_at_least(self, x.shape[-2:], smallest, smallest)
+        """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, with F and T of at least 19 for the published blocks."""
+        need_channels(self, x.shape[1])
+        need_at_least(self, x.shape[-2:], self.smallest_bands, self.smallest_frames, instead=FEWER)
         x = self.convolutions(x)  # (B, 1, F, T) → (B, 128, f, t)
         x = x.permute(0, 3, 2, 1).flatten(1, 2)  # (B, 128, f, t) → (B, t · f, 128), time by time
-        x, _ = self.lstm(x)
-        logits: Tensor = self.head(x[:, -1])
+        x = self.dropout(last_step(self.lstm, x))  # (B, t · f, 128) → (B, 128)
+        logits: Tensor = self.head(x)
         return logits
+
+
+class CRNN(GaitanouCRNN):
+    """``GaitanouCRNN`` under a short name, which the command line finds, too."""
 
 
 class ChoiCRNN(nn.Module):
@@ -82,6 +118,7 @@ class ChoiCRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         x = self.convolutions(self.norm(x))  # (B, 1, F, T) → (B, 128, F/96, T/96)
         x, _ = self.gru(x.mean(2).transpose(1, 2))  # (B, 128, F/96, T/96) → (B, T/96, 32)
         logits: Tensor = self.classifier(self.dropout(x[:, -1]))

@@ -1,11 +1,9 @@
 """EfficientNetV2-S with ImageNet weights."""
 
-from torch import Tensor, nn
-
-from genre.models.backbone import create_backbone
+from genre.models.pretrained import Backbone
 
 
-class EfficientNetV2S(nn.Module):
+class EfficientNetV2S(Backbone):
     """EfficientNetV2-S (Tan and Le 2021) as Singh and Gupta use it: ImageNet weights, the last layer replaced.
 
     20,189,866 parameters with 1 input channel and 10 genres (20,190,298 with 3), of which the head has 12,810.
@@ -15,20 +13,11 @@ class EfficientNetV2S(nn.Module):
         num_classes: The number of genres.
         pretrained: ``true``: ImageNet weights from timm's hub; a string: a ``.pth`` or ``.safetensors`` file, or timm's
             name of other weights; ``false``: random weights.
-        in_channels: Channels of the input.
+        in_channels: Channels of the input, 1 or 3; see :class:`Backbone`.
         dropout: Dropout before the head; 0.2 as in torchvision's network.
     """
 
     def __init__(
         self, num_classes: int, pretrained: bool | str = True, in_channels: int = 1, dropout: float = 0.2
     ) -> None:
-        super().__init__()
-        self.backbone = create_backbone("tf_efficientnetv2_s.in1k", pretrained, in_channels)
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(1280, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, in_channels, frequency, time)`` to ``(B, num_classes)`` logits."""
-        x = self.backbone(x)  # (B, 1280)
-        logits: Tensor = self.head(self.dropout(x))
-        return logits
+        super().__init__(num_classes, "tf_efficientnetv2_s.in1k", pretrained, dropout, in_channels=in_channels)

@@ -5,8 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from genre.errors import GenreError
+from genre.models.layers import check_counts, check_rates
 from genre.models.recurrence import on_cpu, recur
-from genre.models.sizes import need_exactly
+from genre.models.sizes import need_channels, need_exactly
 
 
 class IndRNN(nn.Module):
@@ -34,6 +36,7 @@ class IndRNN(nn.Module):
 
     Raises:
         SizeError: If an input has other bands.
+        GenreError: If a number, the rate or ``norm`` is out of its range.
     """
 
     def __init__(
@@ -48,6 +51,10 @@ class IndRNN(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        check_counts(units=units, layers=layers, steps=steps)
+        check_rates(dropout=dropout)
+        if norm not in ("before", "after"):
+            raise GenreError(f"norm stands before or after the recurrence; found {norm}")
         self.bands = bands
         bound = growth ** (1 / steps)
         self.layers = nn.Sequential(
@@ -57,6 +64,7 @@ class IndRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
         x = self.layers(x.squeeze(1).permute(2, 0, 1))  # (B, 1, bands, T) → (T, B, bands) → (T, B, units)
         logits: Tensor = self.classifier(x[-1])

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
+from genre.models.layers import check_rates, stride_pair
+
 
 class SameMaxPool2d(nn.Module):
     """Max-pooling with TensorFlow's "same" padding: an axis of length n comes out ceil(n / stride) long.
@@ -17,22 +19,23 @@ class SameMaxPool2d(nn.Module):
 
     Args:
         kernel: Side of the square window.
-        stride: Step between windows on both axes.
+        stride: Step between windows, one for both axes or one for each.
     """
 
-    def __init__(self, kernel: int, stride: int = 2) -> None:
+    def __init__(self, kernel: int, stride: int | Sequence[int] = 2) -> None:
         super().__init__()
         self.kernel = kernel
-        self.stride = stride
+        self.stride = stride_pair(stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, C, ceil(H / stride), ceil(W / stride))``."""
-        padding = (*self._padding(x.shape[-1]), *self._padding(x.shape[-2]))
+        rows, columns = self.stride
+        padding = (*self._padding(x.shape[-1], columns), *self._padding(x.shape[-2], rows))
         return F.max_pool2d(F.pad(x, padding, value=float("-inf")), self.kernel, self.stride)
 
-    def _padding(self, length: int) -> tuple[int, int]:
-        windows = -(-length // self.stride)
-        total = max((windows - 1) * self.stride + self.kernel - length, 0)
+    def _padding(self, length: int, stride: int) -> tuple[int, int]:
+        windows = -(-length // stride)
+        total = max((windows - 1) * stride + self.kernel - length, 0)
         return total // 2, total - total // 2
 
 
@@ -40,18 +43,27 @@ Blocks = Sequence[tuple[int, int]]
 """Filters and kernel of each block; the kernel is that of the convolution and of the pool."""
 
 
-def conv_blocks(blocks: Blocks, dropout: float = 0.0) -> nn.Sequential:
-    """The blocks of Gaitanou's and Khamees's networks: valid convolution, ReLU, "same" pool by 2, batch norm.
+def conv_blocks(blocks: Blocks, dropout: float = 0.0, stride: int | Sequence[int] = 2) -> nn.Sequential:
+    """The blocks of Gaitanou's and Khamees's networks: valid convolution, ReLU, "same" pool by 2, batch norm, dropout.
 
     Batch norm has Keras's defaults: momentum 0.99 there is 0.01 here, and eps is 1e-3.
+
+    Args:
+        blocks: Filters and kernel of each block.
+        dropout: Rate of the dropout at the end of each block.
+        stride: Stride of the pools, one for both axes or one for each.
+
+    Raises:
+        GenreError: The rate or the stride is out of its range.
     """
+    check_rates(dropout=dropout)
     layers: list[nn.Module] = []
     inputs = 1
     for filters, kernel in blocks:
         layers += [
             nn.Conv2d(inputs, filters, kernel),
             nn.ReLU(),
-            SameMaxPool2d(kernel),
+            SameMaxPool2d(kernel, stride),
             nn.BatchNorm2d(filters, momentum=0.01, eps=1e-3),
             nn.Dropout(dropout),
         ]
@@ -59,18 +71,18 @@ def conv_blocks(blocks: Blocks, dropout: float = 0.0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def length_after(blocks: Blocks, length: int) -> int:
-    """What the blocks leave of an axis: each takes kernel − 1 off it, then halves it, rounding up."""
+def length_after(blocks: Blocks, length: int, stride: int = 2) -> int:
+    """What the blocks leave of an axis: each takes kernel − 1 off it, then divides it by the stride, rounding up."""
     for _, kernel in blocks:
-        length = -((kernel - 1 - length) // 2)
+        length = -((kernel - 1 - length) // stride)
     return length
 
 
-def smallest_length(blocks: Blocks) -> int:
-    """The length of an axis that the blocks reduce to one."""
+def smallest_length(blocks: Blocks, stride: int = 2) -> int:
+    """The smallest length of an axis of which the blocks leave something."""
     length = 1
     for _, kernel in reversed(blocks):
-        length = 2 * length - 1 + kernel - 1
+        length = stride * (length - 1) + 1 + kernel - 1
     return length
 
 

@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 
 from genre.models.keras import l2
-from genre.models.sizes import need_exactly
+from genre.models.layers import check_rates
+from genre.models.sizes import need_channels, need_exactly
 
 
 class KhameesMLP(nn.Module):
@@ -18,27 +19,35 @@ class KhameesMLP(nn.Module):
         bands: MFCC coefficients (or any other bands) of the input.
         frames: Frames of the input.
         regularised: Dropout 0.3 after each hidden layer, and an L2 term of their weights.
+        dropout: Rate of the dropout after each hidden layer; ``None``: 0.3 if regularised, else 0.
 
     Raises:
         SizeError: If an input has another size.
+        GenreError: If the rate is out of its range.
     """
 
-    def __init__(self, num_classes: int, bands: int = 13, frames: int = 130, regularised: bool = False) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        bands: int = 13,
+        frames: int = 130,
+        regularised: bool = False,
+        dropout: float | None = None,
+    ) -> None:
         super().__init__()
+        rate = (0.3 if regularised else 0.0) if dropout is None else dropout
+        check_rates(dropout=rate)
         self.bands = bands
         self.frames = frames
         self.regularised = regularised
         self.hidden = nn.Sequential(nn.Flatten())  # (B, 1, bands, frames) → (B, bands · frames)
         for inputs, outputs in ((bands * frames, 512), (512, 256), (256, 64)):
-            self.hidden += nn.Sequential(
-                nn.Linear(inputs, outputs),
-                nn.ReLU(),
-                nn.Dropout(0.3 if regularised else 0.0),
-            )
+            self.hidden += nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(rate))
         self.classifier = nn.Linear(64, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], self.bands, self.frames)
         logits: Tensor = self.classifier(self.hidden(x))
         return logits

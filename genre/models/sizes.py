@@ -11,6 +11,24 @@ class SizeError(GenreError, ValueError):
     """Names the size that was found, the size that is needed, and what to do."""
 
 
+def need_channels(model: nn.Module, found: int, channels: int = 1) -> None:
+    """Raises unless an input has as many channels as a model was built for.
+
+    Args:
+        model: The model, for its name.
+        found: Channels of the input, ``x.shape[1]``.
+        channels: Channels of the model.
+
+    Raises:
+        SizeError: If ``found`` differs.
+    """
+    if found != channels:
+        raise SizeError(
+            f"{type(model).__name__} takes inputs of {channels} channel{'s' if channels > 1 else ''}: found {found}; "
+            "use a feature to fit (one channel; three with picture), or a network that has in_channels"
+        )
+
+
 def need_exactly(model: nn.Module, found: Sequence[int], bands: int | None = None, frames: int | None = None) -> None:
     """Raises unless an input has the size that a model was built for.
 
@@ -32,7 +50,9 @@ def need_exactly(model: nn.Module, found: Sequence[int], bands: int | None = Non
         )
 
 
-def need_at_least(model: nn.Module, found: Sequence[int], bands: int = 1, frames: int = 1) -> None:
+def need_at_least(
+    model: nn.Module, found: Sequence[int], bands: int = 1, frames: int = 1, instead: str | None = None
+) -> None:
     """Raises unless a model's convolutions and pools leave something of an input.
 
     Args:
@@ -40,6 +60,7 @@ def need_at_least(model: nn.Module, found: Sequence[int], bands: int = 1, frames
         found: Bands and frames of the input, ``x.shape[-2:]``.
         bands: Smallest number of bands.
         frames: Smallest number of frames.
+        instead: What else the model can be built with, so that less is enough.
 
     Raises:
         SizeError: If ``found`` is smaller.
@@ -49,4 +70,5 @@ def need_at_least(model: nn.Module, found: Sequence[int], bands: int = 1, frames
         raise SizeError(
             f"{type(model).__name__} needs at least {needed}: found {found[0]} bands by {found[1]} frames; "
             "use longer segments or a feature with more bands"
+            + (f", or build the model with {instead}" if instead else "")
         )

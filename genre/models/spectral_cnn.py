@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genre.models.sizes import need_at_least
+from genre.models.layers import check_rates
+from genre.models.sizes import need_at_least, need_channels
 
 
 class SpectralCNN(nn.Module):
@@ -24,6 +25,8 @@ class SpectralCNN(nn.Module):
         self, num_classes: int, in_channels: int = 1, dropout: float = 0.1, dense_dropout: float = 0.5
     ) -> None:
         super().__init__()
+        check_rates(dropout=dropout, dense_dropout=dense_dropout)
+        self.in_channels = in_channels
         self.input_norm = nn.BatchNorm2d(in_channels)
         self.blocks = nn.Sequential(
             _block(in_channels, 16, dropout),
@@ -41,6 +44,7 @@ class SpectralCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, frequency, time)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1], self.in_channels)
         need_at_least(self, x.shape[-2:], bands=32, frames=32)  # it is halved five times
         x = self.blocks(self.input_norm(x))  # (B, 64, frequency // 32, time // 32)
         x = F.adaptive_avg_pool2d(x, 1).flatten(1)  # (B, 64)

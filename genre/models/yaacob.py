@@ -9,10 +9,13 @@ Each network has a ``penalty``: the L2 term, 1e-3 · Σw² over its convolutions
 the training loss to include.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from genre.models.keras import l2
-from genre.models.sizes import need_at_least, need_exactly
+from genre.models.layers import Cell, check_counts, check_rates, filters_of_layers, last_step, stacked
+from genre.models.sizes import need_at_least, need_channels, need_exactly
 
 
 class YaacobCRNN(nn.Module):
@@ -24,26 +27,55 @@ class YaacobCRNN(nn.Module):
     Args:
         num_classes: Number of genres.
         bands: Bands of the input; the public CRNN's is 128 bands × 640 frames.
-        lstm_layers: 1 for the CRNN, 2 for the stacked CRNN.
+        recurrent_layers: 1 for the CRNN, 2 for the stacked CRNN.
+        layers: Number of convolutional blocks; more make the paper's deeper CRNN.
+        filters: Filters of each convolution, or a list with those of each.
+        cell: The recurrent cell: "lstm", "gru" or "rnn" (tanh).
+        units: Units of each recurrent layer.
+        dropout: Rate of the dropout behind each block.
+        recurrent_dropout: Rate of the dropout between the recurrent layers.
+        dense_dropout: Rate of the dropout before each of the two dense layers.
+        lstm_layers: The former name of ``recurrent_layers``.
 
     Raises:
         SizeError: If an input has other bands or fewer frames.
+        GenreError: If the cell is unknown, or a number or a rate is out of its range.
     """
 
-    def __init__(self, num_classes: int, bands: int = 128, lstm_layers: int = 1) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        bands: int = 128,
+        recurrent_layers: int = 1,
+        layers: int = 3,
+        filters: int | Sequence[int] = 56,
+        cell: Cell = "lstm",
+        units: int = 96,
+        dropout: float = 0.4,
+        recurrent_dropout: float = 0.0,
+        dense_dropout: float = 0.4,
+        lstm_layers: int | None = None,
+    ) -> None:
         super().__init__()
+        recurrent_layers = recurrent_layers if lstm_layers is None else lstm_layers
+        check_counts(recurrent_layers=recurrent_layers, units=units)
+        check_rates(recurrent_dropout=recurrent_dropout)
         self.bands = bands
-        self.convolutions = blocks_along_time(bands, blocks=3)
-        self.lstm = nn.LSTM(56, 96, num_layers=lstm_layers, batch_first=True)
-        self.head = Head(96, num_classes)
+        self.frames = frames_needed(layers)
+        each = filters_of_layers(filters, layers)
+        self.convolutions = blocks_along_time(bands, each, dropout)
+        # Of whatever cell: checkpoints know its weights by this name.
+        self.lstm = stacked(cell, each[-1], units, recurrent_layers, recurrent_dropout)
+        self.head = Head(units, num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits, T of at least 36."""
+        """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits, T of at least 36 for three blocks."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
-        need_at_least(self, x.shape[-2:], frames=frames_needed(blocks=3))
+        need_at_least(self, x.shape[-2:], frames=self.frames, instead="fewer layers")
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T/8)
-        x, _ = self.lstm(x.transpose(1, 2))  # (B, 56, ~T/8) → (B, ~T/8, 96)
-        logits: Tensor = self.head(x[:, -1])
+        x = last_step(self.lstm, x.transpose(1, 2))  # (B, 56, ~T/8) → (B, ~T/8, 56) → (B, 96)
+        logits: Tensor = self.head(x)
         return logits
 
     def penalty(self) -> Tensor:
@@ -57,22 +89,41 @@ class YaacobRNN(nn.Module):
     Args:
         num_classes: Number of genres.
         bands: Bands of the input.
+        cell: The recurrent cell: "lstm", "gru" or "rnn" (tanh).
+        layers: Number of recurrent layers.
+        units: Units of each recurrent layer.
+        dropout: Rate of the dropout between the recurrent layers.
+        dense_dropout: Rate of the dropout before each of the two dense layers.
 
     Raises:
         SizeError: If an input has other bands.
+        GenreError: If the cell is unknown, or a number or a rate is out of its range.
     """
 
-    def __init__(self, num_classes: int, bands: int = 128) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        bands: int = 128,
+        cell: Cell = "lstm",
+        layers: int = 1,
+        units: int = 96,
+        dropout: float = 0.0,
+        dense_dropout: float = 0.4,
+    ) -> None:
         super().__init__()
+        check_counts(layers=layers, units=units)
+        check_rates(dropout=dropout)
         self.bands = bands
-        self.lstm = nn.LSTM(bands, 96, batch_first=True)
-        self.head = Head(96, num_classes)
+        # Of whatever cell: checkpoints know its weights by this name.
+        self.lstm = stacked(cell, bands, units, layers, dropout)
+        self.head = Head(units, num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
-        x, _ = self.lstm(x.squeeze(1).transpose(1, 2))  # (B, 1, bands, T) → (B, T, 96)
-        logits: Tensor = self.head(x[:, -1])
+        x = last_step(self.lstm, x.squeeze(1).transpose(1, 2))  # (B, 1, bands, T) → (B, T, bands) → (B, 96)
+        logits: Tensor = self.head(x)
         return logits
 
     def penalty(self) -> Tensor:
@@ -88,24 +139,41 @@ class YaacobCNN1D(nn.Module):
     Args:
         num_classes: Number of genres.
         bands: Bands of the input.
-        blocks: Convolutions: 5 in the deep network, 3 in the shallow one.
+        layers: Convolutional blocks: 5 in the deep network, 3 in the shallow one.
+        filters: Filters of each convolution, or a list with those of each.
+        dropout: Rate of the dropout behind each block.
+        dense_dropout: Rate of the dropout before each of the two dense layers.
+        blocks: The former name of ``layers``.
 
     Raises:
         SizeError: If an input has other bands or fewer frames.
+        GenreError: If a number or a rate is out of its range.
     """
 
-    def __init__(self, num_classes: int, bands: int = 128, blocks: int = 5) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        bands: int = 128,
+        layers: int = 5,
+        filters: int | Sequence[int] = 56,
+        dropout: float = 0.4,
+        dense_dropout: float = 0.4,
+        blocks: int | None = None,
+    ) -> None:
         super().__init__()
+        layers = layers if blocks is None else blocks
         self.bands = bands
-        self.frames = frames_needed(blocks)
-        self.convolutions = blocks_along_time(bands, blocks)
-        self.head = Head(56, num_classes)
+        self.frames = frames_needed(layers)
+        each = filters_of_layers(filters, layers)
+        self.convolutions = blocks_along_time(bands, each, dropout)
+        self.head = Head(each[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits, T of at least 156 (deep) or 36 (shallow)."""
+        need_channels(self, x.shape[1])
         need_exactly(self, x.shape[-2:], bands=self.bands)
-        need_at_least(self, x.shape[-2:], frames=self.frames)
-        x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T / 2^blocks)
+        need_at_least(self, x.shape[-2:], frames=self.frames, instead="fewer layers")
+        x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T / 2^layers)
         logits: Tensor = self.head(x.mean(-1))
         return logits
 
@@ -122,30 +190,47 @@ class YaacobCNN2D(nn.Module):
 
     Args:
         num_classes: Number of genres.
-        blocks: Convolutions: 5 in the deep network, 3 in the shallow one.
+        layers: Convolutional blocks: 5 in the deep network, 3 in the shallow one.
+        filters: Filters of each convolution, or a list with those of each.
+        dropout: Rate of the dropout behind each block.
+        dense_dropout: Rate of the dropout before each of the two dense layers.
+        blocks: The former name of ``layers``.
 
     Raises:
         SizeError: If an input is smaller.
+        GenreError: If a number or a rate is out of its range.
     """
 
-    def __init__(self, num_classes: int, blocks: int = 5) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        layers: int = 5,
+        filters: int | Sequence[int] = 56,
+        dropout: float = 0.4,
+        dense_dropout: float = 0.4,
+        blocks: int | None = None,
+    ) -> None:
         super().__init__()
-        self.smallest = 3 * (1 << blocks) - 2  # n = 2n + 2 for each block, from 1
+        layers = layers if blocks is None else blocks
+        each = filters_of_layers(filters, layers)
+        check_rates(dropout=dropout)
+        self.smallest = 3 * (1 << layers) - 2  # n = 2n + 2 for each block, from 1
         self.convolutions = nn.Sequential()
-        for block in range(blocks):
+        for inputs, outputs in zip([1, *each], each, strict=False):
             self.convolutions += nn.Sequential(
-                nn.Conv2d(56 if block else 1, 56, 3),
-                nn.BatchNorm2d(56, momentum=0.1, eps=1e-3),
+                nn.Conv2d(inputs, outputs, 3),
+                nn.BatchNorm2d(outputs, momentum=0.1, eps=1e-3),
                 nn.ReLU(),
                 nn.MaxPool2d(2),
-                nn.Dropout(0.4),
+                nn.Dropout(dropout),
             )
-        self.head = Head(56, num_classes)
+        self.head = Head(each[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F and T of at least 94 (deep) or 22 (shallow)."""
-        need_at_least(self, x.shape[-2:], self.smallest, self.smallest)
-        x = self.convolutions(x)  # (B, 1, F, T) → (B, 56, ~F / 2^blocks, ~T / 2^blocks)
+        need_channels(self, x.shape[1])
+        need_at_least(self, x.shape[-2:], self.smallest, self.smallest, instead="fewer layers")
+        x = self.convolutions(x)  # (B, 1, F, T) → (B, 56, ~F / 2^layers, ~T / 2^layers)
         logits: Tensor = self.head(x.mean((-2, -1)))
         return logits
 
@@ -157,9 +242,10 @@ class YaacobCNN2D(nn.Module):
 class Head(nn.Module):
     """The CRNN's last layers: dropout, a linear layer of 64, dropout, the classifier."""
 
-    def __init__(self, inputs: int, num_classes: int) -> None:
+    def __init__(self, inputs: int, num_classes: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(0.4)
+        check_rates(dense_dropout=dropout)
+        self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(inputs, 64)
         self.classifier = nn.Linear(64, num_classes)
 
@@ -170,20 +256,22 @@ class Head(nn.Module):
         return logits
 
 
-def blocks_along_time(bands: int, blocks: int) -> nn.Sequential:
-    """The CRNN's blocks: convolution over 5 frames to 56 filters, batch norm, ReLU, max-pool 2, dropout."""
-    layers = nn.Sequential()
-    for block in range(blocks):
-        layers += nn.Sequential(
-            nn.Conv1d(56 if block else bands, 56, 5),
-            nn.BatchNorm1d(56, momentum=0.1, eps=1e-3),  # momentum 0.9 in Keras
+def blocks_along_time(bands: int, filters: Sequence[int], dropout: float) -> nn.Sequential:
+    """The CRNN's blocks: convolution over 5 frames, batch norm, ReLU, max-pool 2, dropout."""
+    check_rates(dropout=dropout)
+    blocks = nn.Sequential()
+    for inputs, outputs in zip([bands, *filters], filters, strict=False):
+        blocks += nn.Sequential(
+            nn.Conv1d(inputs, outputs, 5),
+            nn.BatchNorm1d(outputs, momentum=0.1, eps=1e-3),  # momentum 0.9 in Keras
             nn.ReLU(),
             nn.MaxPool1d(2),
-            nn.Dropout(0.4),
+            nn.Dropout(dropout),
         )
-    return layers
+    return blocks
 
 
-def frames_needed(blocks: int) -> int:
+def frames_needed(layers: int) -> int:
     """The number of frames that ``blocks_along_time`` reduces to one."""
-    return 5 * (1 << blocks) - 4  # n = 2n + 4 for each block, from 1
+    check_counts(layers=layers)
+    return 5 * (1 << layers) - 4  # n = 2n + 4 for each block, from 1

