@@ -77,7 +77,7 @@ class Feature(nn.Module, ABC):
         """Measures mean and standard deviation of every row over clips of any length, in float64."""
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for waveform in waveforms:
-            rows = self._decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
+            rows = self.decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
             count += len(rows)
             total, squares = total + rows.sum(0), squares + rows.square().sum(0)
         if not count:
@@ -90,8 +90,17 @@ class Feature(nn.Module, ABC):
         )
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """``(…, samples)`` to ``(…, frequency, time)`` in float32."""
-        decibels = self._decibels(waveform)
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32.
+
+        Raises:
+            GenreError: The statistics are unknown: what is not normalised is no input of a network.
+        """
+        if not self.measured:
+            raise GenreError(
+                f"{type(self).__name__} has no mean and std yet; they are measured on the train tracks: call "
+                "data.measure_features(), take data.to_inputs(batch), or give mean and std (0 and 1: no normalisation)"
+            )
+        decibels = self.decibels(waveform)
         for name, values in (("mean", self._shift), ("std", self._scale)):
             if len(values) not in (1, decibels.shape[-2]):
                 raise GenreError(
@@ -100,7 +109,8 @@ class Feature(nn.Module, ABC):
                 )
         return (decibels - self._shift.to(decibels.device)) / self._scale.to(decibels.device)
 
-    def _decibels(self, waveform: Tensor) -> Tensor:
+    def decibels(self, waveform: Tensor) -> Tensor:
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32, not normalised: no statistics are needed."""
         with torch.autocast(waveform.device.type, enabled=False):
             # Counted, as -1 cannot stand for the clips where they have no samples.
             clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])

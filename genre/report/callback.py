@@ -27,8 +27,8 @@ class Report(pl.Callback):
         folder: Where the report goes; ``None``: ``report/`` in the run's log folder.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | str | None = None) -> None:
+        self.folder = None if folder is None else Path(folder).expanduser()
         self.history: list[dict[str, float]] = []
         self._started = 0.0
         self._metrics: dict[str, Any] = {}
