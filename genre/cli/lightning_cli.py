@@ -22,6 +22,7 @@ from genre.cli.refusal import mendable
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig
 from genre.cli.trainer_options import check_devices, check_length, check_monitor
+from genre.cli.yaml_dumper import use_text_safe_dumper
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
@@ -44,6 +45,7 @@ def run(arguments: Sequence[str]) -> None:
 def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
     """Parses the arguments, by default those of the program, and does what ``cli`` does with them."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
+    use_text_safe_dumper()
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.utils.flop_counter"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|jsonargparse")
@@ -153,6 +155,9 @@ class GenreCLI(LightningCLI):
             loggers, self.save_config_callback = False, None
         elif loggers in (None, True):
             loggers = self._loggers()
+        elif loggers is not False:
+            # The run's own log comes first: where it lies, Lightning and the report put all else.
+            loggers = [self._loggers()[-1], *(loggers if isinstance(loggers, list) else [loggers])]
         # Without a logger, this is the run's folder.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:
