@@ -7,7 +7,7 @@ import jsonargparse
 import yaml
 
 
-class TextSafeDumper(yaml.SafeDumper):
+class TextSafeDumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML has no types
     """Quotes text that looks like a number to the parser, such as ``1e3``, which is none by YAML 1.1."""
 
 
@@ -18,7 +18,7 @@ TextSafeDumper.add_implicit_resolver(
 
 def dump(content: Any) -> str:
     """A configuration as YAML, in the order of its keys."""
-    return yaml.dump(content, Dumper=TextSafeDumper, default_flow_style=False, allow_unicode=True, sort_keys=False)
+    return str(yaml.dump(content, Dumper=TextSafeDumper, default_flow_style=False, allow_unicode=True, sort_keys=False))
 
 
 def use_text_safe_dumper() -> None:
