@@ -245,6 +245,7 @@ WORKING = {
     "validation every second epoch": ["--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=2"],
     "profiler": ["--trainer.profiler=simple"],
     "lr": ["--model.lr=0.01"],
+    "plateau by its short name": ["--model.scheduler", "ReduceLROnPlateau", "--model.scheduler.patience=2"],
     "plateau": ["--model.scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau"],
 }
 

@@ -38,8 +38,17 @@ VERBS = ("fit", "validate", "test")
 
 def run(arguments: Sequence[str]) -> None:
     """Runs a verb with its options."""
-    sys.argv[1:] = with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
+    arguments = [_spelled_out(*pair) for pair in zip(["", *arguments], arguments, strict=False)]
+    sys.argv[1:] = with_own_config(arguments)  # LightningCLI and DDP's child processes read them there
     start(GenreCLI)
+
+
+def _spelled_out(before: str, argument: str) -> str:
+    """The full path in place of ``ReduceLROnPlateau``, the short name of three classes."""
+    option, equals, value = argument.rpartition("=")
+    if value == "ReduceLROnPlateau" and (option if equals else before) == "--model.scheduler":
+        return f"{option}{equals}genre.schedules.ReduceLROnPlateau"
+    return argument
 
 
 def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
