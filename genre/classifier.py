@@ -256,7 +256,7 @@ class GenreClassifier(pl.LightningModule):
         config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch" if steps is None else "step"}
         if isinstance(scheduler, TorchReduceLROnPlateau):
             monitor = watched(scheduler)
-            every = self.trainer.check_val_every_n_epoch if monitor.startswith("val_") else 1
+            every = getattr(self._attached(), "check_val_every_n_epoch", 1) if monitor.startswith("val_") else 1
             config |= {"monitor": monitor, "frequency": every or 1}
         return {"optimizer": optimizer, "lr_scheduler": config}
 
@@ -291,7 +291,7 @@ class GenreClassifier(pl.LightningModule):
                 f"{show(self.network_spec) if self.network_spec else 'this one'}; pass the run's own config.yaml, or "
                 "the checkpoint alone"
             )
-        data = getattr(self._trainer, "datamodule", None)
+        data = getattr(self._attached(), "datamodule", None)
         if self._fitting and isinstance(data, GenreDataModule):
             data.require_same_tracks(checkpoint)
         self.heard = Heard.read(content.get("heard"))
@@ -357,6 +357,13 @@ class GenreClassifier(pl.LightningModule):
         if not isinstance(data, GenreDataModule):
             raise GenreError("this needs a GenreDataModule: trainer.fit(classifier, datamodule=data)")
         return data
+
+    def _attached(self) -> pl.Trainer | None:
+        """The Trainer, if there is one yet."""
+        try:
+            return self.trainer
+        except RuntimeError:
+            return None
 
     def _groups(self) -> list[dict[str, Any]]:
         groups = parameter_groups(self.network, self.layer_decay)
