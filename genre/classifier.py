@@ -2,27 +2,44 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.cli import ReduceLROnPlateau
+from pytorch_lightning.callbacks import BackboneFinetuning
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
 
 from genre.data.datamodule import GenreDataModule
+from genre.data.features import Feature
 from genre.data.heard import Heard
 from genre.data.names import class_indices, same_names
 from genre.data.segments import Batch
 from genre.errors import GenreError
 from genre.finetuning import parameter_groups, scale_learning_rates, warn_of_other_features
 from genre.metrics import TrackAverage, TrackPredictions, score
-from genre.spec import describe, describe_factory, show, target
+from genre.predictor import network_spec, read_checkpoint
+from genre.schedules import ReduceLROnPlateau, watched
+from genre.spec import build, describe, describe_factory, factory, show, target
+from genre.track_rows import TrackRows
 
 #: The version of what :meth:`GenreClassifier.on_save_checkpoint` writes.
 CHECKPOINT_FORMAT = 1
+
+
+class FrontEnd(NamedTuple):
+    """How a file becomes the network's inputs: what a checkpoint carries beside the network.
+
+    Not a module of the classifier: its weights stay those of the network alone.
+    """
+
+    features: Feature
+    segment_seconds: float
+    evaluation_segments: int
 
 
 class GenreClassifier(pl.LightningModule):
@@ -35,14 +52,23 @@ class GenreClassifier(pl.LightningModule):
     Logs ``train_loss`` and ``train_accuracy`` (of segments) and, after ``val_`` and ``test_``, ``loss`` (of segments)
     and ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc`` (of tracks, see :func:`genre.metrics.score`).
 
+    ``Trainer.predict`` gives, batch by batch, ``(tracks, genres)`` probabilities: concatenated, one row per track of
+    ``data.tracks(data.test_side)``, the same as :meth:`genre.Predictor.predict` gives; a row of NaN where no segment of
+    the track could be read. A trained or loaded classifier also takes a loader of a ``GenreDataModule`` without the
+    DataModule, since it keeps the features that it was trained on.
+
     Args:
         network: The network's class, or a ``functools.partial`` of it with plain arguments: called with the number of
             genres, it gives a module from ``(B, 1, frequency, time)`` to ``(B, genres)`` logits. Given so, and not
             as a finished module, because a checkpoint then names it.
         genres: The names of the classes, in order: ``GenreDataModule.genres``.
         optimizer: Makes the optimiser from parameters or parameter groups; ``None``: ``torch.optim.AdamW``.
+        lr: The learning rate, in place of the optimiser's own; ``None``: that one. It is what Lightning's
+            ``LearningRateFinder`` and ``Tuner.lr_find`` set. ``layer_decay`` scales it: the head has ``lr``. In a
+            schedule with a ``max_lr``, such as ``OneCycleLR``, it takes the place of ``max_lr``.
         scheduler: Makes the learning-rate schedule from the optimiser. One that has a ``total_steps`` argument, such as
             ``OneCycleLR``, is stretched over the fit and stepped every batch; any other is stepped every epoch.
+            ``ReduceLROnPlateau`` goes by its ``monitor``, see :func:`genre.schedules.watched`.
         label_smoothing: The share of each target that is spread over all genres, in training.
         class_weights: The weight of each genre's training loss, or ``balanced``: inverse to its number of train tracks.
         layer_decay: Factor of the learning rate from each layer of the network's ``backbone`` to the one before it;
@@ -52,6 +78,7 @@ class GenreClassifier(pl.LightningModule):
 
     Attributes:
         heard: The tracks that the weights were trained and chosen on; ``None`` where that is not known.
+        front_end: The features and segments that the weights were trained on; ``None`` before a fit.
     """
 
     loss_weights: Tensor | None
@@ -61,12 +88,14 @@ class GenreClassifier(pl.LightningModule):
         network: Callable[[int], nn.Module],
         genres: Sequence[str],
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
-        scheduler: Callable[[Optimizer], LRScheduler | ReduceLROnPlateau] | None = None,
+        # The first kind is the one that its short name means in a configuration: torch has a class of that name, too.
+        scheduler: Callable[[Optimizer], ReduceLROnPlateau | LRScheduler] | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
         layer_decay: float = 1.0,
         channels_last: bool = False,
         compile: bool = False,  # noqa: A002  # the name that users of PyTorch look for
+        lr: float | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -78,6 +107,8 @@ class GenreClassifier(pl.LightningModule):
                 f"network is a finished {type(network).__name__}; pass the class, or functools.partial(class, …), "
                 "which is called with the number of genres"
             )
+        if lr is not None and not lr > 0:
+            raise GenreError(f"lr is the learning rate, which must be positive; found {lr}")
         self.genres = list(genres)
         self.network_spec = describe_factory(network)
         self.network = network(len(self.genres))
@@ -92,7 +123,12 @@ class GenreClassifier(pl.LightningModule):
         self.val_tracks, self.test_tracks = TrackAverage(), TrackAverage()
         self.test_predictions: TrackPredictions | None = None
         self.heard: Heard | None = None
+        self.front_end: FrontEnd | None = None
+        self.lr = lr
+        self._rows = TrackRows()
         self._fitting = False
+        self._fresh = True  # neither trained nor loaded
+        self._configured: tuple[float | None, float | None] = (None, None)  # what the optimiser was made for
         self.channels_last = channels_last
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
@@ -108,15 +144,23 @@ class GenreClassifier(pl.LightningModule):
         return logits
 
     def setup(self, stage: str) -> None:
-        """Notes the tracks that are trained on, and weighs the genres by them."""
+        """Notes the features and the tracks that are trained on, and weighs the genres by them."""
         self._fitting = stage == "fit"
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, GenreDataModule):
+            known = self.front_end
+            if known is not None and known.features is not data.features and known.features.measured:
+                data.take_statistics(describe(known.features))
+            self.front_end = FrontEnd(data.features, data.segment_seconds, data.evaluation_segments)
         if not self._fitting:
             return
-        data = getattr(self.trainer, "datamodule", None)
-        self.heard = data.heard() if isinstance(data, GenreDataModule) else None
         self._require_monitors()
         if isinstance(data, GenreDataModule):
             warn_of_other_features(self.network, data.features)
+        heard = data.heard() if isinstance(data, GenreDataModule) else None
+        if not self._fresh:  # what the weights were trained on before counts, too
+            heard = None if heard is None or self.heard is None else self.heard.with_also(heard)
+        self.heard = heard
         if self.class_weights is None:
             return
         weights = self.class_weights
@@ -128,9 +172,28 @@ class GenreClassifier(pl.LightningModule):
             raise GenreError(f"class_weights has {len(weights)} weights for {len(self.genres)} genres")
         self.loss_weights = torch.tensor(weights, device=self.device)
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """Adds none; refuses one that would freeze the network wrongly, before it has frozen anything."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # which the Trainer has
+            if isinstance(callback, BackboneFinetuning):
+                raise GenreError(
+                    f"{type(callback).__name__} trains batch norm while the backbone is frozen, and freezes it again "
+                    "when a fit goes on; use genre.GradualUnfreezing, or genre.LinearProbe"
+                )
+        return []
+
+    def on_fit_start(self) -> None:
+        """Makes the optimiser again where a callback has found another learning rate or batch size for the fit."""
+        if self._configured != (self.lr, self._steps()):
+            self.trainer.strategy.setup_optimizers(self.trainer)
+
+    def on_train_start(self) -> None:
+        """Notes that the weights are no longer those of the beginning."""
+        self._fresh = False
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step on a batch of random crops."""
-        logits = self(batch.inputs).float()
+        logits = self(self._inputs(batch)).float()
         loss = F.cross_entropy(logits, batch.targets, weight=self.loss_weights, label_smoothing=self.label_smoothing)
         penalty = getattr(self.network, "penalty", None)  # the L2 term of networks whose paper has one
         if penalty is not None:
@@ -142,6 +205,10 @@ class GenreClassifier(pl.LightningModule):
         self.log("train_accuracy", accuracy, on_epoch=True, on_step=False, batch_size=size, sync_dist=True)
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        """Forgets the segments of an evaluation that was cut short."""
+        self.val_tracks.reset()
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Collects the segments of a validation batch."""
         self._collect(self.val_tracks, batch)
@@ -149,6 +216,10 @@ class GenreClassifier(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Scores the validation tracks."""
         self._log_scores("val", self.val_tracks)
+
+    def on_test_epoch_start(self) -> None:
+        """Forgets the segments of an evaluation that was cut short."""
+        self.test_tracks.reset()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Collects the segments of a test batch."""
@@ -158,47 +229,61 @@ class GenreClassifier(pl.LightningModule):
         """Scores the test tracks."""
         self.test_predictions = self._log_scores("test", self.test_tracks)
 
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
+        """``(tracks, genres)``: the probabilities of the tracks whose last segment is in the batch."""
+        probabilities = self(self._inputs(batch)).float().softmax(1)
+        return self._rows.update(probabilities, batch, dataloader_idx)
+
+    def on_predict_epoch_end(self) -> None:
+        """Checks that no track was torn apart."""
+        self._rows.finish(self.trainer.world_size)
+
     def configure_optimizers(self) -> Any:
         """The injected optimiser and schedule."""
         try:
-            optimizer = self.optimizer(parameter_groups(self.network, self.layer_decay))
+            optimizer = self.optimizer(self._groups())
         except (TypeError, ValueError) as error:
             raise GenreError(f"the optimizer does not accept its arguments: {error}") from None
         scale_learning_rates(optimizer)
+        steps = self._steps()
+        self._configured = self.lr, steps
         if self.scheduler is None:
             return optimizer
-        if self.stretched:
-            steps = self.trainer.estimated_stepping_batches
+        arguments: dict[str, float] = {}
+        if steps is not None:
             if steps == float("inf"):
                 name = getattr(target(self.scheduler), "__name__", "the scheduler")
                 raise GenreError(f"{name} is stretched over the fit: give max_epochs or max_steps; found neither")
-            scheduler = self.scheduler(optimizer, total_steps=int(steps))  # type: ignore[call-arg]
+            arguments["total_steps"] = int(steps)
+        if self.lr is not None and self._schedule_takes("max_lr"):
+            arguments["max_lr"] = self.lr
+        scheduler = self.scheduler(optimizer, **arguments)
+        if arguments:
             scale_learning_rates(optimizer)
-        else:
-            scheduler = self.scheduler(optimizer)
-        config = {"scheduler": scheduler, "interval": "step" if self.stretched else "epoch"}
-        if isinstance(scheduler, ReduceLROnPlateau):
-            self._require_monitor(f"{type(scheduler).__name__}.monitor", scheduler.monitor)
-            config["monitor"] = scheduler.monitor
+        config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch" if steps is None else "step"}
+        if isinstance(scheduler, TorchReduceLROnPlateau):
+            monitor = watched(scheduler)
+            self._require_monitor(f"{type(scheduler).__name__}.monitor", monitor)
+            every = getattr(self._attached(), "check_val_every_n_epoch", 1) if monitor.startswith("val_") else 1
+            config |= {"monitor": monitor, "frequency": every or 1}
         return {"optimizer": optimizer, "lr_scheduler": config}
 
     @property
     def stretched(self) -> bool:
         """Whether the learning-rate schedule depends on the length of the fit."""
-        return self.scheduler is not None and "total_steps" in inspect.signature(target(self.scheduler)).parameters
+        return self._schedule_takes("total_steps")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what it takes to name the genre of a song: the genres, the network, the features, the segments."""
-        data = getattr(self.trainer, "datamodule", None)
-        if not isinstance(data, GenreDataModule):
+        if self.front_end is None:
             return
         checkpoint["genre"] = {
             "format": CHECKPOINT_FORMAT,
             "genres": self.genres,
             "network": self.network_spec,
-            "features": describe(data.features),
-            "segment_seconds": data.segment_seconds,
-            "evaluation_segments": data.evaluation_segments,
+            "features": describe(self.front_end.features),
+            "segment_seconds": self.front_end.segment_seconds,
+            "evaluation_segments": self.front_end.evaluation_segments,
             "heard": None if self.heard is None else vars(self.heard),
         }
 
@@ -219,9 +304,50 @@ class GenreClassifier(pl.LightningModule):
                 f"{show(self.network_spec) if self.network_spec else 'this one'}; pass the run's own config.yaml, or "
                 "the checkpoint alone"
             )
-        if self._fitting:
-            self._data.require_same_tracks(checkpoint)
+        data = getattr(self._attached(), "datamodule", None)
+        if self._fitting and isinstance(data, GenreDataModule):
+            data.require_same_tracks(checkpoint)
         self.heard = Heard.read(content.get("heard"))
+        self._fresh = False
+        if content and not isinstance(data, GenreDataModule):  # else the features are those of the data
+            features = build(content["features"], Feature)
+            assert isinstance(features, Feature)
+            self.front_end = FrontEnd(features, content["segment_seconds"], content["evaluation_segments"])
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # of files alone, not of streams
+        cls,
+        checkpoint_path: Path | str,
+        map_location: Any = None,
+        hparams_file: Path | str | None = None,
+        strict: bool | None = None,
+        weights_only: bool | None = None,
+        **options: Any,
+    ) -> Self:
+        """Loads a classifier to predict, to test or to fit it further; nothing that the file contains is executed.
+
+        The checkpoint brings the network, the genres and the features. The optimizer and all that else belongs to
+        training are arguments: ``load_from_checkpoint(path, lr=1e-4)``.
+
+        Args:
+            checkpoint_path: The file.
+            map_location: The device of the weights; see ``torch.load``.
+            hparams_file: As in Lightning; not needed.
+            strict: Whether the weights must be those of the network exactly; ``None``: yes.
+            weights_only: As in ``torch.load``; ``None``: true.
+            options: Arguments of the constructor. ``network``, for a network that the checkpoint could not name, takes
+                the place of the checkpoint's own.
+
+        Raises:
+            GenreError: The file is missing or no checkpoint of this library, or its network is not at hand.
+        """
+        content = read_checkpoint(checkpoint_path)["genre"]
+        options.setdefault("genres", content["genres"])
+        if options.get("network") is None:
+            options["network"] = factory(network_spec(content, checkpoint_path), nn.Module)
+        return super().load_from_checkpoint(
+            checkpoint_path, map_location, hparams_file, strict, weights_only, **options
+        )
 
     def require_same_optimizer(self, checkpoint: Mapping[str, Any]) -> None:
         """Checks that a fit that goes on from a checkpoint has the optimiser that it was begun with.
@@ -229,7 +355,7 @@ class GenreClassifier(pl.LightningModule):
         Raises:
             GenreError: The optimiser has other settings.
         """
-        optimizer = self.optimizer(parameter_groups(self.network, self.layer_decay))
+        optimizer = self.optimizer(self._groups())
         for state in checkpoint.get("optimizer_states", ()):
             missing = set(optimizer.param_groups[0]) - set(state["param_groups"][0])
             if missing:
@@ -255,8 +381,38 @@ class GenreClassifier(pl.LightningModule):
         if isinstance(data, GenreDataModule):
             data.require_monitor(option, monitor)
 
+    def _attached(self) -> pl.Trainer | None:
+        """The Trainer, if there is one yet."""
+        try:
+            return self.trainer
+        except RuntimeError:
+            return None
+
+    def _groups(self) -> list[dict[str, Any]]:
+        groups = parameter_groups(self.network, self.layer_decay)
+        return groups if self.lr is None else [group | {"lr": self.lr} for group in groups]
+
+    def _schedule_takes(self, argument: str) -> bool:
+        return self.scheduler is not None and argument in inspect.signature(target(self.scheduler)).parameters
+
+    def _steps(self) -> float | None:
+        """The steps of the fit, if the schedule is stretched over it."""
+        return self.trainer.estimated_stepping_batches if self.stretched else None
+
+    def _inputs(self, batch: Batch) -> Tensor:
+        """``(B, 1, frequency, time)``: of a loader that came without its DataModule, a batch still holds waveforms."""
+        if batch.inputs.ndim == 4:
+            return batch.inputs
+        if self.front_end is None:
+            raise GenreError(
+                "the loader gives waveforms, and this classifier knows no features yet; pass datamodule=data in place "
+                "of the loader, or load the classifier from a checkpoint"
+            )
+        inputs: Tensor = self.front_end.features.to(batch.inputs.device)(batch.inputs)
+        return inputs
+
     def _collect(self, tracks: TrackAverage, batch: Batch) -> None:
-        tracks.update(self(batch.inputs), batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
+        tracks.update(self(self._inputs(batch)), batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
 
     def _log_scores(self, side: str, tracks: TrackAverage) -> TrackPredictions:
         names, targets, probabilities, loss = tracks.compute()

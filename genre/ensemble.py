@@ -39,6 +39,6 @@ class Ensemble:
         """
         return ranked(Path(path), self.genres, self.listen(Path(path)))
 
-    def listen(self, path: Path, excerpt: tuple[float, float] | None = None) -> Tensor:
+    def listen(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
         """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.listen`."""
         return torch.stack([predictor.listen(path, excerpt) for predictor in self.predictors]).mean(0)

@@ -1,7 +1,7 @@
 """A trained classifier on files: from a checkpoint alone to the genre of a song."""
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from genre.audio.decode import probe, read_segment, spread, verify
 from genre.data.features import Feature
 from genre.errors import GenreError
-from genre.spec import build
+from genre.spec import Spec, build
 
 #: Segments that go through the network at once: memory does not grow with the length of a file.
 BATCH = 16
@@ -72,7 +72,7 @@ class Predictor:
         """
         return ranked(Path(path), self.genres, self.listen(Path(path)))
 
-    def listen(self, path: Path, excerpt: tuple[float, float] | None = None) -> Tensor:
+    def listen(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
         """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a file.
 
         Args:
@@ -82,6 +82,7 @@ class Predictor:
         Raises:
             AudioError: The file is missing or holds no usable audio.
         """
+        path = Path(path)
         samples = round(self.segment_seconds * self.features.sample_rate)
         verify(path)
         seconds = probe(path).seconds if excerpt is None else excerpt[1] - excerpt[0]
@@ -124,9 +125,7 @@ def load(
     checkpoint = read_checkpoint(path)
     content = checkpoint["genre"]
     genres = list(content["genres"])
-    if network is None and content["network"] is None:
-        raise GenreError(f"{path}: the checkpoint could not name its network's class; pass network= to genre.load")
-    module = network(len(genres)) if network else build(_without_weights(content["network"]), nn.Module, len(genres))
+    module = network(len(genres)) if network else build(network_spec(content, path), nn.Module, len(genres))
     prefix = "network."
     weights = {
         key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
@@ -145,6 +144,23 @@ def load(
         content["evaluation_segments"],
         device,
     )
+
+
+def network_spec(content: Mapping[str, Any], path: Path | str) -> Spec:
+    """The network of a checkpoint, without its pretrained weights, which the checkpoint's own replace.
+
+    Args:
+        content: What the checkpoint says under ``genre``.
+        path: The file, for messages.
+
+    Raises:
+        GenreError: The checkpoint could not name the class.
+    """
+    spec: Spec | None = content["network"]
+    if spec is None:
+        raise GenreError(f"{path}: the checkpoint could not name its network's class; pass network= to genre.load")
+    arguments = spec["init_args"]
+    return {**spec, "init_args": arguments | {"pretrained": False}} if "pretrained" in arguments else spec
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
@@ -184,14 +200,6 @@ def _load(stream: BinaryIO) -> Any:
         raise _NotLoadedError(reason) from error
     except Exception as error:  # the bytes of an arbitrary file can make it fail in any way
         raise _NotLoadedError(_FOREIGN) from error
-
-
-def _without_weights(spec: dict[str, Any]) -> dict[str, Any]:
-    """The network without its pretrained weights, which the checkpoint's own replace."""
-    arguments = dict(spec["init_args"])
-    if "pretrained" in arguments:
-        arguments["pretrained"] = False
-    return {**spec, "init_args": arguments}
 
 
 def _first_lines(error: Exception) -> str:

@@ -50,10 +50,7 @@ def target(factory: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def build(spec: Spec, base: type[nn.Module], *args: object) -> nn.Module:
-    """Builds what a spec describes.
-
-    Only classes of this package, or of modules that the running program has imported itself, are looked up: a
-    checkpoint never causes other code to be imported.
+    """Builds what a spec describes; see :func:`factory`.
 
     Args:
         spec: ``class_path`` and ``init_args``.
@@ -62,6 +59,27 @@ def build(spec: Spec, base: type[nn.Module], *args: object) -> nn.Module:
 
     Raises:
         GenreError: The class is unknown, not allowed, no subclass of ``base``, or does not take the arguments.
+    """
+    make = factory(spec, base)
+    try:
+        return make(*args)
+    except TypeError as error:
+        path = spec["class_path"]
+        raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {error}") from None
+
+
+def factory(spec: Spec, base: type[nn.Module]) -> functools.partial[nn.Module]:
+    """The class that a spec names, with its arguments.
+
+    Only classes of this package, or of modules that the running program has imported itself, are looked up: a
+    checkpoint never causes other code to be imported.
+
+    Args:
+        spec: ``class_path`` and ``init_args``.
+        base: What the class must be a subclass of.
+
+    Raises:
+        GenreError: The class is unknown, not allowed or no subclass of ``base``.
     """
     path = str(spec.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
@@ -88,11 +106,7 @@ def build(spec: Spec, base: type[nn.Module], *args: object) -> nn.Module:
             f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
             f"that it was trained with, this '{module_name}' is {getattr(source, '__file__', None) or 'built in'}"
         )
-    try:
-        module: nn.Module = kind(*args, **spec["init_args"])
-    except TypeError as error:
-        raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {error}") from None
-    return module
+    return functools.partial(kind, **spec["init_args"])
 
 
 def without(spec: Spec, *names: str) -> Spec:

@@ -257,7 +257,7 @@ def unstated(cli: Untrained) -> dict[str, Any]:
 
 def hears(features: Feature, seconds: float) -> Hears:
     """As computed: the shape is that of noise of this length."""
-    rows, frames = features(torch.rand(1, 1, round(seconds * features.sample_rate))).shape[-2:]
+    rows, frames = features.decibels(torch.rand(1, 1, round(seconds * features.sample_rate))).shape[-2:]
     arguments = describe(features)["init_args"]
     bank = None
     if "n_mels" in arguments:

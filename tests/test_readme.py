@@ -77,7 +77,7 @@ def test_input(row: list[str]) -> None:
     if shape:
         bands, name, frames = shape.groups()
         assert type(data.features) is FEATURES[name]
-        found = data.features(torch.rand(1, 1, data.samples)).shape[-2:]
+        found = data.features.decibels(torch.rand(1, 1, data.samples)).shape[-2:]
         assert found == (int(bands), int(frames or found[1]))
         return
     names = cell.split(", ")

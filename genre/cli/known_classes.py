@@ -3,7 +3,7 @@
 from types import ModuleType
 
 import torch
-from pytorch_lightning import Callback, callbacks
+from pytorch_lightning import Callback, callbacks, loggers
 from torch import nn
 from torch.optim import Optimizer, lr_scheduler
 
@@ -21,7 +21,7 @@ def _paths(module: ModuleType, base: type) -> list[str]:
     ]
 
 
-#: By the last part of an option's name. Lightning's own ReduceLROnPlateau, unlike torch's, can be told what to watch.
+#: By the last part of an option's name. This library's ReduceLROnPlateau, unlike torch's, can be told what to watch.
 KNOWN = {
     "data": _paths(genre.data, GenreDataModule),
     "features": _paths(genre.data, Feature),
@@ -30,7 +30,8 @@ KNOWN = {
     "optimizer": _paths(torch.optim, Optimizer),
     "scheduler": [
         *(path for path in _paths(lr_scheduler, lr_scheduler.LRScheduler) if not path.endswith("ReduceLROnPlateau")),
-        "pytorch_lightning.cli.ReduceLROnPlateau",
+        "genre.schedules.ReduceLROnPlateau",
     ],
     "callbacks": ["genre.LinearProbe", "genre.GradualUnfreezing", *_paths(callbacks, Callback)],
+    "logger": _paths(loggers, loggers.Logger),
 }

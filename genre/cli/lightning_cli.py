@@ -26,6 +26,7 @@ from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig, drop_objects
 from genre.cli.trainer_options import check_devices, check_length, check_monitor, check_validation
+from genre.cli.yaml_dumper import use_text_safe_dumper
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
@@ -41,13 +42,23 @@ VERBS = ("fit", "validate", "test")
 
 def run(arguments: Sequence[str]) -> None:
     """Runs a verb with its options."""
-    sys.argv[1:] = with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
+    arguments = [_spelled_out(*pair) for pair in zip(["", *arguments], arguments, strict=False)]
+    sys.argv[1:] = with_own_config(arguments)  # LightningCLI and DDP's child processes read them there
     start(GenreCLI)
+
+
+def _spelled_out(before: str, argument: str) -> str:
+    """The full path in place of ``ReduceLROnPlateau``, the short name of three classes."""
+    option, equals, value = argument.rpartition("=")
+    if value == "ReduceLROnPlateau" and (option if equals else before) == "--model.scheduler":
+        return f"{option}{equals}genre.schedules.ReduceLROnPlateau"
+    return argument
 
 
 def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
     """Parses the arguments, by default those of the program, and does what ``cli`` does with them."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
+    use_text_safe_dumper()
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.utils.flop_counter"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|jsonargparse")
@@ -154,6 +165,9 @@ class GenreCLI(LightningCLI):
             loggers, self.save_config_callback = False, None
         elif loggers in (None, True):
             loggers = self._loggers()
+        elif loggers is not False:
+            # The run's own log comes first: where it lies, Lightning and the report put all else.
+            loggers = [self._loggers()[-1], *(loggers if isinstance(loggers, list) else [loggers])]
         # Without a logger, this is the run's folder.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:

@@ -51,7 +51,7 @@ def check_length(trainer: Any) -> None:
     Raises:
         GenreError: No epoch, or no step, is asked for.
     """
-    for name in ("max_epochs", "max_steps"):
+    for name in ("max_epochs", "max_steps", "limit_train_batches"):
         if trainer[name] == 0:
             raise GenreError(f"trainer.{name} is 0, which leaves nothing to train; give at least 1")
 

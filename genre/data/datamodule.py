@@ -3,7 +3,7 @@
 import copy
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -21,16 +21,28 @@ from genre.data.heard import Heard
 from genre.data.measure import measure
 from genre.data.names import class_indices, unknown_names
 from genre.data.scan import BadFiles, Readable, scan
-from genre.data.segments import Batch, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
+from genre.data.segments import (
+    Batch,
+    EvaluationSegments,
+    EvaluationTracks,
+    Segment,
+    TrainSampler,
+    TrainSegments,
+    collate,
+)
 from genre.data.splits import Partition, Split
 from genre.data.tags import tag_artists
 from genre.data.track import Corpus, Side, Track
 from genre.errors import GenreError
-from genre.spec import build, describe, show, without
+from genre.spec import Spec, build, describe, show, without
 
 log = logging.getLogger(__name__)
 
 Given = TypeVar("Given")
+Item = TypeVar("Item")
+
+#: In place of a split: the statistics are those of a classifier that is scored here, and no fit goes on with them.
+BORROWED = "a classifier"
 
 #: So many train tracks are enough to measure the features' statistics on.
 MEASURED_TRACKS = 200
@@ -40,7 +52,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     """Turns a root folder into batches of features; a data set is a subclass that reads the tracks.
 
     Training draws random crops, or a track's non-overlapping segments; evaluation reads segments spread evenly over a
-    track. Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`.
+    track. Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`. In a
+    notebook, without a Trainer, :meth:`to_inputs` does the same::
+
+        data.setup("fit")
+        batch = data.to_inputs(next(iter(data.train_dataloader())))
 
     Features, split and augmentation are copied, so that one object may serve several DataModules: what is measured on
     the train tracks of one stays with it. A fit under another ``split`` than the one before measures anew.
@@ -209,7 +225,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         sides: dict[str, tuple[Side, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
         for side in sides.get(stage, (self.test_side,)):
             self._scan(side)
-        if stage == "test" and self.test_side != "test":
+        if stage in ("test", "predict") and self.test_side != "test":
             log.warning("the split has no test track at hand: testing on the validation tracks")
 
     def teardown(self, stage: str) -> None:
@@ -226,7 +242,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         # Lightning tells the sampler its epoch after the workers have begun to read: too late for a resumed fit.
         sampler.set_epoch(self._epoch)
         # Batch norm cannot train on a last batch of one.
-        return self._loader(dataset, sampler, drop_last=len(sampler) > self.batch_size)
+        return self._loader(dataset, collate, self.batch_size, sampler, drop_last=len(sampler) > self.batch_size)
 
     def val_dataloader(self) -> DataLoader[Segment] | list[DataLoader[Segment]]:
         """The fixed segments of the validation tracks; no loader, and so no validation, without such tracks."""
@@ -236,14 +252,43 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """The fixed segments of the test tracks."""
         return self._evaluation_dataloader(self.test_side)
 
+    def predict_dataloader(self) -> DataLoader[list[Segment]]:
+        """The fixed segments of the test tracks; a batch holds all segments of each of its tracks."""
+        tracks = EvaluationTracks(self._evaluation_segments(self.test_side))
+        return self._loader(tracks, tracks.collate, max(1, self.batch_size // self.evaluation_segments))
+
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Waveforms to features, in float32, on the device; in training with augmentation."""
-        assert self.trainer is not None
-        training = bool(self.trainer.training)
-        self._note_faults(batch, "train" if training else self.test_side if self.trainer.testing else "validation")
+        """Turns waveforms into features, as :meth:`to_inputs` does; in a Trainer's training steps with augmentation."""
+        training = self.trainer is not None and bool(self.trainer.training)
+        self._note_faults(batch)
+        return self.to_inputs(batch, training)
+
+    def measure_features(self) -> None:
+        """Measures the features' mean and standard deviation on the train tracks, unless they are known.
+
+        The first batch of a fit does so, too, and gets the same values: they depend on the train tracks alone.
+
+        Raises:
+            GenreError: Every train track is bad, or the features cannot be measured on them.
+        """
         if not self.features.measured:
             measure(self.features, self.tracks("train"), self.samples, MEASURED_TRACKS, self.bad_files)
             self._statistics_of = self._split_key()
+
+    def to_inputs(self, batch: Batch, training: bool = False) -> Batch:
+        """Turns a loader's batch of waveforms into the network's inputs, with or without a Trainer.
+
+        Args:
+            batch: ``(B, 1, samples)`` waveforms, on any device.
+            training: Augment and mix up, as in a training step, which seeds torch's generator with the batch's seed.
+
+        Returns:
+            The batch with ``(B, 1, frequency, time)`` features in float32, normalised, on the same device.
+
+        Raises:
+            GenreError: The features' statistics are unknown and cannot be measured, or a train batch holds no audio.
+        """
+        self.measure_features()
         self.features.to(batch.inputs.device)
         if not training:
             return batch._replace(inputs=self.features(batch.inputs))
@@ -276,7 +321,27 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         Raises:
             GenreError: The checkpoint was trained on other features.
         """
-        saved = state_dict["features"]
+        self._set_statistics(state_dict["features"])
+        trainer = self.trainer
+        if trainer is not None and (trainer.testing or trainer.validating or trainer.predicting):
+            self._statistics_of = BORROWED
+        else:
+            self._statistics_of = self._split_key()
+            self._epoch = int(state_dict["epoch"])
+
+    def take_statistics(self, saved: Spec) -> None:
+        """Borrows the statistics of the features that a classifier was trained on, until the next fit.
+
+        Args:
+            saved: The features, as :func:`genre.spec.describe` gives them; without statistics, those here stay.
+
+        Raises:
+            GenreError: They are other features than these.
+        """
+        self._set_statistics(saved)
+        self._statistics_of = BORROWED
+
+    def _set_statistics(self, saved: Spec) -> None:
         # Built and described again: arguments that came with a later version then have their defaults.
         theirs, ours = (without(describe(kind), "mean", "std") for kind in (build(saved, Feature), self.features))
         if theirs != ours:
@@ -284,13 +349,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 f"the checkpoint was trained on {show(theirs)}, the data gives {show(ours)}; "
                 "pass the run's own config.yaml"
             )
-        self.features.set_statistics(saved["init_args"]["mean"], saved["init_args"]["std"])
-        trainer = self.trainer
-        if trainer is not None and (trainer.testing or trainer.validating or trainer.predicting):
-            self._statistics_of = "the checkpoint that is scored"  # no fit may go on with them
-        else:
-            self._statistics_of = self._split_key()
-            self._epoch = int(state_dict["epoch"])
+        mean, std = saved["init_args"]["mean"], saved["init_args"]["std"]
+        if mean is not None and std is not None:
+            self.features.set_statistics(mean, std)
 
     def heard(self) -> Heard:
         """What a network hears that is trained and chosen on this data."""
@@ -320,22 +381,30 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             heard.require_same(self.tracks("train"))
 
     def _evaluation_dataloader(self, side: Side) -> DataLoader[Segment]:
+        segments = self._evaluation_segments(side)
+        return self._loader(segments, segments.collate, self.batch_size)
+
+    def _evaluation_segments(self, side: Side) -> EvaluationSegments:
         found = self._scan(side)
         tracks = [readable.track for readable in found]
         positions = [spread(readable.seconds, self.segment_seconds, self.evaluation_segments) for readable in found]
         rate = self.features.sample_rate
-        dataset = EvaluationSegments(tracks, self._targets(tracks), positions, rate, self.samples)
-        return self._loader(dataset)
+        return EvaluationSegments(tracks, self._targets(tracks), positions, rate, self.samples)
 
     def _loader(
-        self, dataset: Dataset[Segment], sampler: TrainSampler | None = None, drop_last: bool = False
-    ) -> DataLoader[Segment]:
+        self,
+        dataset: Dataset[Item],
+        collate_items: Callable[[list[Item]], Batch],
+        batch_size: int,
+        sampler: TrainSampler | None = None,
+        drop_last: bool = False,
+    ) -> DataLoader[Item]:
         return DataLoader(
             dataset,
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             sampler=sampler,
             drop_last=drop_last,
-            collate_fn=collate,
+            collate_fn=collate_items,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -370,10 +439,24 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """What tells the split from another one: its class and its settings, which may be changed in place."""
         return f"{type(self.split).__qualname__} {vars(self.split)}"
 
-    def _note_faults(self, batch: Batch, side: Side) -> None:
+    def _note_faults(self, batch: Batch) -> None:
+        """Names the files that a batch could not read; of a batch outside a Trainer's run, its ``faults`` tell."""
+        subset = self._running_subset()
+        if subset is None:
+            return
         for index, reason in batch.faults.items():
-            tracks = self._train_tracks() if side == "train" else self.tracks(side)
+            tracks = self._train_tracks() if subset == "train" else self.tracks(subset)
             self.bad_files.note(tracks[index].path, reason)
+
+    def _running_subset(self) -> Side | None:
+        """The subset that the Trainer reads at present; ``None`` outside of its runs."""
+        if self.trainer is None:
+            return None
+        if self.trainer.training:
+            return "train"
+        if self.trainer.validating or self.trainer.sanity_checking:
+            return "validation"
+        return self.test_side if self.trainer.testing or self.trainer.predicting else None
 
 
 def _copy(given: Given) -> Given:

@@ -91,7 +91,7 @@ class Feature(nn.Module, ABC):
         """Measures mean and standard deviation of every row over clips of any length, in float64."""
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for waveform in waveforms:
-            rows = self._decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
+            rows = self.decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
             count += len(rows)
             total, squares = total + rows.sum(0), squares + rows.square().sum(0)
         if not count:
@@ -108,8 +108,16 @@ class Feature(nn.Module, ABC):
 
         ``(…, 1, samples)`` then becomes ``(…, 3, picture, picture)``, from 0 to 1. Without the channel axis, a
         waveform comes out as the rows and frames that its picture is painted from.
+
+        Raises:
+            GenreError: The statistics are unknown: what is not normalised is no input of a network.
         """
-        decibels = self._decibels(waveform)
+        if not self.measured:
+            raise GenreError(
+                f"{type(self).__name__} has no mean and std yet; they are measured on the train tracks: call "
+                "data.measure_features(), take data.to_inputs(batch), or give mean and std (0 and 1: no normalisation)"
+            )
+        decibels = self.decibels(waveform)
         if self.paint is not None and waveform.ndim > 1:
             painted: Tensor = self.paint(decibels)
             return painted
@@ -121,7 +129,8 @@ class Feature(nn.Module, ABC):
                 )
         return (decibels - self._shift.to(decibels.device)) / self._scale.to(decibels.device)
 
-    def _decibels(self, waveform: Tensor) -> Tensor:
+    def decibels(self, waveform: Tensor) -> Tensor:
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32, not normalised: no statistics are needed."""
         with torch.autocast(waveform.device.type, enabled=False):
             # Counted, as -1 cannot stand for the clips where they have no samples.
             clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])

@@ -41,6 +41,17 @@ class Heard:
         """The record of a checkpoint, which is ``vars`` of this; ``None`` where it has none, or none of artists."""
         return cls(**content) if isinstance(content, Mapping) and set(content) == {"tracks", "artists"} else None
 
+    def with_also(self, other: "Heard") -> "Heard":
+        """The record of a network that is trained further on other tracks."""
+        subsets = list(dict.fromkeys([*self.tracks, *other.tracks]))
+        both = {
+            subset: Counter(self.tracks.get(subset, ())) | Counter(other.tracks.get(subset, ())) for subset in subsets
+        }
+        artists = {
+            subset: sorted({*self.artists.get(subset, ()), *other.artists.get(subset, ())}) for subset in subsets
+        }
+        return Heard({subset: list(tracks.elements()) for subset, tracks in both.items()}, artists)
+
     def count(self, tracks: Sequence[Track]) -> dict[str, int]:
         """How many of the tracks were heard, by side.
 

@@ -43,6 +43,7 @@ class Batch(NamedTuple):
         valid: ``(B,)`` false where the track could not be read and ``inputs`` is silence.
         seed: Seeds whatever is random about the batch on the device.
         faults: Index of each unreadable track met, and why.
+        of: ``(B,)`` how many segments each segment's track has in all; 0 in training, where crops are random.
     """
 
     inputs: Tensor
@@ -52,6 +53,7 @@ class Batch(NamedTuple):
     valid: Tensor
     seed: int
     faults: dict[int, str]
+    of: Tensor
 
 
 def collate(segments: Sequence[Segment]) -> Batch:
@@ -68,6 +70,7 @@ def collate(segments: Sequence[Segment]) -> Batch:
         valid=torch.tensor([segment.valid for segment in segments]),
         seed=int(seeds.generate_state(1)[0]),
         faults=faults,
+        of=torch.zeros(len(segments), dtype=torch.long),
     )
 
 
@@ -99,13 +102,20 @@ class _Segments:
 
 
 class TrainSegments(_Segments, Dataset[Segment]):
-    """Random crops: indexed by a :class:`Draw` of :class:`TrainSampler`."""
+    """Random crops: indexed by a :class:`Draw` of :class:`TrainSampler`.
+
+    An integer index gives fixed crops, the middles of the tracks in an order that mixes the genres: what
+    ``Trainer(overfit_batches=…)`` reads, which puts a sequential sampler in place of the loader's own.
+    """
 
     def __len__(self) -> int:
         return len(self.tracks)
 
-    def __getitem__(self, draw: Draw) -> Segment:
+    def __getitem__(self, draw: Draw | int) -> Segment:
         """The drawn segment, or in place of an unreadable track that of the next readable one."""
+        if isinstance(draw, int):
+            order = np.random.default_rng(0).permutation(len(self.tracks))
+            draw = Draw(int(order[draw]), 0.5, draw)
         faults: dict[int, str] = {}
         for step in range(len(self.tracks)):
             segment = self.read(draw._replace(track=(draw.track + step) % len(self.tracks)), -1)
@@ -135,6 +145,7 @@ class EvaluationSegments(_Segments, Dataset[Segment]):
         samples: int,
     ) -> None:
         super().__init__(tracks, targets, sample_rate, samples)
+        self.positions = positions
         self.draws = [Draw(track, place) for track, places in enumerate(positions) for place in places]
 
     def __len__(self) -> int:
@@ -147,6 +158,34 @@ class EvaluationSegments(_Segments, Dataset[Segment]):
             return segment
         path, reason = self.tracks[segment.track].path, segment.faults[segment.track]
         return segment._replace(faults={i: reason for i, track in enumerate(self.tracks) if track.path == path})
+
+    def collate(self, segments: Sequence[Segment]) -> Batch:
+        """Stacks segments into a batch that tells how many segments each track has."""
+        of = torch.tensor([len(self.positions[segment.track]) for segment in segments])
+        return collate(segments)._replace(of=of)
+
+
+class EvaluationTracks(Dataset[list[Segment]]):
+    """All segments of a track at once, so that no loader, sampler or process takes a track apart.
+
+    Args:
+        segments: The segments of every track.
+    """
+
+    def __init__(self, segments: EvaluationSegments) -> None:
+        self.segments = segments
+        self.ends = np.cumsum([len(places) for places in segments.positions]).tolist()
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> list[Segment]:
+        first = self.ends[index] - len(self.segments.positions[index])
+        return [self.segments[place] for place in range(first, self.ends[index])]
+
+    def collate(self, tracks: Sequence[Sequence[Segment]]) -> Batch:
+        """Stacks all segments of several tracks into a batch."""
+        return self.segments.collate([segment for segments in tracks for segment in segments])
 
 
 class TrainSampler(DistributedSampler[Draw]):

@@ -35,7 +35,7 @@ def summarize(clips: Iterable[Clip], feature: Feature) -> Points:
     values, genres = [], []
     with torch.no_grad():
         for clip in clips:
-            rows = feature.cpu()(clip.waveform).double()
+            rows = feature.cpu().decibels(clip.waveform).double()
             values.append(torch.cat([rows.mean(-1), rows.std(-1, correction=0)]).numpy())
             genres.append(clip.track.genre)
     return Points(np.array(values), genres)

@@ -32,8 +32,8 @@ class Report(pl.Callback):
         tested_epoch: The epoch whose weights are tested; ``None`` where that is not known.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | str | None = None) -> None:
+        self.folder = None if folder is None else Path(folder).expanduser()
         self.history: list[dict[str, float]] = []
         self.tested_epoch: int | None = None
         self._started = 0.0

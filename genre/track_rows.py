@@ -1,0 +1,61 @@
+"""From the segments of a prediction to one row per track."""
+
+import torch
+from torch import Tensor
+
+from genre.data.segments import Batch
+from genre.errors import GenreError
+
+
+class TrackRows:
+    """Averages the probabilities of segments, and gives a track's row as soon as its last segment is there."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[int, int], list[Tensor]] = {}
+
+    def update(self, probabilities: Tensor, batch: Batch, loader: int = 0) -> Tensor:
+        """Takes in a batch.
+
+        Args:
+            probabilities: ``(B, classes)``.
+            batch: The batch that they are of.
+            loader: Which of several loaders the batch comes from.
+
+        Returns:
+            ``(tracks, classes)``: the means of the tracks that are complete by now, in the loader's order. Segments
+            that could not be read do not count; a track without any other has a row of NaN.
+
+        Raises:
+            GenreError: The batch holds random crops.
+        """
+        rows = []
+        missing = torch.full_like(probabilities[0], torch.nan)
+        entries = zip(probabilities, batch.tracks.tolist(), batch.of.tolist(), batch.valid.tolist(), strict=True)
+        for values, track, count, valid in entries:
+            if count == 0:
+                raise GenreError(
+                    "a train loader draws random crops, which are no prediction of a track; pass datamodule=data, "
+                    "data.predict_dataloader() or data.test_dataloader()"
+                )
+            parts = self._waiting.setdefault((loader, track), [])
+            parts.append(values if valid else missing)
+            if len(parts) == count:
+                rows.append(torch.stack(self._waiting.pop((loader, track))).double().nanmean(0))
+        return torch.stack(rows).float() if rows else probabilities[:0]
+
+    def finish(self, processes: int) -> None:
+        """Ends the prediction.
+
+        Args:
+            processes: How many processes have shared it.
+
+        Raises:
+            GenreError: Several processes have got segments of the same track.
+        """
+        torn = bool(self._waiting)
+        self._waiting.clear()
+        if torn and processes > 1:
+            raise GenreError(
+                "this loader gives the segments of a track to several processes; pass datamodule=data or "
+                "data.predict_dataloader(), which keep a track together"
+            )
