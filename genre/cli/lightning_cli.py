@@ -147,9 +147,6 @@ class GenreCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
-        new = self.subcommand != "validate" and not (self.folder / "config.yaml").exists()
-        if new and getattr(rank_zero_only, "rank", 0) == 0:
-            self.folder = claim(self.folder)
         config = self.config_init[self.subcommand]
         trainer = config.trainer
         self.report = Report()
@@ -160,6 +157,9 @@ class GenreCLI(LightningCLI):
         callbacks.append(self.report)  # after the progress bar, which has to be gone when it prints
         if self.subcommand == "fit":
             callbacks += self._fit_callbacks(callbacks)
+        new = self.subcommand != "validate" and not (self.folder / "config.yaml").exists()
+        if new and getattr(rank_zero_only, "rank", 0) == 0:
+            self.folder = claim(self.folder)
         loggers = trainer.logger
         if self.subcommand == "validate":  # it leaves nothing behind
             loggers, self.save_config_callback = False, None
