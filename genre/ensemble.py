@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, BinaryIO, overload
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from genre.audio.source import Audio, FileSource, Source
 from genre.errors import GenreError
 from genre.predictor import Prediction, Predictor, ranked
+from genre.recordings import apply
 
 
 class Ensemble:
@@ -30,14 +34,33 @@ class Ensemble:
                     f"another {', '.join(predictor.genres)}"
                 )
 
-    def predict(self, path: Path | str) -> Prediction:
-        """Names the genre of an audio file of any length.
+    @overload
+    def predict(self, audio: BinaryIO | NDArray[Any] | Tensor, sample_rate: float | None = None) -> Prediction: ...
+
+    @overload
+    def predict(self, audio: Sequence[Audio], sample_rate: float | None = None) -> list[Prediction]: ...
+
+    @overload
+    def predict(self, audio: Path | str, sample_rate: float | None = None) -> Prediction | Any: ...
+
+    def predict(
+        self, audio: Audio | Sequence[Audio], sample_rate: float | None = None
+    ) -> Prediction | list[Prediction]:
+        """Names the genre of audio of any length; see :meth:`Predictor.predict`.
 
         Raises:
-            AudioError: The file is missing or holds no usable audio.
+            AudioError: A file is missing, or a recording holds no usable audio.
+            GenreError: ``audio`` is none of what is taken, or ``sample_rate`` is missing or superfluous.
         """
-        return ranked(Path(path), self.genres, self.listen(Path(path)))
+        return apply(self._predict, audio, sample_rate)
 
     def listen(self, path: Path, excerpt: tuple[float, float] | None = None) -> Tensor:
         """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.listen`."""
-        return torch.stack([predictor.listen(path, excerpt) for predictor in self.predictors]).mean(0)
+        return self.average_probabilities(FileSource(path, excerpt))
+
+    def average_probabilities(self, source: Source) -> Tensor:
+        """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.average_probabilities`."""
+        return torch.stack([predictor.average_probabilities(source) for predictor in self.predictors]).mean(0)
+
+    def _predict(self, source: Source) -> Prediction:
+        return ranked(source.path, self.genres, self.average_probabilities(source))
