@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -54,6 +55,14 @@ class Ensemble:
         """
         return apply(self._predict, audio, sample_rate)
 
+    def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
+        """The embeddings of the classifiers side by side, ``(D1 + D2 + …,)``; see :meth:`Predictor.embed`."""
+        rows = apply(self.average_embedding, audio, sample_rate)
+        if not isinstance(rows, list):
+            return rows
+        size = sum(predictor.embedding_size for predictor in self.predictors)
+        return np.stack(rows) if rows else np.empty((0, size), np.float32)
+
     def listen(self, path: Path, excerpt: tuple[float, float] | None = None) -> Tensor:
         """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.listen`."""
         return self.average_probabilities(FileSource(path, excerpt))
@@ -61,6 +70,10 @@ class Ensemble:
     def average_probabilities(self, source: Source) -> Tensor:
         """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.average_probabilities`."""
         return torch.stack([predictor.average_probabilities(source) for predictor in self.predictors]).mean(0)
+
+    def average_embedding(self, source: Source) -> NDArray[np.float32]:
+        """The embeddings of a recording side by side; see :meth:`Predictor.average_embedding`."""
+        return np.concatenate([predictor.average_embedding(source) for predictor in self.predictors])
 
     def _predict(self, source: Source) -> Prediction:
         return ranked(source.path, self.genres, self.average_probabilities(source))

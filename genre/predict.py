@@ -25,12 +25,7 @@ def predict(
     checkpoints: Sequence[Path], paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]
 ) -> int:
     """Predicts every file; returns the exit status, 1 if any file was bad."""
-    sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise GenreError(f"--import {module}: {error}") from None
+    import_modules(modules)
     ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
     if segments is not None:
         for predictor in ensemble.predictors:
@@ -38,6 +33,16 @@ def predict(
     results = _Results(ensemble, paths)
     {"table": _table, "json": _json, "csv": _csv}[form](results, ensemble.genres)
     return 1 if results.faults else 0
+
+
+def import_modules(modules: Sequence[str]) -> None:
+    """Imports modules of the user's, also from the current folder."""
+    sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise GenreError(f"--import {module}: {error}") from None
 
 
 class _Results:

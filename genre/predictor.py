@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, overload
 from zipfile import is_zipfile
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from genre.audio.decode import spread
 from genre.audio.source import Audio, FileSource, Source
 from genre.data.features import Feature
 from genre.errors import GenreError
+from genre.models.head import find_head, penultimate
 from genre.recordings import apply
 from genre.spec import build
 
@@ -98,6 +100,27 @@ class Predictor:
         """
         return apply(self._predict, audio, sample_rate)
 
+    def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
+        """Describes audio by the vector that enters the network's head, in the mean over its segments.
+
+        Args:
+            audio: As for :meth:`predict`.
+            sample_rate: As for :meth:`predict`.
+
+        Returns:
+            ``(D,)``; for a list ``(N, D)``, a row for each element; for a folder a row for each of its files that can
+            be read, sorted by path.
+
+        Raises:
+            AudioError: A file is missing, or a recording holds no usable audio.
+            GenreError: ``audio`` is none of what is taken, ``sample_rate`` is missing or superfluous, or the network
+                has no head, see :func:`genre.models.head.find_head`.
+        """
+        rows = apply(self.average_embedding, audio, sample_rate)
+        if not isinstance(rows, list):
+            return rows
+        return np.stack(rows) if rows else np.empty((0, self.embedding_size), np.float32)
+
     def listen(self, path: Path, excerpt: tuple[float, float] | None = None) -> Tensor:
         """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a file.
 
@@ -118,11 +141,29 @@ class Predictor:
         """
         return self._average(self.probabilities, source)
 
+    def average_embedding(self, source: Source) -> NDArray[np.float32]:
+        """What enters the network's head, ``(D,)``: the mean over segments spread evenly over a recording.
+
+        Raises:
+            AudioError: The recording holds no usable audio.
+        """
+        return self._average(self.embeddings, source).float().numpy()
+
     @torch.inference_mode()
     def probabilities(self, waveforms: Tensor) -> Tensor:
         """Waveforms ``(B, 1, samples)`` to the probabilities of the genres ``(B, genres)``."""
         logits: Tensor = self.network(self.features(waveforms.to(self.device)))
         return logits.float().softmax(1)
+
+    @torch.inference_mode()
+    def embeddings(self, waveforms: Tensor) -> Tensor:
+        """Waveforms ``(B, 1, samples)`` to what enters the network's head, ``(B, D)``."""
+        return penultimate(self.network, self.features(waveforms.to(self.device))).float()
+
+    @property
+    def embedding_size(self) -> int:
+        """The length D of an embedding."""
+        return find_head(self.network)[1].in_features
 
     def _predict(self, source: Source) -> Prediction:
         return ranked(source.path, self.genres, self.average_probabilities(source))
