@@ -13,7 +13,7 @@ from torch import nn
 
 import genre.models
 from genre.audio.decode import AudioError
-from genre.audio.source import FileSource
+from genre.audio.recording import FileRecording
 from genre.data.features import Feature
 from genre.data.folder import audio_files
 from genre.embeddings import Embeddings, check_writable, write_embeddings
@@ -67,7 +67,7 @@ def embed(names: Sequence[str], paths: Sequence[Path], out: Path, segments: int 
 
 def side_by_side(predictors: Sequence[Predictor], file: Path) -> NDArray[np.float32]:
     """The embeddings of a file by several networks, one after the other: ``(D1 + D2 + …,)``."""
-    return np.concatenate([predictor.average_embedding(FileSource(file)) for predictor in predictors])
+    return np.concatenate([predictor.average_embedding(FileRecording(file)) for predictor in predictors])
 
 
 def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genre.audio.source import Audio, FileSource, Source
+from genre.audio.recording import Audio, FileRecording, Recording
 from genre.errors import GenreError
 from genre.predictor import Prediction, Predictor, ranked
 from genre.recordings import apply
@@ -65,15 +65,15 @@ class Ensemble:
 
     def listen(self, path: Path, excerpt: tuple[float, float] | None = None) -> Tensor:
         """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.listen`."""
-        return self.average_probabilities(FileSource(path, excerpt))
+        return self.average_probabilities(FileRecording(path, excerpt))
 
-    def average_probabilities(self, source: Source) -> Tensor:
+    def average_probabilities(self, recording: Recording) -> Tensor:
         """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.average_probabilities`."""
-        return torch.stack([predictor.average_probabilities(source) for predictor in self.predictors]).mean(0)
+        return torch.stack([predictor.average_probabilities(recording) for predictor in self.predictors]).mean(0)
 
-    def average_embedding(self, source: Source) -> NDArray[np.float32]:
+    def average_embedding(self, recording: Recording) -> NDArray[np.float32]:
         """The embeddings of a recording side by side; see :meth:`Predictor.average_embedding`."""
-        return np.concatenate([predictor.average_embedding(source) for predictor in self.predictors])
+        return np.concatenate([predictor.average_embedding(recording) for predictor in self.predictors])
 
-    def _predict(self, source: Source) -> Prediction:
-        return ranked(source.path, self.genres, self.average_probabilities(source))
+    def _predict(self, recording: Recording) -> Prediction:
+        return ranked(recording.path, self.genres, self.average_probabilities(recording))

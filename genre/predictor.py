@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from genre.audio.decode import spread
-from genre.audio.source import Audio, FileSource, Source
+from genre.audio.recording import Audio, FileRecording, Recording
 from genre.data.features import Feature
 from genre.errors import GenreError
 from genre.models.head import find_head, penultimate
@@ -131,23 +131,23 @@ class Predictor:
         Raises:
             AudioError: The file is missing or holds no usable audio.
         """
-        return self.average_probabilities(FileSource(path, excerpt))
+        return self.average_probabilities(FileRecording(path, excerpt))
 
-    def average_probabilities(self, source: Source) -> Tensor:
+    def average_probabilities(self, recording: Recording) -> Tensor:
         """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a recording.
 
         Raises:
             AudioError: The recording holds no usable audio.
         """
-        return self._average(self.probabilities, source)
+        return self._average(self.probabilities, recording)
 
-    def average_embedding(self, source: Source) -> NDArray[np.float32]:
+    def average_embedding(self, recording: Recording) -> NDArray[np.float32]:
         """What enters the network's head, ``(D,)``: the mean over segments spread evenly over a recording.
 
         Raises:
             AudioError: The recording holds no usable audio.
         """
-        return self._average(self.embeddings, source).float().numpy()
+        return self._average(self.embeddings, recording).float().numpy()
 
     @torch.inference_mode()
     def probabilities(self, waveforms: Tensor) -> Tensor:
@@ -165,17 +165,17 @@ class Predictor:
         """The length D of an embedding."""
         return find_head(self.network)[1].in_features
 
-    def _predict(self, source: Source) -> Prediction:
-        return ranked(source.path, self.genres, self.average_probabilities(source))
+    def _predict(self, recording: Recording) -> Prediction:
+        return ranked(recording.path, self.genres, self.average_probabilities(recording))
 
-    def _average(self, function: Callable[[Tensor], Tensor], source: Source) -> Tensor:
+    def _average(self, function: Callable[[Tensor], Tensor], recording: Recording) -> Tensor:
         """The mean in float64 of ``function``, from ``(B, 1, samples)`` to ``(B, K)``, over a recording's segments."""
         rate = self.features.sample_rate
         samples = round(self.segment_seconds * rate)
-        positions = spread(source.seconds, self.segment_seconds, self.evaluation_segments)
+        positions = spread(recording.seconds, self.segment_seconds, self.evaluation_segments)
         total = torch.zeros((), dtype=torch.float64)
         for start in range(0, len(positions), BATCH):
-            segments = [source.segment(rate, samples, position) for position in positions[start : start + BATCH]]
+            segments = [recording.segment(rate, samples, position) for position in positions[start : start + BATCH]]
             waveforms = torch.stack([torch.from_numpy(segment) for segment in segments]).unsqueeze(1)
             total = total + function(waveforms).sum(0).double().cpu()
         return total / len(positions)

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from genre.audio.decode import AudioError
-from genre.audio.source import Audio, Source, open_source
+from genre.audio.recording import Audio, Recording, open_recording
 from genre.data.folder import audio_files
 from genre.errors import GenreError
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 
 def apply(
-    function: Callable[[Source], T], audio: Audio | Sequence[Audio], sample_rate: float | None = None
+    function: Callable[[Recording], T], audio: Audio | Sequence[Audio], sample_rate: float | None = None
 ) -> T | list[T]:
     """Calls a function with every recording.
 
     Args:
         function: What to do with one recording.
-        audio: A recording, see :func:`~genre.audio.source.open_source`; a list or tuple of recordings; or a folder,
-            which stands for the audio files in and below it, sorted by path.
+        audio: A recording, see :func:`~genre.audio.recording.open_recording`; a list or tuple of recordings; or a
+            folder, which stands for the audio files in and below it, sorted by path.
         sample_rate: The rate of the arrays in hertz.
 
     Returns:
@@ -35,7 +35,7 @@ def apply(
         line.
 
     Raises:
-        GenreError: See :func:`~genre.audio.source.open_source`; or a folder holds no usable audio.
+        GenreError: See :func:`~genre.audio.recording.open_recording`; or a folder holds no usable audio.
     """
     if isinstance(audio, list | tuple):
         return _apply_to_list(function, audio, sample_rate)
@@ -43,11 +43,11 @@ def apply(
         if sample_rate is not None:
             raise GenreError(f"sample_rate={sample_rate} was given with a folder of files, which bring their own")
         return _apply_to_folder(function, Path(audio))
-    with open_source(audio, sample_rate) as source:  # type: ignore[arg-type]  # any other sequence is refused there
-        return function(source)
+    with open_recording(audio, sample_rate) as recording:  # type: ignore[arg-type]  # any other sequence is refused there
+        return function(recording)
 
 
-def _apply_to_list(function: Callable[[Source], T], audio: Sequence[Audio], sample_rate: float | None) -> list[T]:
+def _apply_to_list(function: Callable[[Recording], T], audio: Sequence[Audio], sample_rate: float | None) -> list[T]:
     is_array = [isinstance(element, np.ndarray | Tensor) for element in audio]
     if sample_rate is not None and audio and not any(is_array):
         raise GenreError(f"sample_rate={sample_rate} was given with files alone, which bring their own; leave it out")
@@ -56,20 +56,20 @@ def _apply_to_list(function: Callable[[Source], T], audio: Sequence[Audio], samp
         label = f"element {index}"
         if isinstance(element, str | Path) and Path(element).is_dir():
             raise GenreError(f"{label}: {element} is a folder; pass a folder alone, or its files")
-        with open_source(element, sample_rate if is_array[index] else None, label) as source:
-            results.append(function(source))
+        with open_recording(element, sample_rate if is_array[index] else None, label) as recording:
+            results.append(function(recording))
     return results
 
 
-def _apply_to_folder(function: Callable[[Source], T], folder: Path) -> list[T]:
+def _apply_to_folder(function: Callable[[Recording], T], folder: Path) -> list[T]:
     files = audio_files(folder)
     if not files:
         raise GenreError(f"{folder}: no audio file in this folder")
     results = []
     for file in files:
         try:
-            with open_source(file) as source:
-                results.append(function(source))
+            with open_recording(file) as recording:
+                results.append(function(recording))
         except AudioError as error:
             log.warning("skipped %s", error)
             reason = error

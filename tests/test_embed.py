@@ -172,10 +172,10 @@ def test_an_interrupted_run_keeps_what_is_done(
 ) -> None:
     average = Predictor.average_embedding
 
-    def interrupted(self: Predictor, source: object) -> object:
-        if source.path.name == "c ü.wav":
+    def interrupted(self: Predictor, recording: object) -> object:
+        if recording.path.name == "c ü.wav":
             raise KeyboardInterrupt
-        return average(self, source)
+        return average(self, recording)
 
     monkeypatch.setattr(Predictor, "average_embedding", interrupted)
     out = songs.parent / "e.npz"

@@ -168,6 +168,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], Any, str, bool]] = {
     "NaN": (lambda _: np.where(np.arange(22050) == 9, np.nan, WAVE), 22050, "the array: NaN or infinite samples", True),
     "infinite": (lambda _: np.full(900, np.inf), 22050, "the array: NaN or infinite samples", True),
     "beyond float32": (lambda _: np.full(900, 1e300), 22050, "the array: NaN or infinite samples", True),
+    "integers as floating point": (lambda _: 20000.0 * WAVE, 22050, r"the array: a peak of \d+.* \(integers as floating point", True),
     "a scalar": (lambda _: np.zeros(()), 22050, r"found 0 dimensions, \(\)", False),
     "a batch": (lambda _: torch.zeros(4, 1, 900), 22050, r"found 3 dimensions, \(4, 1, 900\); pass a batch as a list", False),
     "frames first": (lambda _: np.stack([WAVE] * 2, 1), 22050, r"found \(22050, 2\); pass its transpose", False),

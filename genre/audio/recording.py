@@ -17,17 +17,20 @@ from torch import Tensor
 from genre.audio.decode import AudioError, fit_segment, probe, read_segment
 from genre.errors import GenreError
 
-#: One recording, in any of the forms that :func:`open_source` takes.
+#: One recording, in any of the forms that :func:`open_recording` takes.
 Audio: TypeAlias = Path | str | BinaryIO | NDArray[Any] | Tensor
 
 #: Bytes of a file object that are copied at once.
 CHUNK = 1 << 20
 
+#: Full scale is 1. Peaks above this, 20 dB over it, are no music: somebody converted integers without scaling them.
+LOUDEST = 10.0
+
 #: The value of full scale, by the dtypes of integer samples; ``uint8`` is centred at 128, as in a wav file.
 FULL_SCALE = {"int8": 2**7, "uint8": 2**7, "int16": 2**15, "int32": 2**31}
 
 
-class Source(Protocol):
+class Recording(Protocol):
     """A recording that segments are taken from."""
 
     @property
@@ -47,7 +50,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class FileSource:
+class FileRecording:
     """An audio file.
 
     Attributes:
@@ -67,7 +70,7 @@ class FileSource:
 
 
 @dataclass(frozen=True)
-class StreamSource:
+class StreamRecording:
     """The content of a file object, which lies in a file of its own meanwhile.
 
     Attributes:
@@ -78,7 +81,7 @@ class StreamSource:
 
     path: Path | None
     label: Path
-    copy: FileSource
+    copy: FileRecording
 
     @property
     def seconds(self) -> float:  # noqa: D102
@@ -98,7 +101,7 @@ class StreamSource:
 
 
 @dataclass(frozen=True)
-class ArraySource:
+class ArrayRecording:
     """Samples in memory.
 
     Attributes:
@@ -123,7 +126,7 @@ class ArraySource:
 
 
 @contextmanager
-def open_source(audio: Audio, sample_rate: float | None = None, label: str | None = None) -> Iterator[Source]:
+def open_recording(audio: Audio, sample_rate: float | None = None, label: str | None = None) -> Iterator[Recording]:
     """Opens one recording.
 
     Args:
@@ -138,7 +141,7 @@ def open_source(audio: Audio, sample_rate: float | None = None, label: str | Non
         AudioError: The file object cannot be read, or the array is empty or holds NaN.
     """
     if isinstance(audio, np.ndarray | Tensor):
-        yield _array_source(audio, sample_rate, label or "the array")
+        yield _array_recording(audio, sample_rate, label or "the array")
         return
     if not isinstance(audio, str | Path) and not hasattr(audio, "read"):
         where = f"{label}: " if label else ""
@@ -148,13 +151,13 @@ def open_source(audio: Audio, sample_rate: float | None = None, label: str | Non
     if sample_rate is not None:
         raise GenreError(f"sample_rate={sample_rate} was given with a file, which brings its own; leave it out")
     if isinstance(audio, str | Path):
-        yield FileSource(Path(audio))
+        yield FileRecording(Path(audio))
     else:
         with TemporaryDirectory() as folder:
-            yield _stream_source(audio, Path(folder), label or "the file object")
+            yield _stream_recording(audio, Path(folder), label or "the file object")
 
 
-def _stream_source(stream: BinaryIO, folder: Path, label: str) -> StreamSource:
+def _stream_recording(stream: BinaryIO, folder: Path, label: str) -> StreamRecording:
     name = getattr(stream, "name", None)  # a number where the file was opened by its descriptor
     path = Path(name) if isinstance(name, str) and name else None
     shown = path or Path(label)
@@ -170,10 +173,10 @@ def _stream_source(stream: BinaryIO, folder: Path, label: str) -> StreamSource:
                 file.write(content)
     except (OSError, ValueError, TypeError) as error:  # closed, write-only, or it gives no bytes
         raise AudioError(shown, f"unreadable ({error})") from None
-    return StreamSource(path, shown, FileSource(copy))
+    return StreamRecording(path, shown, FileRecording(copy))
 
 
-def _array_source(array: NDArray[Any] | Tensor, sample_rate: float | None, label: str) -> ArraySource:
+def _array_recording(array: NDArray[Any] | Tensor, sample_rate: float | None, label: str) -> ArrayRecording:
     if sample_rate is None:
         raise GenreError(f"{label}: an array needs its sample_rate in hertz, such as sample_rate=22050; found none")
     if not isinstance(sample_rate, numbers.Real) or not 1 <= sample_rate < np.inf or sample_rate != int(sample_rate):
@@ -192,7 +195,9 @@ def _array_source(array: NDArray[Any] | Tensor, sample_rate: float | None, label
         raise GenreError(f"{label}: expected (channels, samples); found {waveform.shape}; pass its transpose")
     if not np.isfinite(waveform).all():
         raise AudioError(Path(label), "NaN or infinite samples")
-    return ArraySource(waveform, int(sample_rate))
+    if (peak := float(np.abs(waveform).max())) > LOUDEST:
+        raise AudioError(Path(label), f"a peak of {peak:.4g}, where full scale is 1 (integers as floating point?)")
+    return ArrayRecording(waveform, int(sample_rate))
 
 
 def _to_numpy(array: NDArray[Any] | Tensor) -> NDArray[Any]:
