@@ -1,7 +1,9 @@
 """The one LightningModule: any network, trained on segments and scored on tracks."""
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -18,7 +20,11 @@ from genre.data.segments import Batch
 from genre.errors import GenreError
 from genre.finetuning import parameter_groups, scale_learning_rates
 from genre.metrics import TrackAverage, TrackPredictions, score
+from genre.predictor import read_checkpoint
 from genre.spec import describe, describe_factory, show, target
+from genre.warm_start import take_weights, warn_of_other_features
+
+log = logging.getLogger(__name__)
 
 #: The version of what :meth:`GenreClassifier.on_save_checkpoint` writes.
 CHECKPOINT_FORMAT = 1
@@ -46,6 +52,9 @@ class GenreClassifier(pl.LightningModule):
             1: the same rate everywhere.
         channels_last: Keep images with the channel innermost, which tensor cores like.
         compile: Compile the network with ``torch.compile``.
+        pretrained: The checkpoint of an earlier fit of the same network, on any genres: a fit that is not resumed
+            starts from all of its network but the head (the last linear layer), and records what it was trained on.
+            The file is needed then alone.
 
     Attributes:
         heard: The tracks that the weights were trained and chosen on; ``None`` where that is not known.
@@ -64,6 +73,7 @@ class GenreClassifier(pl.LightningModule):
         layer_decay: float = 1.0,
         channels_last: bool = False,
         compile: bool = False,  # noqa: A002  # the name that users of PyTorch look for
+        pretrained: Path | str | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -90,6 +100,8 @@ class GenreClassifier(pl.LightningModule):
         self.test_predictions: TrackPredictions | None = None
         self.heard: Heard | None = None
         self._fitting = False
+        self.pretrained = pretrained
+        self._started = False  # from weights of a checkpoint, be it this fit's or an earlier one's
         self.channels_last = channels_last
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
@@ -110,7 +122,8 @@ class GenreClassifier(pl.LightningModule):
         if not self._fitting:
             return
         data = getattr(self.trainer, "datamodule", None)
-        self.heard = data.heard() if isinstance(data, GenreDataModule) else None
+        known = self.heard is not None or not self._started  # else weights were loaded that do not say it
+        self.heard = data.heard().continuing(self.heard) if known and isinstance(data, GenreDataModule) else None
         if self.class_weights is None:
             return
         weights = self.class_weights
@@ -120,6 +133,34 @@ class GenreClassifier(pl.LightningModule):
         if len(weights) != len(self.genres):
             raise GenreError(f"class_weights has {len(weights)} weights for {len(self.genres)} genres")
         self.loss_weights = torch.tensor(weights, device=self.device)
+
+    def on_fit_start(self) -> None:
+        """Starts from the pretrained weights, unless the fit is resumed: its checkpoint is loaded by now."""
+        self.warm_start(getattr(self.trainer, "datamodule", None))
+
+    def warm_start(self, data: pl.LightningDataModule | None = None) -> None:
+        """Takes over the network of the checkpoint ``pretrained`` without its head, once; a fit does so by itself.
+
+        Nothing happens once the weights of any checkpoint have been loaded.
+
+        Args:
+            data: What the fit trains on; it is logged if the checkpoint was trained on other features.
+
+        Raises:
+            GenreError: The file is missing, no checkpoint of this library, or one of another network.
+        """
+        if self.pretrained is None or self._started:
+            return
+        file = Path(self.pretrained).expanduser()
+        checkpoint = read_checkpoint(file)
+        take_weights(self.network, checkpoint, file)
+        self._started = True
+        if isinstance(data, GenreDataModule):
+            warn_of_other_features(checkpoint, data.features, file)
+        earlier = Heard.read(checkpoint["genre"].get("heard"))
+        if earlier is None:
+            log.warning("%s does not say on which tracks it was trained: whether a score leaks cannot be told", file)
+        self.heard = earlier if self.heard is None or earlier is None else self.heard.continuing(earlier)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step on a batch of random crops."""
@@ -209,6 +250,7 @@ class GenreClassifier(pl.LightningModule):
             )
         if self._fitting:
             self._data.require_same_tracks(checkpoint)
+        self._started = True
         self.heard = Heard.read(content.get("heard"))
 
     def require_same_optimizer(self, checkpoint: Mapping[str, Any]) -> None:

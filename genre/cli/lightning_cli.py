@@ -164,6 +164,8 @@ class GenreCLI(LightningCLI):
     def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Trains, then tests the best checkpoint."""
         _check(ckpt_path, model, datamodule, goes_on=True)
+        if ckpt_path is None:
+            model.warm_start(datamodule)  # here, so that what cannot be loaded leaves no run behind
         _keep(self.folder / "metrics.csv")
         self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
         best = getattr(self.trainer.checkpoint_callback, "best_model_path", None) or None
