@@ -134,10 +134,6 @@ class GenreClassifier(pl.LightningModule):
             raise GenreError(f"class_weights has {len(weights)} weights for {len(self.genres)} genres")
         self.loss_weights = torch.tensor(weights, device=self.device)
 
-    def on_fit_start(self) -> None:
-        """Starts from the pretrained weights, unless the fit is resumed: its checkpoint is loaded by now."""
-        self.warm_start(getattr(self.trainer, "datamodule", None))
-
     def warm_start(self, data: pl.LightningDataModule | None = None) -> None:
         """Takes over the network of the checkpoint ``pretrained`` without its head, once; a fit does so by itself.
 
@@ -194,6 +190,8 @@ class GenreClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The injected optimiser and schedule."""
+        # Of all hooks this one follows the loading of a resumed fit's checkpoint, and precedes callbacks that train.
+        self.warm_start(getattr(self.trainer, "datamodule", None))
         try:
             optimizer = self.optimizer(parameter_groups(self.network, self.layer_decay))
         except (TypeError, ValueError) as error:

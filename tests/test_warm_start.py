@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import BatchSizeFinder
 from torch import Tensor, nn
 
 import genre
@@ -100,6 +101,19 @@ def test_all_but_the_head_is_taken_before_the_first_step(best: Path, four: Path,
     assert not torch.equal(
         weights(tmp_path / "warm.ckpt")["network.blocks.0.0.weight"], old["network.blocks.0.0.weight"]
     )
+
+
+def test_a_callback_that_saves_and_loads_before_the_fit_does_not_undo_it(
+    best: Path, four: Path, tmp_path: Path
+) -> None:
+    """Lightning's finders train a few steps, then load what they have saved before."""
+    start = Start()
+    finder = BatchSizeFinder(steps_per_trial=1, max_trials=1, init_val=4)
+    fit(four, tmp_path / "warm.ckpt", pretrained=best, callbacks=(finder, start), seed=1)
+    old = weights(best)
+    taken = [name for name in old if "dense.7" not in name]
+    assert all(torch.equal(start.weights[name], old[name]) for name in taken)
+    assert "earlier_train" in record(tmp_path / "warm.ckpt").tracks
 
 
 @each_model
