@@ -1,6 +1,7 @@
 """The one LightningModule: any network, trained on segments and scored on tracks."""
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
@@ -26,6 +27,9 @@ from genre.predictor import network_spec, read_checkpoint
 from genre.schedules import ReduceLROnPlateau, watched
 from genre.spec import build, describe, describe_factory, factory, show, target
 from genre.track_rows import TrackRows
+from genre.warm_start import take_weights, warn_of_other_checkpoint_features
+
+log = logging.getLogger(__name__)
 
 #: The version of what :meth:`GenreClassifier.on_save_checkpoint` writes.
 CHECKPOINT_FORMAT = 1
@@ -75,6 +79,9 @@ class GenreClassifier(pl.LightningModule):
             1: the same rate everywhere.
         channels_last: Keep images with the channel innermost, which tensor cores like.
         compile: Compile the network with ``torch.compile``.
+        pretrained: The checkpoint of an earlier fit of the same network, on any genres: a fit that is not resumed
+            starts from all of its network but the head (the last linear layer), and records what it was trained on.
+            The file is needed then alone.
 
     Attributes:
         heard: The tracks that the weights were trained and chosen on; ``None`` where that is not known.
@@ -96,6 +103,7 @@ class GenreClassifier(pl.LightningModule):
         channels_last: bool = False,
         compile: bool = False,  # noqa: A002  # the name that users of PyTorch look for
         lr: float | None = None,
+        pretrained: Path | str | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -129,6 +137,7 @@ class GenreClassifier(pl.LightningModule):
         self._fitting = False
         self._fresh = True  # neither trained nor loaded
         self._configured: tuple[float | None, float | None] = (None, None)  # what the optimiser was made for
+        self.pretrained = pretrained
         self.channels_last = channels_last
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
@@ -148,19 +157,17 @@ class GenreClassifier(pl.LightningModule):
         self._fitting = stage == "fit"
         data = getattr(self.trainer, "datamodule", None)
         if isinstance(data, GenreDataModule):
-            known = self.front_end
-            if known is not None and known.features is not data.features and known.features.measured:
-                data.take_statistics(describe(known.features))
+            front_end = self.front_end
+            if front_end is not None and front_end.features is not data.features and front_end.features.measured:
+                data.take_statistics(describe(front_end.features))
             self.front_end = FrontEnd(data.features, data.segment_seconds, data.evaluation_segments)
         if not self._fitting:
             return
         self._require_monitors()
         if isinstance(data, GenreDataModule):
             warn_of_other_features(self.network, data.features)
-        heard = data.heard() if isinstance(data, GenreDataModule) else None
-        if not self._fresh:  # what the weights were trained on before counts, too
-            heard = None if heard is None or self.heard is None else self.heard.with_also(heard)
-        self.heard = heard
+        known = self.heard is not None or self._fresh  # else the weights do not say what they were trained on
+        self.heard = data.heard().continuing(self.heard) if known and isinstance(data, GenreDataModule) else None
         if self.class_weights is None:
             return
         weights = self.class_weights
@@ -190,6 +197,30 @@ class GenreClassifier(pl.LightningModule):
     def on_train_start(self) -> None:
         """Notes that the weights are no longer those of the beginning."""
         self._fresh = False
+
+    def warm_start(self, data: pl.LightningDataModule | None = None) -> None:
+        """Takes over the network of the checkpoint ``pretrained`` without its head, once; a fit does so by itself.
+
+        Nothing happens once weights have been trained or loaded.
+
+        Args:
+            data: What the fit trains on; it is logged if the checkpoint was trained on other features.
+
+        Raises:
+            GenreError: The file is missing, no checkpoint of this library, or one of another network.
+        """
+        if self.pretrained is None or not self._fresh:
+            return
+        file = Path(self.pretrained).expanduser()
+        checkpoint = read_checkpoint(file)
+        take_weights(self.network, checkpoint, file)
+        self._fresh = False
+        if isinstance(data, GenreDataModule):
+            warn_of_other_checkpoint_features(checkpoint, data.features, file)
+        earlier = Heard.read(checkpoint["genre"].get("heard"))
+        if earlier is None:
+            log.warning("%s does not say on which tracks it was trained: whether a score leaks cannot be told", file)
+        self.heard = earlier if self.heard is None or earlier is None else self.heard.continuing(earlier)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step on a batch of random crops."""
@@ -240,6 +271,8 @@ class GenreClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The injected optimiser and schedule."""
+        # Of all hooks this one follows the loading of a resumed fit's checkpoint, and precedes callbacks that train.
+        self.warm_start(getattr(self.trainer, "datamodule", None))
         try:
             optimizer = self.optimizer(self._groups())
         except (TypeError, ValueError) as error:

@@ -33,12 +33,7 @@ def predict(
     Raises:
         GenreError: A checkpoint is no good; or there is none, and MusiCNN's weights are not installed.
     """
-    sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise GenreError(f"--import {module}: {error}") from None
+    import_modules(modules)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     ensemble = Ensemble([load(path, device=device) for path in checkpoints] or [_tagger(device)])
     if segments is not None:
@@ -54,6 +49,16 @@ def _tagger(device: str) -> Tagger:
         return Tagger(device=device)
     except GenreError as error:
         raise GenreError(f"without --ckpt_path CKPT, genre predict names a song's tags, but {error}") from None
+
+
+def import_modules(modules: Sequence[str]) -> None:
+    """Imports modules of the user's, also from the current folder."""
+    sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise GenreError(f"--import {module}: {error}") from None
 
 
 class _Results:

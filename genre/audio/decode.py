@@ -91,6 +91,11 @@ def read_segment(
     if reason:
         raise AudioError(path, reason)
     mono = frames.mean(axis=1)
+    return fit_segment(mono, rate, sample_rate, samples)
+
+
+def fit_segment(mono: NDArray[np.float32], rate: int, sample_rate: int, samples: int) -> NDArray[np.float32]:
+    """Resamples ``(frames,)`` from ``rate`` to ``sample_rate``, and repeats or cuts it to ``(samples,)``."""
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate)
     return np.resize(mono, samples) if len(mono) else np.zeros(samples, np.float32)

@@ -186,6 +186,8 @@ class GenreCLI(LightningCLI):
             datamodule.require_same_tracks(content)
             model.require_same_optimizer(content)
             self.settings.require_same(content, self.trainer)
+        elif ckpt_path is None:
+            model.warm_start(datamodule)  # here, so that what cannot be loaded leaves no run behind
         _keep(self.folder / "metrics.csv")
         self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
         best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)  # type: ignore[attr-defined]

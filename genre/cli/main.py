@@ -19,6 +19,7 @@ FIT_VERBS = {
     "test": "score a checkpoint on the test tracks, and write a report",
 }
 PREDICT = "name the genre of audio files with a checkpoint, or their tags without one"
+EMBED = "write the embeddings of audio files, by a checkpoint or a pretrained network"
 BENCHMARK = "run a plan of fits, beside the published figures"
 COMPARE = "tell whether one run is better than another"
 ENSEMBLE = "score the mean of several checkpoints, and write a report"
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         return options
 
     _add_predict_options(add("predict", PREDICT, _predict))
+    _add_embed_options(add("embed", EMBED, _embed))
     _add_benchmark_options(add("benchmark", BENCHMARK, _benchmark, takes_fit_options=True))
     _add_compare_options(add("compare", COMPARE, _compare))
     _add_ensemble_options(add("ensemble", ENSEMBLE, _ensemble, takes_fit_options=True))
@@ -125,6 +127,51 @@ def _predict(options: argparse.Namespace, rest: Sequence[str]) -> int:
     from genre.predict import predict
 
     return predict(options.ckpt_path, options.paths, options.format, options.segments, options.modules)
+
+
+def _add_embed_options(embed: argparse.ArgumentParser) -> None:
+    embed.add_argument(
+        "network",
+        metavar="NETWORK",
+        help="the checkpoint of a fit, or a pretrained network as CLASS or CLASS:WEIGHTS, such as MusiCNN:mtt",
+    )
+    embed.add_argument("paths", nargs="+", type=_local, metavar="PATH", help="audio files, or folders of them")
+    embed.add_argument(
+        "--with",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="another one, whose embeddings stand beside those of the first; may be given more than once",
+    )
+    embed.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="where they go: FILE.npz (arrays paths and embeddings) or FILE.parquet (columns path and embedding)",
+    )
+    embed.add_argument(
+        "--segments",
+        type=_positive,
+        metavar="N",
+        help="the largest number of segments of a file (default: as many as in the fit's validation, or 10)",
+    )
+    embed.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a module of yours that a checkpoint's network comes from",
+    )
+
+
+def _embed(options: argparse.Namespace, rest: Sequence[str]) -> int:
+    _free(options.out.parent)
+    from genre.embed import embed
+
+    return embed([options.network, *options.others], options.paths, options.out, options.segments, options.modules)
 
 
 def _add_benchmark_options(benchmark: argparse.ArgumentParser) -> None:
@@ -197,19 +244,28 @@ def _add_figures_options(figures: argparse.ArgumentParser) -> None:
         metavar="N",
         help="random tracks a genre on the sheets (default: %(default)s)",
     )
+    figures.add_argument(
+        "--embeddings",
+        type=Path,
+        metavar="FILE",
+        help="what `genre embed` wrote for tracks of the recipe: of the data, their picture alone is drawn",
+    )
     figures.add_argument("--track", type=Path, metavar="PATH", help="the file whose inputs are drawn one by one")
 
 
 def _figures(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    if not rest and not options.runs:
+    if not rest and not options.runs and not options.embeddings:
         print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
+        return 2
+    if options.embeddings and not rest:
+        print("genre: error: --embeddings needs the genres of its tracks; give --config RECIPE, too", file=sys.stderr)
         return 2
     _free(options.out)
     from genre.cli.recipe import read_data
     from genre.figures.figures import figures
 
     data = read_data(rest) if rest else None
-    return figures(data, options.runs, options.out, options.tracks, options.track)
+    return figures(data, options.runs, options.out, options.tracks, options.track, options.embeddings)
 
 
 def _add_audit_options(audit: argparse.ArgumentParser) -> None:

@@ -20,6 +20,9 @@ STRETCH = 16 << 10
 class Heard:
     """The tracks and artists that a network was trained (``train``) and chosen (``validation``) on.
 
+    A fit that starts from the weights of an earlier one has the subsets ``earlier_train`` and ``earlier_validation``,
+    too: what that one, and those before it, were trained and chosen on.
+
     Attributes:
         tracks: Digests of the tracks by side, see :func:`digest`.
         artists: Digests of the known artists' names by side, each once.
@@ -41,16 +44,17 @@ class Heard:
         """The record of a checkpoint, which is ``vars`` of this; ``None`` where it has none, or none of artists."""
         return cls(**content) if isinstance(content, Mapping) and set(content) == {"tracks", "artists"} else None
 
-    def with_also(self, other: "Heard") -> "Heard":
-        """The record of a network that is trained further on other tracks."""
-        subsets = list(dict.fromkeys([*self.tracks, *other.tracks]))
-        both = {
-            subset: Counter(self.tracks.get(subset, ())) | Counter(other.tracks.get(subset, ())) for subset in subsets
-        }
-        artists = {
-            subset: sorted({*self.artists.get(subset, ()), *other.artists.get(subset, ())}) for subset in subsets
-        }
-        return Heard({subset: list(tracks.elements()) for subset, tracks in both.items()}, artists)
+    def continuing(self, earlier: "Heard | None") -> "Heard":
+        """The same of a fit that starts from weights that another record belongs to."""
+        if earlier is None:
+            return self
+        return Heard(_continue(self.tracks, earlier.tracks), _continue(self.artists, earlier.artists))
+
+    def artist_subsets(self) -> tuple[set[str], set[str]]:
+        """The artists of all training, and those that beside them chose a checkpoint."""
+        trained = {*self.artists.get("train", ()), *self.artists.get("earlier_train", ())}
+        chosen = {*self.artists.get("earlier_validation", ())} - trained
+        return trained, {*self.artists.get("validation", ()), *chosen}
 
     def count(self, tracks: Sequence[Track]) -> dict[str, int]:
         """How many of the tracks were heard, by side.
@@ -82,6 +86,15 @@ class Heard:
                 f"the {ours.total()} that this fit would train on; to go on with that fit, give it the data, the split "
                 "and the seeds that it was begun with; to begin another one, leave out the checkpoint"
             )
+
+
+def _continue(ours: Mapping[str, Collection[str]], earlier: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    """The subsets of a fit with those of earlier fits beside them, without what is said of this one already."""
+    trained = {*earlier.get("train", ()), *earlier.get("earlier_train", ())} - {*ours.get("train", ())}
+    chosen = {*earlier.get("validation", ()), *earlier.get("earlier_validation", ())}
+    chosen -= {*ours.get("train", ()), *ours.get("validation", ())}
+    added = {"earlier_train": sorted(trained), "earlier_validation": sorted(chosen)}
+    return {**ours, **{subset: digests for subset, digests in added.items() if digests}}
 
 
 def digest(track: Track) -> str:

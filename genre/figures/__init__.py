@@ -1,6 +1,7 @@
 """Pictures of a data set, and of several runs on one sheet; every function returns a matplotlib figure."""
 
 from genre.figures.corpus import plot_artists, plot_counts
+from genre.figures.embeddings import plot_tsne
 from genre.figures.inputs import plot_track, plot_tracks
 from genre.figures.pca import plot_pca
 from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
@@ -14,4 +15,5 @@ __all__ = [
     "plot_runs_roc",
     "plot_track",
     "plot_tracks",
+    "plot_tsne",
 ]

@@ -9,9 +9,11 @@ from rich.progress import track as progress
 from genre.data.datamodule import GenreDataModule
 from genre.data.splits import Partition
 from genre.data.track import SIDES, Track
+from genre.embeddings import Embeddings, read_embeddings
 from genre.errors import GenreError
 from genre.figures.clips import Clip, describe_number, draw_clips, read_clip, read_clips
 from genre.figures.corpus import plot_artists, plot_counts
+from genre.figures.embeddings import label, plot_tsne
 from genre.figures.inputs import plot_track, plot_tracks
 from genre.figures.kinds import KINDS, TITLES
 from genre.figures.pca import plot_pca, summarize
@@ -31,7 +33,14 @@ MOST_COLUMNS = 8
 MOST_TRACKS = 1000
 
 
-def figures(data: GenreDataModule | None, runs: Sequence[Path], out: Path, count: int, path: Path | None) -> int:
+def figures(
+    data: GenreDataModule | None,
+    runs: Sequence[Path],
+    out: Path,
+    count: int,
+    path: Path | None,
+    embeddings: Path | None = None,
+) -> int:
     """Draws a data set, several runs, or both; returns the exit status.
 
     Args:
@@ -40,10 +49,14 @@ def figures(data: GenreDataModule | None, runs: Sequence[Path], out: Path, count
         out: Where the pictures go.
         count: Random tracks a genre on the sheets of inputs, of which at most :data:`MOST_COLUMNS` are drawn.
         path: The file whose inputs are drawn; ``None``: the first track that can be read.
+        embeddings: Embeddings of tracks of the data set, which are then drawn in place of its other pictures.
     """
+    vectors = None if embeddings is None else read_embeddings(embeddings)
     found = read_runs(runs)  # before anything is drawn, since a folder may be misspelt
     sheets = _Sheets(out)
-    if data is not None:
+    if data is not None and vectors is not None:
+        _draw_embeddings(sheets, data, vectors)
+    elif data is not None:
         _draw_inputs(sheets, data, count, path)
         _draw_corpus(sheets, data)
         _draw_components(sheets, data)
@@ -127,6 +140,22 @@ def _draw_components(sheets: _Sheets, data: GenreDataModule) -> None:
         "by mean and standard deviation over time of every row, standardised"
     )
     sheets.add("pca", plot_pca(points, title), "principal components of the features, by genre")
+
+
+def _draw_embeddings(sheets: _Sheets, data: GenreDataModule, embeddings: Embeddings) -> None:
+    points = label(embeddings, data.corpus.tracks)
+    count, total = len(points.genres), len(embeddings.paths)
+    if count < 3:
+        raise GenreError(
+            f"{count} of the {total} embedded files are tracks of {data.root}, and it takes 3; embed the files of the "
+            "recipe's data, and draw them in the folder where they were embedded or with absolute paths"
+        )
+    if count < total:
+        sheets.say(f"{total - count} of the {total} embedded files are no tracks of {data.root} and are left out")
+    size = embeddings.values.shape[1]
+    title = f"{{}} of embeddings of {size} values, standardised:\na point is a track ({count})"
+    sheets.add("embeddings_tsne", plot_tsne(points, title.format("t-SNE")), "t-SNE of the embeddings, by genre")
+    sheets.add("embeddings_pca", plot_pca(points, title.format("PCA")), "principal components of them, by genre")
 
 
 def _draw_runs(sheets: _Sheets, runs: Mapping[str, Run]) -> None:

@@ -52,21 +52,27 @@ def plot_pca(points: Points, title: str = "") -> Figure:
     share = 100 * pca.explained_variance_ratio_
     figure = Figure(figsize=(WIDTH, 7), layout="constrained")
     axes = figure.subplot_mosaic([["points", "scree"], ["points", "legend"]], width_ratios=(2.3, 1))
-    _scatter(axes["points"], pca.transform(standard)[:, :2], points.genres)
+    scatter(axes["points"], pca.transform(standard)[:, :2], points.genres)
     axes["points"].set(
         xlabel=f"first principal component ({share[0]:.1f} % of the variance)",
         ylabel=f"second principal component ({share[1]:.1f} % of the variance)",
         title=title,
     )
     _scree(axes["scree"], share)
-    axes["legend"].set_axis_off()
-    handles, labels = axes["points"].get_legend_handles_labels()
-    columns = 1 + (len(labels) - 1) // 12
-    axes["legend"].legend(handles, labels, title="genre", loc="upper left", ncols=columns, frameon=False)
+    show_legend(axes["legend"], axes["points"])
     return figure
 
 
-def _scatter(axes: Axes, places: NDArray[np.float64], genres: Sequence[str]) -> None:
+def show_legend(axes: Axes, points: Axes) -> None:
+    """Names the genres of a scatter plot on axes of their own."""
+    axes.set_axis_off()
+    handles, labels = points.get_legend_handles_labels()
+    columns = 1 + (len(labels) - 1) // 12
+    axes.legend(handles, labels, title="genre", loc="upper left", ncols=columns, frameon=False)
+
+
+def scatter(axes: Axes, places: NDArray[np.float64], genres: Sequence[str]) -> None:
+    """Draws points ``(N, 2)``, each genre in a colour and a marker of its own."""
     for index, genre in enumerate(sorted(set(genres))):
         x, y = places[[name == genre for name in genres]].T
         marker = MARKERS[index % len(MARKERS)]

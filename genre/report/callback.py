@@ -125,11 +125,12 @@ def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
     """
     seen = None if heard is None else heard.count(data.tracks(data.test_side))
     if seen and data.test_side != "test":
-        seen["validation"] = 0  # that these tracks chose the checkpoint is said by the side
+        # That these tracks chose the checkpoint is said by the side.
+        seen |= {subset: 0 for subset in ("validation", "earlier_validation") if subset in seen}
     if heard is None:  # then the split alone can tell
-        artists = [artist_digests(data.partition["train"]), artist_digests(data.partition["validation"])]
+        artists = (artist_digests(data.partition["train"]), artist_digests(data.partition["validation"]))
     else:
-        artists = [set(names) for names in heard.artists.values()]
+        artists = heard.artist_subsets()
     return {
         "data_set": type(data).__name__,
         "root": str(data.root),

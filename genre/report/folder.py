@@ -75,7 +75,12 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
     elif any(metrics["heard"].values()):
         known = " and ".join(
             f"{verb} on {metrics['heard'][side]}"
-            for side, verb in (("train", "trained"), ("validation", "chosen"))
+            for side, verb in (
+                ("train", "trained"),
+                ("validation", "chosen"),
+                ("earlier_train", "in an earlier fit trained"),
+                ("earlier_validation", "in an earlier fit chosen"),
+            )
             if metrics["heard"].get(side)
         )
         found.append(

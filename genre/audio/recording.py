@@ -1,0 +1,235 @@
+"""What can be segmented: an audio file, a binary file object, or an array of samples."""
+
+import io
+import numbers
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genre.audio.decode import LOUDEST, AudioError, fit_segment, probe, read_segment, verify
+from genre.errors import GenreError
+
+#: One recording, in any of the forms that :func:`open_recording` takes.
+Audio: TypeAlias = Path | str | BinaryIO | NDArray[Any] | Tensor
+
+#: Bytes of a file object that are copied at once.
+CHUNK = 1 << 20
+
+#: The value of full scale, by the dtypes of integer samples; ``uint8`` is centred at 128, as in a wav file.
+FULL_SCALE = {"int8": 2**7, "uint8": 2**7, "int16": 2**15, "int32": 2**31}
+
+
+class Recording(Protocol):
+    """A recording that segments are taken from."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where there is one."""
+
+    @property
+    def seconds(self) -> float:
+        """The duration."""
+
+    def verify(self) -> None:
+        """Looks for what is no sound, wherever it lies; see :func:`genre.audio.decode.verify`.
+
+        Raises:
+            AudioError: There is some, or no usable audio.
+        """
+
+    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:
+        """Reads one segment ``(samples,)``; see :func:`genre.audio.decode.read_segment`.
+
+        Raises:
+            AudioError: There is no usable audio.
+        """
+
+
+@dataclass(frozen=True)
+class FileRecording:
+    """An audio file.
+
+    Attributes:
+        path: The file.
+        excerpt: First and last second of the file that count; ``None``: all of it.
+    """
+
+    path: Path
+    excerpt: tuple[float, float] | None = None
+
+    @property
+    def seconds(self) -> float:  # noqa: D102
+        return probe(self.path).seconds if self.excerpt is None else self.excerpt[1] - self.excerpt[0]
+
+    def verify(self) -> None:  # noqa: D102
+        verify(self.path)
+
+    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
+        return read_segment(self.path, sample_rate, samples, position, self.excerpt)
+
+
+@dataclass(frozen=True)
+class StreamRecording:
+    """The content of a file object, which lies in a file of its own meanwhile.
+
+    Attributes:
+        path: The name of the file object; ``None`` where it has none.
+        label: What an error calls it.
+        copy: The file that holds the content.
+    """
+
+    path: Path | None
+    label: Path
+    copy: FileRecording
+
+    @property
+    def seconds(self) -> float:  # noqa: D102
+        with self._named():
+            return self.copy.seconds
+
+    def verify(self) -> None:  # noqa: D102
+        with self._named():
+            self.copy.verify()
+
+    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
+        with self._named():
+            return self.copy.segment(sample_rate, samples, position)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except AudioError as error:
+            raise AudioError(self.label, error.reason) from None
+
+
+@dataclass(frozen=True)
+class ArrayRecording:
+    """Samples in memory.
+
+    Attributes:
+        waveform: ``(channels, samples)`` in float32.
+        sample_rate: Their rate in hertz.
+    """
+
+    waveform: NDArray[np.float32]
+    sample_rate: int
+    path: None = None
+
+    @property
+    def seconds(self) -> float:  # noqa: D102
+        return float(self.waveform.shape[1] / self.sample_rate)
+
+    def verify(self) -> None:
+        """Nothing is left to be found: all samples were looked at when the array was taken."""
+
+    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
+        total = self.waveform.shape[1]
+        wanted = min(-(-samples * self.sample_rate // sample_rate), total)
+        start = round(position * (total - wanted))
+        mono = self.waveform[:, start : start + wanted].mean(axis=0)
+        return fit_segment(mono, self.sample_rate, sample_rate, samples)
+
+
+@contextmanager
+def open_recording(audio: Audio, sample_rate: float | None = None, label: str | None = None) -> Iterator[Recording]:
+    """Opens one recording.
+
+    Args:
+        audio: A path; a binary file object, which is read from its beginning where it can seek; or an array or tensor
+            ``(samples,)`` or ``(channels, samples)``. Floating-point samples have full scale 1; ``int8``, ``int16``,
+            ``int32`` and ``uint8`` are scaled as those of a wav file.
+        sample_rate: The rate of an array in hertz; a file brings its own.
+        label: What an error calls an array, or a file object without a name.
+
+    Raises:
+        GenreError: The type, the shape or the dtype is none of these, or ``sample_rate`` is missing or superfluous.
+        AudioError: The file object cannot be read, or the array is empty or holds NaN.
+    """
+    if isinstance(audio, np.ndarray | Tensor):
+        yield _array_recording(audio, sample_rate, label or "the array")
+        return
+    if not isinstance(audio, str | Path) and not hasattr(audio, "read"):
+        where = f"{label}: " if label else ""
+        raise GenreError(
+            f"{where}expected a path, a binary file object, a NumPy array or a tensor; found {type(audio).__name__}"
+        )
+    if sample_rate is not None:
+        raise GenreError(f"sample_rate={sample_rate} was given with a file, which brings its own; leave it out")
+    if isinstance(audio, str | Path):
+        yield FileRecording(Path(audio))
+    else:
+        with TemporaryDirectory() as folder:
+            yield _stream_recording(audio, Path(folder), label or "the file object")
+
+
+def _stream_recording(stream: BinaryIO, folder: Path, label: str) -> StreamRecording:
+    name = getattr(stream, "name", None)  # a number where the file was opened by its descriptor
+    path = Path(name) if isinstance(name, str) and name else None
+    shown = path or Path(label)
+    if isinstance(stream, io.TextIOBase):
+        raise GenreError(f"{shown}: opened as text; open it with mode 'rb'")
+    # The decoders seek in files by name. The ending tells them the format where the content does not.
+    copy = folder / f"audio{path.suffix if path else ''}"
+    try:
+        if stream.seekable():
+            stream.seek(0)
+        with copy.open("wb") as file:
+            while content := stream.read(CHUNK):
+                file.write(content)
+    except (OSError, ValueError, TypeError) as error:  # closed, write-only, or it gives no bytes
+        raise AudioError(shown, f"unreadable ({error})") from None
+    return StreamRecording(path, shown, FileRecording(copy))
+
+
+def _array_recording(array: NDArray[Any] | Tensor, sample_rate: float | None, label: str) -> ArrayRecording:
+    if sample_rate is None:
+        raise GenreError(f"{label}: an array needs its sample_rate in hertz, such as sample_rate=22050; found none")
+    if not isinstance(sample_rate, numbers.Real) or not 1 <= sample_rate < np.inf or sample_rate != int(sample_rate):
+        raise GenreError(f"{label}: sample_rate must be a positive whole number of hertz; found {sample_rate!r}")
+    samples = _to_numpy(array)
+    if samples.ndim not in (1, 2):
+        several = "; pass a batch as a list" if samples.ndim > 2 else ""
+        raise GenreError(
+            f"{label}: expected (samples,) or (channels, samples); found {samples.ndim} dimensions, "
+            f"{tuple(samples.shape)}{several}"
+        )
+    if not samples.size:
+        raise AudioError(Path(label), "no audio frames")
+    waveform = np.atleast_2d(_to_float(samples, label))
+    if waveform.shape[0] > waveform.shape[1]:
+        raise GenreError(f"{label}: expected (channels, samples); found {waveform.shape}; pass its transpose")
+    if not np.isfinite(waveform).all():
+        raise AudioError(Path(label), "NaN or infinite samples")
+    if (peak := float(np.abs(waveform).max())) > LOUDEST:
+        raise AudioError(Path(label), f"a peak of {peak:.4g}, where full scale is 1 (integers as floating point?)")
+    return ArrayRecording(waveform, int(sample_rate))
+
+
+def _to_numpy(array: NDArray[Any] | Tensor) -> NDArray[Any]:
+    if isinstance(array, np.ndarray):
+        return np.asarray(array)
+    tensor = array.detach().cpu()
+    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())  # NumPy has no bfloat16
+
+
+def _to_float(samples: NDArray[Any], label: str) -> NDArray[np.float32]:
+    """Samples as float32, integers divided by their full scale."""
+    kind = samples.dtype.name
+    if np.issubdtype(samples.dtype, np.floating):
+        with np.errstate(over="ignore"):  # infinity is refused afterwards
+            return samples.astype(np.float32)
+    if kind not in FULL_SCALE:
+        raise GenreError(
+            f"{label}: found {kind} samples; expected floating point with full scale 1, or {', '.join(FULL_SCALE)}"
+        )
+    centre = 128.0 if kind == "uint8" else 0.0
+    return ((samples.astype(np.float64) - centre) / FULL_SCALE[kind]).astype(np.float32)
