@@ -14,7 +14,7 @@ from .test_all_models import MODELS, Build, each_model
 SIZES = {
     "SpectralCNN": 64, "ResNet18": 512, "EfficientNetV2S": 1280, "GaitanouCNN": 128, "GaitanouCRNN": 128,
     "ChoiCRNN": 32, "BBNN": 32, "IndRNN": 128, "WuRNN": 128, "KhameesMLP": 64, "KhameesCNN": 64, "KhameesLSTM": 64,
-    "YaacobCRNN": 64, "YaacobRNN": 64, "YaacobCNN1D": 64, "YaacobCNN2D": 64,
+    "YaacobCRNN": 64, "YaacobRNN": 64, "YaacobCNN1D": 64, "YaacobCNN2D": 64, "MusiCNN": 200,
 }  # fmt: skip
 
 
