@@ -23,6 +23,7 @@ from genre.data.segments import Batch
 from genre.errors import GenreError
 from genre.finetuning import parameter_groups, scale_learning_rates, warn_of_other_features
 from genre.metrics import TrackAverage, TrackPredictions, score
+from genre.models.head import classify
 from genre.predictor import network_spec, read_checkpoint
 from genre.schedules import ReduceLROnPlateau, watched
 from genre.spec import build, describe, describe_factory, factory, show, target
@@ -145,7 +146,9 @@ class GenreClassifier(pl.LightningModule):
             self.network.compile()
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """``(B, 1, frequency, time)`` features to ``(B, genres)`` logits."""
+        """``(B, 1, frequency, time)`` features, or ``(B, D)`` embeddings of the backbone, to ``(B, genres)`` logits."""
+        if inputs.ndim == 2:
+            return classify(self.network, inputs.to(self.dtype))
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         # Features are float32, also where trainer.precision is bf16-true or 64-true.
@@ -434,7 +437,7 @@ class GenreClassifier(pl.LightningModule):
 
     def _inputs(self, batch: Batch) -> Tensor:
         """``(B, 1, frequency, time)``: of a loader that came without its DataModule, a batch still holds waveforms."""
-        if batch.inputs.ndim == 4:
+        if batch.inputs.ndim != 3:
             return batch.inputs
         if self.front_end is None:
             raise GenreError(

@@ -7,6 +7,7 @@ without a gradient), so that a resumed fit has nothing to restore.
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,6 +16,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from genre.data.datamodule import GenreDataModule
+from genre.data.embedding import Embedder
 from genre.data.features import Feature
 from genre.errors import GenreError
 from genre.spec import describe, show
@@ -23,10 +26,48 @@ log = logging.getLogger(__name__)
 
 
 class LinearProbe(pl.Callback):
-    """Trains the head alone: the backbone's weights and its batch-norm statistics stay as they are."""
+    """Trains the head alone: the backbone's weights and its batch-norm statistics stay as they are.
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
+    With ``cache``, the backbone runs once on every segment, and the head trains and is scored on its embeddings: the second epoch neither decodes nor runs the backbone, nor does a second fit that finds them in
+    the folder. Embeddings go by the content of a file, the backbone's weights and the features, so that one folder
+    serves several fits and folds at once. This takes segments that are the same in every epoch
+    (``data.fixed_segments``, no augmentation, no mixup).
+
+    Args:
+        cache: The folder where embeddings are kept, or ``memory`` for those of one fit; ``None``: the backbone runs in
+            every epoch.
+    """
+
+    def __init__(self, cache: Path | str | None = None) -> None:
+        self.cache = cache
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Freezes the backbone; has the DataModule embed its segments.
+
+        Raises:
+            GenreError: The network has no backbone; or, with ``cache``, segments differ from epoch to epoch.
+        """
         _freeze(_backbone(pl_module))
+        if self.cache is None or stage == "predict":
+            return
+        data = getattr(trainer, "datamodule", None)
+        if not isinstance(data, GenreDataModule):
+            raise GenreError("LinearProbe.cache needs a GenreDataModule: trainer.fit(classifier, datamodule=data)")
+        changing = {
+            "data.fixed_segments: false": not data.fixed_segments,
+            "data.augment_waveform": data.augment_waveform,
+            "data.augment_spectrogram": data.augment_spectrogram,
+            "data.mixup": data.mixup,
+        }
+        names = [name for name, given in changing.items() if given]
+        if names:
+            raise GenreError(
+                f"LinearProbe.cache keeps embeddings of segments that never change; found {', '.join(names)}; set "
+                "data.fixed_segments: true without augmentation and mixup, or leave the cache out"
+            )
+        network = pl_module.network
+        assert isinstance(network, nn.Module)
+        data.embedder = Embedder(network, None if self.cache == "memory" else Path(self.cache).expanduser())
 
     def on_train_batch_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from genre.audio.decode import spread
 from genre.data.augment import Mixup
+from genre.data.embedding import Embedder, embed
 from genre.data.exclusions import exclude
 from genre.data.features import Feature
 from genre.data.heard import Heard
@@ -26,6 +27,7 @@ from genre.data.segments import (
     EvaluationSegments,
     EvaluationTracks,
     Segment,
+    Segments,
     TrainSampler,
     TrainSegments,
     collate,
@@ -83,6 +85,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     Attributes:
         bad_files: Files that could not be read so far, and why.
+        embedder: The frozen network whose embeddings take the place of waveforms in the batches of a fit and of a test;
+            see :class:`genre.LinearProbe`, which sets it.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             raise GenreError(f"artist is tags, or None where the data set tells the artists; found {artist!r}")
         self.artist = artist
         self.bad_files = BadFiles()
+        self.embedder: Embedder | None = None
         self._epoch = 0
         self._readable: dict[Side, list[Readable]] = {}
         self._partition: Partition | None = None
@@ -229,7 +234,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             log.warning("the split has no test track at hand: testing on the validation tracks")
 
     def teardown(self, stage: str) -> None:
-        """Forgets the epoch that a fit was resumed at: the next fit begins with its first."""
+        """Forgets what belongs to the run that ends: the epoch that a fit was resumed at, and a frozen network."""
+        self.embedder = None
         if stage == "fit":
             self._epoch = 0
 
@@ -237,6 +243,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """Random crops, drawn as a function of seed and epoch."""
         tracks = self._train_tracks()
         dataset = TrainSegments(tracks, self._targets(tracks), self.features.sample_rate, self.samples)
+        self._embed(dataset)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
         # Lightning tells the sampler its epoch after the workers have begun to read: too late for a resumed fit.
@@ -246,11 +253,17 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def val_dataloader(self) -> DataLoader[Segment] | list[DataLoader[Segment]]:
         """The fixed segments of the validation tracks; no loader, and so no validation, without such tracks."""
-        return self._evaluation_dataloader("validation") if self.partition["validation"] else []
+        if not self.partition["validation"]:
+            return []
+        segments = self._evaluation_segments("validation")
+        self._embed(segments)
+        return self._loader(segments, segments.collate, self.batch_size)
 
     def test_dataloader(self) -> DataLoader[Segment]:
         """The fixed segments of the test tracks."""
-        return self._evaluation_dataloader(self.test_side)
+        segments = self._evaluation_segments(self.test_side)
+        self._embed(segments)
+        return self._loader(segments, segments.collate, self.batch_size)
 
     def predict_dataloader(self) -> DataLoader[list[Segment]]:
         """The fixed segments of the test tracks; a batch holds all segments of each of its tracks."""
@@ -288,6 +301,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         Raises:
             GenreError: The features' statistics are unknown and cannot be measured, or a train batch holds no audio.
         """
+        if batch.inputs.ndim == 2:  # embeddings
+            if training:
+                torch.manual_seed(batch.seed)
+            return batch
         self.measure_features()
         self.features.to(batch.inputs.device)
         if not training:
@@ -380,9 +397,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         if heard is not None and heard.tracks["train"]:
             heard.require_same(self.tracks("train"))
 
-    def _evaluation_dataloader(self, side: Side) -> DataLoader[Segment]:
-        segments = self._evaluation_segments(side)
-        return self._loader(segments, segments.collate, self.batch_size)
+    def _embed(self, segments: Segments) -> None:
+        """Puts embeddings in the place of waveforms, where a frozen network makes them."""
+        if self.embedder is not None and self.trainer is not None:
+            self.measure_features()
+            embed(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)
 
     def _evaluation_segments(self, side: Side) -> EvaluationSegments:
         found = self._scan(side)
@@ -399,14 +418,16 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         sampler: TrainSampler | None = None,
         drop_last: bool = False,
     ) -> DataLoader[Item]:
+        embedded = isinstance(dataset, Segments) and dataset.embedded is not None
+        num_workers = 0 if embedded else self.num_workers  # nothing is left to decode
         return DataLoader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
             drop_last=drop_last,
             collate_fn=collate_items,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
 

@@ -74,7 +74,7 @@ def collate(segments: Sequence[Segment]) -> Batch:
     )
 
 
-class _Segments:
+class Segments:
     """Reads the segments of one side's tracks.
 
     Args:
@@ -82,14 +82,25 @@ class _Segments:
         targets: The class index of each.
         sample_rate: The rate in hertz.
         samples: The length of a segment in samples.
+
+    Attributes:
+        embedded: In place of what is decoded, the segments of :meth:`in_order` with embeddings ``(D,)`` for waveforms;
+            see :mod:`genre.data.embedding`.
     """
 
     def __init__(self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int) -> None:
         self.tracks, self.targets = tracks, targets
         self.sample_rate, self.samples = sample_rate, samples
+        self.embedded: Sequence[Segment] | None = None
+
+    def in_order(self) -> list[Draw]:
+        """The middle of every track."""
+        return [Draw(track, 0.5) for track in range(len(self.tracks))]
 
     def read(self, draw: Draw, segment: int) -> Segment:
         """The segment, or silence with a fault."""
+        if self.embedded is not None:
+            return self.embedded[draw.track if segment < 0 else segment]._replace(segment=segment, seed=draw.seed)
         faults: dict[int, str] = {}
         try:
             track = self.tracks[draw.track]
@@ -101,7 +112,7 @@ class _Segments:
         return Segment(waveform, self.targets[draw.track], draw.track, segment, draw.seed, not faults, faults)
 
 
-class TrainSegments(_Segments, Dataset[Segment]):
+class TrainSegments(Segments, Dataset[Segment]):
     """Random crops: indexed by a :class:`Draw` of :class:`TrainSampler`.
 
     An integer index gives fixed crops, the middles of the tracks in an order that mixes the genres: what
@@ -125,7 +136,7 @@ class TrainSegments(_Segments, Dataset[Segment]):
         return segment._replace(faults=faults)
 
 
-class EvaluationSegments(_Segments, Dataset[Segment]):
+class EvaluationSegments(Segments, Dataset[Segment]):
     """The fixed segments of every track, one after the other.
 
     Args:
@@ -150,6 +161,10 @@ class EvaluationSegments(_Segments, Dataset[Segment]):
 
     def __len__(self) -> int:
         return len(self.draws)
+
+    def in_order(self) -> list[Draw]:
+        """The segments of every track, one after the other."""
+        return self.draws
 
     def __getitem__(self, index: int) -> Segment:
         """The segment; one that cannot be read makes its file bad, and every excerpt of it."""

@@ -10,6 +10,7 @@ from genre.models.musicnn import MusiCNN
 from genre.models.pretrained import Backbone
 from genre.models.resnet import ResNet18
 from genre.models.rnn import KhameesLSTM, WuRNN
+from genre.models.side_by_side import SideBySide
 from genre.models.spectral_cnn import SpectralCNN
 from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
 
@@ -28,6 +29,7 @@ __all__ = [
     "KhameesMLP",
     "MusiCNN",
     "ResNet18",
+    "SideBySide",
     "SpectralCNN",
     "WuRNN",
     "YaacobCNN1D",

@@ -47,3 +47,19 @@ def penultimate(network: nn.Module, inputs: Tensor) -> Tensor:
         raise GenreError(f"{type(network).__name__} does not call its last nn.Linear, of which the input is wanted")
     vectors = caught[-1]
     return vectors.flatten(1, -2).mean(1) if vectors.ndim > 2 else vectors
+
+
+def classify(network: nn.Module, embeddings: Tensor) -> Tensor:
+    """What a network makes of what enters its head, after its ``dropout`` where it has one.
+
+    Args:
+        network: A network with a ``backbone``, whose head follows that and, if there is one, ``dropout``.
+        embeddings: ``(B, D)``, see :func:`penultimate`.
+
+    Returns:
+        ``(B, classes)`` logits.
+    """
+    _, head = find_head(network)
+    dropout = getattr(network, "dropout", None)
+    logits: Tensor = head(dropout(embeddings) if isinstance(dropout, nn.Module) else embeddings)
+    return logits

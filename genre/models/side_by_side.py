@@ -1,0 +1,102 @@
+"""Several pretrained networks on the same features, side by side before one head."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from genre.data.features import Feature
+from genre.errors import GenreError
+from genre.models.head import find_head
+from genre.spec import build, describe
+
+
+class SideBySide(nn.Module):
+    """Puts the embeddings of several networks side by side, and a linear head on them.
+
+    The networks take the same features. Where these differ, train one classifier for each, and take their mean
+    (:class:`genre.Ensemble`).
+
+    Args:
+        num_classes: The number of genres.
+        networks: Each as ``{"class_path": …, "init_args": {…}}``, with a class of ``genre.models`` or of a module that
+            is imported already.
+        pretrained: ``false``: none of them fetches pretrained weights, as where a checkpoint brings them all.
+        dropout: Dropout before the head.
+
+    Raises:
+        GenreError: There is no network, one of them has no head, or they were trained on different features.
+
+    Example:
+        >>> network = {"class_path": "genre.models.SpectralCNN", "init_args": {}}
+        >>> both = SideBySide(10, [network, network])
+        >>> both(torch.zeros(2, 1, 128, 130)).shape, both.head.in_features
+        (torch.Size([2, 10]), 128)
+    """
+
+    def __init__(
+        self, num_classes: int, networks: Sequence[dict[str, Any]], pretrained: bool = True, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        if not networks:
+            raise GenreError("SideBySide needs at least one network; found none")
+        self.backbone = Embeddings([_build(spec, num_classes, pretrained) for spec in networks])
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.backbone.num_features, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, 1, F, T)`` features to ``(B, num_classes)`` logits."""
+        x = self.backbone(x)  # (B, D1 + D2 + …)
+        logits: Tensor = self.head(self.dropout(x))
+        return logits
+
+    def pretrained_features(self) -> Feature | None:
+        """The features that the networks were trained on; ``None`` where none of them was."""
+        return self.backbone.pretrained_features
+
+
+class Embeddings(nn.Module):
+    """What enters the heads of several networks, side by side.
+
+    Args:
+        networks: The networks, whose heads are taken off.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.pretrained_features = _common_features(networks)
+        self.num_features = 0
+        for network in networks:
+            name, head = find_head(network)
+            self.num_features += head.in_features
+            parent, _, last = name.rpartition(".")
+            setattr(network.get_submodule(parent), last, nn.Identity())
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, 1, F, T)`` features to ``(B, D1 + D2 + …)``."""
+        return torch.cat([network(x) for network in self.networks], dim=1)
+
+
+def _build(spec: dict[str, Any], num_classes: int, pretrained: bool) -> nn.Module:
+    arguments = dict(spec.get("init_args") or {})
+    if not pretrained:
+        arguments["pretrained"] = False
+    return build({"class_path": spec["class_path"], "init_args": arguments}, nn.Module, num_classes)
+
+
+def _common_features(networks: Sequence[nn.Module]) -> Feature | None:
+    """The features that all pretrained networks were trained on."""
+    common: Feature | None = None
+    for network in networks:
+        features: Feature | None = getattr(network, "pretrained_features", lambda: None)()
+        if features is None:
+            continue
+        if common is not None and describe(common) != describe(features):
+            raise GenreError(
+                f"SideBySide needs networks that were trained on the same features; {type(network).__name__} was "
+                "trained on others than those before it; train a classifier for each, and take their mean"
+            )
+        common = features
+    return common
