@@ -28,10 +28,11 @@ log = logging.getLogger(__name__)
 class LinearProbe(pl.Callback):
     """Trains the head alone: the backbone's weights and its batch-norm statistics stay as they are.
 
-    With ``cache``, the backbone runs once on every segment, and the head trains and is scored on its embeddings: the second epoch neither decodes nor runs the backbone, nor does a second fit that finds them in
-    the folder. Embeddings go by the content of a file, the backbone's weights and the features, so that one folder
-    serves several fits and folds at once. This takes segments that are the same in every epoch
-    (``data.fixed_segments``, no augmentation, no mixup).
+    With ``cache``, the backbone runs once on every segment, and the head trains and is scored on its embeddings: the
+    second epoch neither decodes nor runs the backbone, nor does a second fit that finds them in the folder. Embeddings
+    go by the content of a file, the backbone's weights and the features, so that one folder serves several fits and
+    folds at once. This takes segments that are the same in every epoch (``data.fixed_segments``, no augmentation, no
+    mixup).
 
     Args:
         cache: The folder where embeddings are kept, or ``memory`` for those of one fit; ``None``: the backbone runs in

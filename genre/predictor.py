@@ -1,6 +1,5 @@
 """A trained classifier on files and arrays: from a checkpoint alone to the genre of a song."""
 
-import inspect
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from genre.data.features import Feature
 from genre.errors import GenreError
 from genre.models.head import find_head, penultimate
 from genre.recordings import apply
-from genre.spec import Spec, build, factory
+from genre.spec import Spec, build, without_weights
 
 #: Segments that go through the network at once: memory does not grow with the length of a file.
 BATCH = 16
@@ -239,10 +238,7 @@ def network_spec(content: Mapping[str, Any], path: Path | str) -> Spec:
     spec: Spec | None = content["network"]
     if spec is None:
         raise GenreError(f"{path}: the checkpoint could not name its network's class; pass network= to genre.load")
-    # Weights are fetched by default, too: it is the class that tells whether it takes the argument.
-    if "pretrained" not in inspect.signature(factory(spec, nn.Module).func).parameters:
-        return spec
-    return {**spec, "init_args": spec["init_args"] | {"pretrained": False}}
+    return without_weights(spec)
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:

@@ -109,6 +109,17 @@ def factory(spec: Spec, base: type[nn.Module]) -> functools.partial[nn.Module]:
     return functools.partial(kind, **spec["init_args"])
 
 
+def without_weights(spec: Spec) -> Spec:
+    """The same network without pretrained weights, where its class has some to fetch, be it by default.
+
+    Raises:
+        GenreError: See :func:`factory`.
+    """
+    if "pretrained" not in inspect.signature(factory(spec, nn.Module).func).parameters:
+        return spec
+    return {**spec, "init_args": spec["init_args"] | {"pretrained": False}}
+
+
 def without(spec: Spec, *names: str) -> Spec:
     """The same without some of its arguments."""
     arguments = {name: value for name, value in spec["init_args"].items() if name not in names}

@@ -288,3 +288,25 @@ def test_track_list_that_names_missing_files(trained: Path, folder: Path, tmp_pa
     seen = {side: data.tracks(side) for side in ("train", "validation", "test")}
     assert sum(map(len, seen.values())) == 24
     assert data.bad_files == {tmp_path / "gone.wav": "no such file"}
+
+
+class Fetching(Tiny):
+    """A network that fetches weights by default."""
+
+    def __init__(self, num_classes: int, pretrained: bool = True) -> None:
+        super().__init__(num_classes)
+        if pretrained and not FETCHED:
+            raise GenreError("the weights cannot be had")
+
+
+FETCHED: list[bool] = []
+
+
+def test_loading_fetches_no_pretrained_weights(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint brings its own weights, also where the network's default is to fetch some."""
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{__name__}.FETCHED", [True])
+        fit_by_hand(folder, Fetching, tmp_path / "own.ckpt")
+    with pytest.raises(GenreError, match="cannot be had"):
+        Fetching(3)
+    assert type(genre.load(tmp_path / "own.ckpt").network) is Fetching

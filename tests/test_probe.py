@@ -155,7 +155,8 @@ def test_side_by_side(music: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         vectors = torch.cat([one.eval()(inputs), other.eval()(inputs)], 1)
         torch.testing.assert_close(classifier.network.eval()(inputs), classifier.network.head(vectors))
-    assert vectors.shape == (2, 128) and isinstance(one, SpectralCNN)
+    assert vectors.shape == (2, 128)
+    assert isinstance(one, SpectralCNN)
     trainer.save_checkpoint(tmp_path / "both.ckpt")
     song = next(music.rglob("*.wav"))
     loaded = genre.load(tmp_path / "both.ckpt")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from genre.data.features import Feature
 from genre.errors import GenreError
 from genre.models.head import find_head
-from genre.spec import build, describe
+from genre.spec import build, describe, without_weights
 
 
 class SideBySide(nn.Module):
@@ -79,11 +79,9 @@ class Embeddings(nn.Module):
         return torch.cat([network(x) for network in self.networks], dim=1)
 
 
-def _build(spec: dict[str, Any], num_classes: int, pretrained: bool) -> nn.Module:
-    arguments = dict(spec.get("init_args") or {})
-    if not pretrained:
-        arguments["pretrained"] = False
-    return build({"class_path": spec["class_path"], "init_args": arguments}, nn.Module, num_classes)
+def _build(network: dict[str, Any], num_classes: int, pretrained: bool) -> nn.Module:
+    spec = {"class_path": network["class_path"], "init_args": dict(network.get("init_args") or {})}
+    return build(spec if pretrained else without_weights(spec), nn.Module, num_classes)
 
 
 def _common_features(networks: Sequence[nn.Module]) -> Feature | None:
