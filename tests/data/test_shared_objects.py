@@ -106,7 +106,9 @@ def test_a_test_after_a_fit_keeps_the_statistics_whatever_the_split(folder: Path
     assert set(data.partition["test"]) == set(make(folder, mel(), KFoldSplit(3, 1)).partition["test"])
 
 
-def test_a_classifier_keeps_its_statistics_when_its_data_module_fits_another_split(folder: Path, tmp_path: Path) -> None:
+def test_a_classifier_keeps_its_statistics_when_its_data_module_fits_another_split(
+    folder: Path, tmp_path: Path
+) -> None:
     data = make(folder, mel(), KFoldSplit(3, 0))
     trainer, _ = fit(data)
     first, mean = trainer.lightning_module, data.features.mean
