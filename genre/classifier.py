@@ -1,5 +1,6 @@
 """The one LightningModule: any network, trained on segments and scored on tracks."""
 
+import copy
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -224,6 +225,11 @@ class GenreClassifier(pl.LightningModule):
         if earlier is None:
             log.warning("%s does not say on which tracks it was trained: whether a score leaks cannot be told", file)
         self.heard = earlier if self.heard is None or earlier is None else self.heard.continuing(earlier)
+
+    def teardown(self, stage: str) -> None:
+        """Keeps a copy of the features: the DataModule's next fit, under another split, measures its own anew."""
+        if self.front_end is not None:
+            self.front_end = self.front_end._replace(features=copy.deepcopy(self.front_end.features))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One step on a batch of random crops."""

@@ -62,10 +62,22 @@ def with_hint(message: str, known: Iterable[str]) -> str:
 
 
 def _innermost(text: str) -> str:
-    reason = re.split(LEADS, text)[-1].strip().removeprefix("- ")
+    reason = _block(re.split(LEADS, text)[-1]).strip().removeprefix("- ")
+    reason = re.split(r"\.? Got value: Namespace", reason)[0]
     if "Subtypes: [" not in reason:  # else it is a list of reasons itself
-        reason = re.split(r"\n\s+- |\n\s*Given value|\.? Got value: Namespace", reason)[0]
+        reason = re.split(r"\n\s+- |\n\s*Given value", reason)[0]
     return " ".join(reason.split())
+
+
+def _block(text: str) -> str:
+    """The lines of the innermost reason: what is indented less belongs to the reasons around it."""
+    first, _, rest = text.partition("\n")
+    lines = rest.split("\n")
+    indents = [len(line) - len(line.lstrip()) for line in lines]
+    if first.strip() or not lines[0].strip():
+        return text
+    outside = next((number for number, indent in enumerate(indents) if indent < indents[0]), len(lines))
+    return "\n".join(lines[:outside])
 
 
 def _required(reason: str, where: str) -> str | None:
@@ -115,6 +127,11 @@ def _choices(reason: str) -> str | None:
 
 
 def _type(reason: str) -> str | None:
+    """One type, or one of several values, was expected."""
+    found = re.fullmatch(r"Expected a typing\.Literal\[(.*)\]\. Got value: (.*)", reason)
+    if found:
+        values = re.split(r",\s*", found[1].replace("'", ""))
+        return f"expected {_alternatives(values)}; found '{found[2][:80]}'"
     found = re.fullmatch(r"Expected an? <class '(?:\w+\.)*(\w+)'>\. Got value: (.*)", reason)
     return f"expected {_type_name(found[1])}; found '{found[2][:80]}'" if found else None
 

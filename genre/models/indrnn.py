@@ -53,6 +53,8 @@ class IndRNN(nn.Module):
         super().__init__()
         check_counts(units=units, layers=layers, steps=steps)
         check_rates(dropout=dropout)
+        if not growth > 0:
+            raise GenreError(f"growth is the factor over all steps, which must be positive; found {growth}")
         if norm not in ("before", "after"):
             raise GenreError(f"norm stands before or after the recurrence; found {norm}")
         self.bands = bands

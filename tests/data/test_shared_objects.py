@@ -106,6 +106,29 @@ def test_a_test_after_a_fit_keeps_the_statistics_whatever_the_split(folder: Path
     assert set(data.partition["test"]) == set(make(folder, mel(), KFoldSplit(3, 1)).partition["test"])
 
 
+def test_a_classifier_keeps_its_statistics_when_its_data_module_fits_another_split(
+    folder: Path, tmp_path: Path
+) -> None:
+    data = make(folder, mel(), KFoldSplit(3, 0))
+    trainer, _ = fit(data)
+    first, mean = trainer.lightning_module, data.features.mean
+    trainer.save_checkpoint(tmp_path / "before.ckpt")
+    before = trainer.predict(first, datamodule=data)
+    data.split = KFoldSplit(3, 1)
+    second = fit(data)[0].lightning_module
+    other = data.features.mean
+    assert other != mean
+    trainer.save_checkpoint(tmp_path / "after.ckpt")
+    paths = [tmp_path / "before.ckpt", tmp_path / "after.ckpt"]
+    assert [genre.load(path).features.mean for path in paths] == [mean, mean]
+    data.split = KFoldSplit(3, 0)
+    for classifier, expected in ((first, mean), (second, other)):
+        probabilities = trainer.predict(classifier, datamodule=data)
+        assert data.features.mean == expected
+    assert torch.equal(torch.cat(trainer.predict(first, datamodule=data)), torch.cat(before))  # type: ignore[arg-type]
+    assert len(torch.cat(probabilities)) == len(data.tracks("test"))  # type: ignore[arg-type]
+
+
 def test_given_statistics_stay(folder: Path) -> None:
     features = MelSpectrogram(n_fft=512, hop_length=256, n_mels=32, mean=-30.0, std=10.0)
     data = make(folder, features, KFoldSplit(3, 0))

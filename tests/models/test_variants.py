@@ -220,6 +220,8 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "dropout of SpectralCNN": (lambda: SpectralCNN(10, dense_dropout=-0.5), "dense_dropout is the share .* found -0.5"),
     "unknown cell": (lambda: CRNN(10, cell="ltsm"), "cell must be one of lstm, gru, rnn; found ltsm"),
     "unknown cell of Wu": (lambda: WuRNN(10, cell="indrnn"), "cell must be one of lstm, gru, rnn; found indrnn"),
+    "negative growth": (lambda: IndRNN(10, growth=-2.0), "growth .* must be positive; found -2.0"),
+    "no growth": (lambda: IndRNN(10, growth=0.0), "growth .* must be positive; found 0.0"),
     "unknown place of the norm": (lambda: IndRNN(10, norm="between"), "before or after the recurrence; found between"),
     "no layer": (lambda: YaacobCNN1D(8, layers=0), "layers must be a whole number of at least 1; found 0"),
     "no recurrent layer": (
