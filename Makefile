@@ -7,8 +7,9 @@ READY := .venv/ready
 demo: $(READY)
 	$(BIN)/genre fit --config examples/quickstart.yaml
 
+# One process per core, each with a thread of its own. A file stays in one process, which fits once for all its tests.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check

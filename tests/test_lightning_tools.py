@@ -94,13 +94,24 @@ def test_a_bad_file_is_a_row_of_nan(tmp_path: Path, checkpoint: Path) -> None:
     import numpy as np
     import soundfile
 
+    """A file that is bad from its header on, or holds NaN, is no track; any other one is found as it is decoded."""
     music = write_folder(tmp_path, seconds=0.9)
+    tracks = make(music).partition["test"]
+    whole = tracks[2].path
+    damaged = whole.with_suffix(".flac")
+    soundfile.write(damaged, *soundfile.read(whole))
+    whole.unlink()
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: len(content) // 2] + bytes(4000) + content[len(content) // 2 + 4000 :])
+    nan = tracks[4].path
+    soundfile.write(nan, np.full(20000, np.nan, np.float32), 22050, subtype="FLOAT")
     data = make(music)
-    bad = data.partition["test"][2].path
-    soundfile.write(bad, np.full(20000, np.nan, np.float32), 22050, subtype="FLOAT")
     rows = torch.cat(trainer().predict(GenreClassifier.load_from_checkpoint(checkpoint), datamodule=data))
-    assert rows.isnan().all(1).tolist() == [False, False, True, False, False, False]
-    assert bad in data.bad_files
+    assert [track.path for track in data.tracks("test")] == [
+        damaged if track.path == whole else track.path for track in tracks if track.path != nan
+    ]
+    assert rows.isnan().all(1).tolist() == [False, False, True, False, False]
+    assert set(data.bad_files) == {damaged, nan}
 
 
 def test_a_loaded_classifier_tests_and_trains_further(music: Path, checkpoint: Path, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genre.data.features import MelSpectrogram
+from genre.models.layers import check_rates
 from genre.models.musicnn_weights import read_weights
-from genre.models.sizes import SizeError
+from genre.models.sizes import SizeError, need_channels
 
 BANDS = 96
 
@@ -54,11 +55,12 @@ class MusiCNN(nn.Module):
         dropout: Dropout before the two dense layers: the last of the backbone, and the head.
 
     Raises:
-        GenreError: The weights are not at hand, or do not fit.
+        GenreError: The weights are not at hand, or do not fit, or ``dropout`` is no share below 1.
     """
 
     def __init__(self, num_classes: int, pretrained: bool | str = "msd", dropout: float = 0.5) -> None:
         super().__init__()
+        check_rates(dropout=dropout)
         self.pretrained = pretrained
         self.backbone = MusiCNNBackbone(dropout)
         self.dropout = nn.Dropout(dropout)
@@ -68,6 +70,7 @@ class MusiCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, 96, frames)`` to ``(B, num_classes)`` logits."""
+        need_channels(self, x.shape[1])
         x = self.backbone(x)  # (B, 200)
         logits: Tensor = self.head(self.dropout(x))
         return logits

@@ -193,7 +193,8 @@ class TestFolder:
         (tmp_path / "jazz" / "folder.wav").mkdir()
         assert [path for path, *_ in listed(Folder, tmp_path)] == ["jazz/a.wav", "rock/e.wav"]
         assert caplog.messages == [
-            f"1 audio file below {tmp_path} is in no genre's folder and is passed over, such as {tmp_path}/loose.wav"
+            f"1 audio file below {tmp_path} is in no genre's folder and is passed over, such as {tmp_path}/loose.wav",
+            f"1 folder yields no track, and no genre: {tmp_path}/notes",
         ]
         assert data(Folder, tmp_path).genres == ["jazz", "rock"]
 

@@ -191,6 +191,12 @@ def test_the_short_way_of_the_gradient() -> None:
     assert front.norm.running_mean == pytest.approx((0.99 * before + 0.01 * x.mean()).item())
 
 
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_dropout_is_a_share(dropout: float) -> None:
+    with pytest.raises(GenreError, match="dropout is the share that is dropped"):
+        MusiCNN(10, pretrained=False, dropout=dropout)
+
+
 def data_of(folder: Path, features: MelSpectrogram) -> Folder:
     split = StratifiedSplit(test=0.25, by_artist=True)
     return Folder(folder, features, split, segment_seconds=0.8, batch_size=6, num_workers=0)

@@ -50,7 +50,7 @@ def test_a_network_without_a_record_says_so(folder: Path, tmp_path: Path) -> Non
     assert "It is not known on which tracks" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
-def artists_to_test_that_a_network_knows_are_found_in_other_music(
+def test_artists_that_a_network_knows_are_found_in_other_music(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = Folder(metrics(trained)["root"], MelSpectrogram(), StratifiedSplit(**_arguments(trained)))
