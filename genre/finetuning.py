@@ -105,7 +105,7 @@ def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, A
 
 def _layer_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
     """The head, then the backbone's layers from last to first, each with its ``lr_scale``."""
-    backbone = _require_backbone(network)
+    backbone = require_backbone(network)
     inside = {id(parameter) for parameter in backbone.parameters()}
     head = [parameter for parameter in network.parameters() if id(parameter) not in inside]
     groups: list[dict[str, Any]] = [{"params": head, "lr_scale": 1.0}]
@@ -154,10 +154,15 @@ def warn_of_other_features(network: nn.Module, features: Feature) -> None:
 def _backbone(module: pl.LightningModule) -> nn.Module:
     network = module.network
     assert isinstance(network, nn.Module)
-    return _require_backbone(network)
+    return require_backbone(network)
 
 
-def _require_backbone(network: nn.Module) -> nn.Module:
+def require_backbone(network: nn.Module) -> nn.Module:
+    """The part of a network that is fine-tuned.
+
+    Raises:
+        GenreError: The network has none.
+    """
     backbone = getattr(network, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise GenreError(
