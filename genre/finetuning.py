@@ -49,9 +49,26 @@ class LinearProbe(pl.Callback):
             GenreError: The network has no backbone; or, with ``cache``, segments differ from epoch to epoch.
         """
         _freeze(_backbone(pl_module))
-        if self.cache is None or stage == "predict":
+        if stage == "predict":  # of a loader, which may come without its DataModule
             return
         data = getattr(trainer, "datamodule", None)
+        self.check(data)
+        if self.cache is not None and isinstance(data, GenreDataModule):
+            network = pl_module.network
+            assert isinstance(network, nn.Module)
+            data.embedder = Embedder(network, None if self.cache == "memory" else Path(self.cache).expanduser())
+
+    def check(self, data: pl.LightningDataModule | None) -> None:
+        """Checks that embeddings can be kept, if they are to be.
+
+        Args:
+            data: What the Trainer runs on.
+
+        Raises:
+            GenreError: Segments differ from epoch to epoch, or there is no DataModule that tells.
+        """
+        if self.cache is None:
+            return
         if not isinstance(data, GenreDataModule):
             raise GenreError("LinearProbe.cache needs a GenreDataModule: trainer.fit(classifier, datamodule=data)")
         changing = {
@@ -66,9 +83,6 @@ class LinearProbe(pl.Callback):
                 f"LinearProbe.cache keeps embeddings of segments that never change; found {', '.join(names)}; set "
                 "data.fixed_segments: true without augmentation and mixup, or leave the cache out"
             )
-        network = pl_module.network
-        assert isinstance(network, nn.Module)
-        data.embedder = Embedder(network, None if self.cache == "memory" else Path(self.cache).expanduser())
 
     def on_train_batch_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -147,7 +161,7 @@ def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, A
 
 def _layer_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
     """The head, then the backbone's layers from last to first, each with its ``lr_scale``."""
-    backbone = _require_backbone(network)
+    backbone = require_backbone(network)
     inside = {id(parameter) for parameter in backbone.parameters()}
     head = [parameter for parameter in network.parameters() if id(parameter) not in inside]
     groups: list[dict[str, Any]] = [{"params": head, "lr_scale": 1.0}]
@@ -196,10 +210,15 @@ def warn_of_other_features(network: nn.Module, features: Feature) -> None:
 def _backbone(module: pl.LightningModule) -> nn.Module:
     network = module.network
     assert isinstance(network, nn.Module)
-    return _require_backbone(network)
+    return require_backbone(network)
 
 
-def _require_backbone(network: nn.Module) -> nn.Module:
+def require_backbone(network: nn.Module) -> nn.Module:
+    """The part of a network that is fine-tuned.
+
+    Raises:
+        GenreError: The network has none.
+    """
     backbone = getattr(network, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise GenreError(

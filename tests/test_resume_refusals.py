@@ -65,11 +65,26 @@ def test_what_the_checkpoint_has_its_state_of_is_not_changed(
         run, capsys, "--model.scheduler=torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size=1"
     )
     assert "trainer.max_epochs: found 1; the checkpoint has 3 epochs" in refused(run, capsys, "--trainer.max_epochs=1")
+    assert "trainer.max_steps: found 2; the checkpoint has 6 steps" in refused(run, capsys, "--trainer.max_steps=2")
+    probe = "--trainer.callbacks+=genre.LinearProbe"
+    assert "SpectralCNN has no backbone" in refused(run, capsys, probe, "--trainer.max_epochs=4")
     weights = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     for name in ("optimizer_states", "lr_schedulers", "callbacks"):
         del weights[name]
     torch.save(weights, run / "checkpoints" / "weights.ckpt")
     assert "holds weights alone" in refused(run, capsys, checkpoint="weights.ckpt")
+
+
+def test_the_best_epoch_is_chosen_by_one_score(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A loss above 1 is larger than any accuracy: no later epoch would ever be the best."""
+    run = tmp_path / "SpectralCNN" / "version_0"
+    shutil.copytree(trained, run)
+    for monitor, mode in (("val_accuracy", "max"), ("val_loss", "max"), ("train_loss", "min")):
+        line = refused(run, capsys, f"--checkpoint.monitor={monitor}", f"--checkpoint.mode={mode}")
+        assert f"checkpoint.monitor: found {monitor} (mode {mode}); the fit was begun with val_loss (mode min)" in line
+    assert "found None; the fit was begun with val_loss" in refused(run, capsys, "--checkpoint.monitor=null")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@ from genre.audio.stretch import Stretch
 #: Bytes of the header that are looked at: what stands before the audio, a picture included.
 HEADER = 1 << 22
 
+#: Where RF64 states the size of its audio, in 64 bits: in its first chunk, not beside the audio.
+RF64_SIZE = 28
+
 #: So many bytes after the audio that are no chunk are left alone, such as a tag without one.
 REST = 4096
 
@@ -29,6 +32,7 @@ class Layout(NamedTuple):
 
 LAYOUTS = {
     b"RIFF": Layout(12, b"data", LITTLE, 4, True),
+    b"RF64": Layout(12, b"data", LITTLE, 4, True),
     b"RIFX": Layout(12, b"data", BIG, 4, True),
     b"FORM": Layout(12, b"SSND", BIG, 4, True),
     b"caff": Layout(8, b"data", BIG, 8, False),
@@ -50,10 +54,13 @@ def corrected(path: Path, magic: bytes) -> Stretch | None:
                 return None
             place, stated = found
             width, order, start = layout.width, layout.order, place + layout.width
+            if magic == b"RF64":
+                place, width, stated = RF64_SIZE, 8, _number(file, RF64_SIZE, 8, order)
             correct, following = size - start, start + stated + (stated % 2 if layout.even else 0)
             chunk = _is_chunk(file, following, layout, size)
         ends = chunk or (stated > 0 and -1 <= size - following <= REST)
-        beyond = start + stated > size and magic != b"caff"  # which libsndfile takes as all that there is, but in a caf
+        # A size beyond the end: libsndfile takes all that there is, but for the unknown ones of caf and RF64.
+        beyond = start + stated > size and magic not in (b"caff", b"RF64")
         if ends or beyond or start >= min(size, HEADER):
             return None
         file.seek(0)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: The endings that FFmpeg decodes, beside those of libsndfile.
 EXTENSIONS = frozenset(
     {
-        *(".m4a", ".m4b", ".mp4", ".aac", ".alac", ".wma", ".webm", ".weba", ".mka", ".3gp"),
+        *(".m4a", ".m4b", ".mp4", ".aac", ".alac", ".wma", ".webm", ".weba", ".mka", ".mkv", ".mov", ".3gp"),
         *(".ac3", ".ape", ".tta", ".wv"),
     }
 )

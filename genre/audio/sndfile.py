@@ -20,6 +20,7 @@ from genre.audio.stretch import Stretch, StretchFile
 EXTENSIONS = frozenset(
     {
         *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
+        *(".voc", ".svx", ".8svx", ".sph", ".nist", ".paf", ".avr", ".pvf", ".sf", ".ircam"),
         *(".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mp1"),
     }
 )

@@ -29,6 +29,7 @@ from genre.cli.trainer_options import check_devices, check_length, check_monitor
 from genre.cli.yaml_dumper import use_text_safe_dumper
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
+from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
 from genre.metrics import SCORES
 from genre.predictor import read_checkpoint
 from genre.report import Report
@@ -188,6 +189,11 @@ class GenreCLI(LightningCLI):
             self.settings.require_same(content, self.trainer)
         elif ckpt_path is None:
             model.warm_start(datamodule)  # here, so that what cannot be loaded leaves no run behind
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
+            if isinstance(callback, LinearProbe | GradualUnfreezing):
+                require_backbone(model.network)
+            if isinstance(callback, LinearProbe):
+                callback.check(datamodule)
         _keep(self.folder / "metrics.csv")
         self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
         best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)  # type: ignore[attr-defined]
@@ -225,7 +231,7 @@ class GenreCLI(LightningCLI):
     def _fit_callbacks(self, given: Iterable[Callback]) -> list[Callback]:
         """The callbacks of a fit that keep its checkpoints and let it go on."""
         options = self._options
-        self.settings = FitSettings(options.model)
+        self.settings = FitSettings(options.model, options.checkpoint)
         if options.trainer.enable_checkpointing is False:
             return [self.settings]
         check_names(given)

@@ -21,14 +21,16 @@ LENGTH = (
 
 
 class FitSettings(pl.Callback):
-    """Notes in every checkpoint which settings its optimiser, its schedule and its averaged weights belong to.
+    """Notes in every checkpoint which settings its optimiser, its schedule, its best score and its averages belong to.
 
     Args:
         model: The options of the model.
+        checkpoint: The options of the checkpoints.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, checkpoint: Any) -> None:
         self._settings: dict[str, Any] = {
+            "monitor": None if checkpoint.monitor is None else f"{checkpoint.monitor} (mode {checkpoint.mode})",
             "optimizer": _text(model.optimizer or {"class_path": "torch.optim.AdamW", "init_args": {}}),
             "scheduler": _text(model.scheduler),
             "layer_decay": model.layer_decay,
@@ -52,7 +54,8 @@ class FitSettings(pl.Callback):
 
         Raises:
             GenreError: The checkpoint holds weights alone, is further than the fit is to go, or belongs to another
-                optimiser, another schedule or a fit with or without weight averaging.
+                optimiser, another schedule, another score to choose the best epoch by, or a fit with or without
+                weight averaging.
         """
         if "optimizer_states" not in checkpoint:
             raise GenreError("the checkpoint holds weights alone, nothing to go on from; give last.ckpt")
@@ -62,6 +65,12 @@ class FitSettings(pl.Callback):
                 f"trainer.max_epochs: found {trainer.max_epochs}; the checkpoint has {epochs} epochs behind it; give "
                 f"at least {epochs}"
             )
+        steps = int(checkpoint["global_step"])
+        if trainer.max_steps != -1 and steps > trainer.max_steps:
+            raise GenreError(
+                f"trainer.max_steps: found {trainer.max_steps}; the checkpoint has {steps} steps behind it; give at "
+                f"least {steps}"
+            )
         noted = checkpoint["callbacks"].get(self.state_key, {})
         for name in ("optimizer", "scheduler", "layer_decay"):
             if name in noted and not _agree(noted[name], self._settings[name]):
@@ -69,6 +78,11 @@ class FitSettings(pl.Callback):
                     f"model.{name}: found {_shown(self._settings[name])}; the fit was begun with "
                     f"{_shown(noted[name])}, whose state goes on; give that, or begin a new fit"
                 )
+        if "monitor" in noted and noted["monitor"] != self._settings["monitor"]:
+            raise GenreError(
+                f"checkpoint.monitor: found {self._settings['monitor']}; the fit was begun with "
+                f"{noted['monitor']}, by which its best epoch was chosen; give that, or begin a new fit"
+            )
         _require_same_averaging(checkpoint, trainer.callbacks)  # type: ignore[attr-defined]
         if "steps" in self._settings:
             schedules = [state["total_steps"] for state in checkpoint["lr_schedulers"] if "total_steps" in state]

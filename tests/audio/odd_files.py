@@ -94,6 +94,11 @@ def size_of(name: bytes, value: int, order: str, width: int = 4, **encoding: str
     return make
 
 
+def rf64(size: int) -> Make:
+    """An RF64 whose first chunk states a false size of the audio."""
+    return lambda path: put(path, sound(path, format="RF64"), 28, size.to_bytes(8, "little"))
+
+
 def total(samples: int) -> Make:
     """A FLAC whose header states a false total."""
 
@@ -186,6 +191,9 @@ HEARD: dict[str, tuple[Make, float]] = {
     "zero.wav": (size_of(b"data", 0, "little"), 3.0),
     "small.wav": (size_of(b"data", 30000, "little"), 3.0),
     "unknown.wav": (size_of(b"data", 0xFFFFFFFF, "little"), 3.0),
+    "zero.rf64": (rf64(0), 3.0),
+    "small_rf64.wav": (rf64(30000), 3.0),
+    "unknown.rf64": (rf64(2**64 - 1), 3.0),
     "zero.aiff": (size_of(b"SSND", 0, "big"), 3.0),
     "small.aiff": (size_of(b"SSND", 30000, "big"), 3.0),
     "zero.au": (au(0), 3.0),
@@ -199,6 +207,8 @@ HEARD: dict[str, tuple[Make, float]] = {
     "song.aifc": (lambda path: sound(path, format="AIFF"), 3.0),
     "song.oga": (lambda path: sound(path, format="OGG"), 3.0),
     "song.snd": (lambda path: sound(path, format="AU"), 3.0),
+    "song.voc": (lambda path: sound(path, format="VOC"), 3.0),
+    "song.sph": (lambda path: sound(path, format="NIST"), 3.0),
 }
 
 #: The same, of which a stretch alone is there: as much as can be decoded.
@@ -213,6 +223,8 @@ HEARD_BY_AV: dict[str, tuple[Make, float]] = {
     "song.aac": (lambda path: encode(path, "aac", "adts"), 3.02),
     "song.wma": (lambda path: encode(path, "wmav2", "asf"), 2.97),
     "song.mka": (lambda path: encode(path, "aac", "matroska"), 2.995),
+    "song.mkv": (lambda path: encode(path, "aac", "matroska"), 2.995),
+    "song.mov": (lambda path: encode(path, "aac", "mov"), 2.995),
     "song.webm": (lambda path: encode(path, "libopus", "webm", 48000), 3.0),
 }
 
