@@ -1,7 +1,7 @@
 """Runs a small fit with an option of Lightning's, and checks what comes of it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,10 @@ Try = Callable[..., str | None]
 
 
 @pytest.fixture
-def quick_reports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures and intervals take most of a small fit's time."""
     monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
     monkeypatch.setattr("genre.report.results.intervals", lambda *given: intervals(*given[:2], 5))
-    yield
 
 
 @pytest.fixture

@@ -93,9 +93,7 @@ def test_a_root_of_ones_own_leaves_the_run_in_its_folder(attempt: Try, tmp_path:
     assert attempt(f"--trainer.default_root_dir={tmp_path / 'root'}") is None
 
 
-def test_a_test_of_no_batch_is_refused(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_test_of_no_batch_is_refused(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     best = trained / "checkpoints" / "best.ckpt"
     for verb, subset in (("test", "test"), ("validate", "val")):
         option = f"--trainer.limit_{subset}_batches=0"
