@@ -81,7 +81,7 @@ STUBS = {
     "wandb/sdk/lib/__init__.py": "class RunDisabled: pass",
     "wandb/wandb_run.py": "from wandb import Run",
     "wandb-0.25.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: wandb\nVersion: 0.25.0\n",
-    "mlflow/__init__.py": "",
+    "mlflow/__init__.py": "def set_tracking_uri(uri): pass",
     "mlflow/tracking/__init__.py": MLFLOW,
     "mlflow/tracking/context/__init__.py": "",
     "mlflow/tracking/context/registry.py": "def resolve_tags(tags): return tags",

@@ -10,7 +10,7 @@ from .conftest import run_cli
 from .every_tool import SMALL, quick_reports  # noqa: F401  # a fixture
 
 FINDERS = {
-    "rate": ("LearningRateFinder", "num_training_steps=12", "early_stop_threshold=null"),
+    "rate": ("LearningRateFinder", "num_training_steps=20", "early_stop_threshold=null"),
     "size": ("BatchSizeFinder", "max_trials=1", "mode=power"),
 }
 
@@ -26,7 +26,10 @@ def test_goes_on_with_what_was_found(
     name, *arguments = FINDERS[finder]
     callback = [f"--trainer.callbacks+=pytorch_lightning.callbacks.{name}"]
     callback += [f"--trainer.callbacks.{argument}" for argument in arguments]
-    assert run_cli("fit", *SMALL, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=run", *callback) == 0
+    crops = f"--data.crops_per_track={6 if finder == 'rate' else 1}"  # enough steps to tell a rate
+    assert (
+        run_cli("fit", *SMALL, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=run", *callback, crops) == 0
+    )
     last = tmp_path / "run" / "version_0" / "checkpoints" / "last.ckpt"
     before = torch.load(last, weights_only=True)
 
@@ -41,4 +44,4 @@ def test_goes_on_with_what_was_found(
     (old,), (new,) = (content["optimizer_states"][0]["param_groups"] for content in (before, after))
     assert new["lr"] == old["lr"]
     assert (old["lr"] == 0.02) == (finder == "size")
-    assert (before["global_step"] == 4) == (finder == "rate")  # of batches of 6
+    assert before["global_step"] == (24 if finder == "rate" else 12)  # of batches of 6, and of the 2 that were found
