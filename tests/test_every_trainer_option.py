@@ -72,9 +72,9 @@ def test_is_refused(option: str, attempt: Try, tmp_path: Path) -> None:  # noqa:
 
 @pytest.mark.parametrize("steps", ["true", "3"])
 def test_a_development_run_leaves_nothing(steps: str, folder: Path, tmp_path: Path, quick_reports: None) -> None:  # noqa: F811
-    place = (f"--data.root={folder}", f"--runs_dir={tmp_path / 'runs'}")
+    place = (f"--data.root={folder}", f"--runs_dir={tmp_path / 'runs'}", "--name=run")
     assert run_cli("fit", *SMALL, *place, f"--trainer.fast_dev_run={steps}") == 0
-    assert not (tmp_path / "runs").exists()
+    assert not [path for path in (tmp_path / "runs").rglob("*") if path.name != "run"]
 
 
 def test_without_checkpoints_the_last_weights_are_reported(
