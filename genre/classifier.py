@@ -97,8 +97,8 @@ class GenreClassifier(pl.LightningModule):
         network: Callable[[int], nn.Module],
         genres: Sequence[str],
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
-        # The first kind is the one that its short name means in a configuration: torch has a class of that name, too.
-        scheduler: Callable[[Optimizer], ReduceLROnPlateau | LRScheduler] | None = None,
+        # A configuration looks for a class's short name in the first kind first: torch has a ReduceLROnPlateau, too.
+        scheduler: Callable[[Optimizer], ReduceLROnPlateau] | Callable[[Optimizer], LRScheduler] | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
         layer_decay: float = 1.0,

@@ -37,6 +37,7 @@ class BestCheckpoint(Checkpoint):
 
     def __init__(self, monitor: str | None = "val_loss", mode: str = "min", every_n_epochs: int = 1) -> None:
         self.monitor, self.mode, self.every_n_epochs = monitor, mode, every_n_epochs
+        self.save_top_k = 1  # as loggers ask a checkpoint callback
         self.score: float | None = None
         self.epoch: int | None = None
         self.unscored = False
@@ -59,6 +60,11 @@ class BestCheckpoint(Checkpoint):
     def best_model_path(self) -> str:
         """What ``Trainer.test(ckpt_path="best")`` loads."""
         return str(self.best) if self.best.is_file() else ""
+
+    @property
+    def best_model_score(self) -> float | None:
+        """What loggers that upload checkpoints note beside :attr:`best_model_path`."""
+        return self.score
 
     def state_dict(self) -> dict[str, Any]:
         """The best epoch so far."""
@@ -106,6 +112,9 @@ class BestCheckpoint(Checkpoint):
             self._replacement = None if from_training else self._scored
             self._save(trainer, self.best)
             self._replacement = None
+            if trainer.is_global_zero:
+                for logger in trainer.loggers:  # which may upload it
+                    logger.after_save_checkpoint(self)  # type: ignore[arg-type]  # it has what loggers read
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -21,6 +21,13 @@ def _paths(module: ModuleType, base: type) -> list[str]:
     ]
 
 
+#: Lightning's loggers that its own Trainer does not take, and the packages that they are made for.
+FOREIGN_LOGGERS = {
+    name: value.__module__.rpartition(".")[2]
+    for name, value in vars(loggers).items()
+    if isinstance(value, type) and not issubclass(value, loggers.Logger)
+}
+
 #: By the last part of an option's name. This library's ReduceLROnPlateau, unlike torch's, can be told what to watch.
 KNOWN = {
     "data": _paths(genre.data, GenreDataModule),

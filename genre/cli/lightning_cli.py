@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.callbacks import Callback, ProgressBar, RichProgressBar
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
@@ -25,8 +25,16 @@ from genre.cli.refusal import mendable
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig, drop_objects
-from genre.cli.trainer_options import check_devices, check_length, check_monitor, check_validation
+from genre.cli.trainer_options import (
+    check_callbacks,
+    check_devices,
+    check_length,
+    check_monitor,
+    check_report,
+    check_validation,
+)
 from genre.cli.yaml_dumper import use_text_safe_dumper
+from genre.cli.yaml_names import keep_names
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
@@ -43,23 +51,15 @@ VERBS = ("fit", "validate", "test")
 
 def run(arguments: Sequence[str]) -> None:
     """Runs a verb with its options."""
-    arguments = [_spelled_out(*pair) for pair in zip(["", *arguments], arguments, strict=False)]
-    sys.argv[1:] = with_own_config(arguments)  # LightningCLI and DDP's child processes read them there
+    sys.argv[1:] = with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
     start(GenreCLI)
-
-
-def _spelled_out(before: str, argument: str) -> str:
-    """The full path in place of ``ReduceLROnPlateau``, the short name of three classes."""
-    option, equals, value = argument.rpartition("=")
-    if value == "ReduceLROnPlateau" and (option if equals else before) == "--model.scheduler":
-        return f"{option}{equals}genre.schedules.ReduceLROnPlateau"
-    return argument
 
 
 def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
     """Parses the arguments, by default those of the program, and does what ``cli`` does with them."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     use_text_safe_dumper()
+    keep_names()
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.utils.flop_counter"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|jsonargparse")
@@ -139,11 +139,13 @@ class GenreCLI(LightningCLI):
         verb, options = self.config.subcommand, self._options
         if verb == "fit":
             check_length(options.trainer)
+            check_callbacks(options.trainer.callbacks)
             complete_options(options.checkpoint)
         elif options.ckpt_path is None or options.ckpt_path in KEYWORDS:
             self.parser.error(
                 f"genre {verb} scores a trained network: give --ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
             )
+        check_report(options.trainer, verb)
         check_devices(options.trainer)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
@@ -153,7 +155,7 @@ class GenreCLI(LightningCLI):
         self.report = Report()
         given = trainer.callbacks or []
         callbacks: list[Callback] = [*given] if isinstance(given, list) else [given]
-        if trainer.enable_progress_bar is not False:
+        if trainer.enable_progress_bar is not False and not any(isinstance(bar, ProgressBar) for bar in callbacks):
             callbacks.append(RichProgressBar())
         callbacks.append(self.report)  # after the progress bar, which has to be gone when it prints
         if self.subcommand == "fit":
@@ -181,9 +183,11 @@ class GenreCLI(LightningCLI):
         """Trains, then tests the best checkpoint."""
         check_validation(self._options, datamodule)
         _check(ckpt_path, model, datamodule)
+        content = None if ckpt_path is None or ckpt_path in KEYWORDS else read_checkpoint(ckpt_path)
+        if content is not None:
+            self.settings.take_findings(content, self.trainer, datamodule)
         self.settings.note_length(self.trainer, model, datamodule)
-        if ckpt_path is not None and ckpt_path not in KEYWORDS:
-            content = read_checkpoint(ckpt_path)
+        if content is not None:
             datamodule.require_same_tracks(content)
             model.require_same_optimizer(content)
             self.settings.require_same(content, self.trainer)
@@ -196,6 +200,8 @@ class GenreCLI(LightningCLI):
                 callback.check(datamodule)
         _keep(self.folder / "metrics.csv")
         self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
+        if self.trainer.global_step == 0:
+            raise GenreError("the fit has ended before its first step: there is nothing to test; give more max_time")
         best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)  # type: ignore[attr-defined]
         if best is not None and best.unscored:
             self._score_last_weights(best, model, datamodule)

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from jsonargparse import DefaultHelpFormatter
 from pytorch_lightning.cli import LightningArgumentParser
 
-from genre.cli.known_classes import KNOWN
+from genre.cli.known_classes import FOREIGN_LOGGERS, KNOWN
 from genre.cli.usage import one_line, with_hint
 
 #: The end of every verb's help.
@@ -40,10 +40,25 @@ class GenreParser(LightningArgumentParser):
         message = with_hint(message, self._names())
         if not self.exit_on_error:  # the parser of a class: that of the verb knows where in the options it stands
             raise argparse.ArgumentError(None, message) from ex
-        print(f"genre: error: {one_line(message, KNOWN)}", file=sys.stderr)
+        print(f"genre: error: {_foreign_logger(message) or one_line(message, KNOWN)}", file=sys.stderr)
         sys.exit(2)
 
     def _names(self) -> list[str]:
         """The options of this parser and of its verbs."""
         verbs = [action.choices.values() for action in self._actions if isinstance(action.choices, dict)]
         return [name for parser in (self, *chain(*verbs)) for name in parser._option_string_actions]
+
+
+def _foreign_logger(message: str) -> str | None:
+    """What to say of a logger that is none of the kind that the Trainer takes."""
+    for name, package in FOREIGN_LOGGERS.items():
+        if "trainer.logger" in message and re.search(rf"\b{name}\b", message):
+            return (
+                f"trainer.logger: {name}, also with the package {package} installed, is no Logger of "
+                f"pytorch_lightning, which the Trainer takes; choose {', '.join(map(_short, KNOWN['logger']))}"
+            )
+    return None
+
+
+def _short(path: str) -> str:
+    return path.rpartition(".")[2]

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, StochasticWeightAveraging, WeightAveraging
+from pytorch_lightning.callbacks import (
+    BatchSizeFinder,
+    Callback,
+    LearningRateFinder,
+    StochasticWeightAveraging,
+    WeightAveraging,
+)
 
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
@@ -38,6 +44,30 @@ class FitSettings(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
         return self._settings
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes the batch size that a ``BatchSizeFinder`` has found, and the steps of the fit with it."""
+        data = getattr(trainer, "datamodule", None)
+        if isinstance(data, GenreDataModule) and (_searches_batch_size(trainer) or "batch_size" in self._settings):
+            self._settings["batch_size"] = data.batch_size
+            if "steps" in self._settings:
+                self._settings["steps"] = trainer.estimated_stepping_batches
+
+    def take_findings(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer, data: GenreDataModule) -> None:
+        """Goes on with what a ``LearningRateFinder`` or ``BatchSizeFinder`` has found, in place of a second search.
+
+        Args:
+            checkpoint: What the fit goes on from; its optimiser's state holds the learning rate.
+            trainer: The Trainer, whose finders are taken out.
+            data: The DataModule, which gets the batch size.
+        """
+        found = checkpoint.get("callbacks", {}).get(self.state_key, {}).get("batch_size")
+        if found is not None and _searches_batch_size(trainer):
+            self._settings["batch_size"] = data.batch_size = int(found)
+        # Not their subclasses, which may search at later epochs.
+        finders = (LearningRateFinder, BatchSizeFinder)
+        kept = [callback for callback in trainer.callbacks if type(callback) not in finders]  # type: ignore[attr-defined]
+        trainer.callbacks = kept  # type: ignore[attr-defined]
 
     def note_length(self, trainer: pl.Trainer, model: GenreClassifier, data: GenreDataModule) -> None:
         """Notes the steps of a fit that is to begin, if something depends on them."""
@@ -87,6 +117,10 @@ class FitSettings(pl.Callback):
         if "steps" in self._settings:
             schedules = [state["total_steps"] for state in checkpoint["lr_schedulers"] if "total_steps" in state]
             _require_same_length(noted.get("steps", *schedules[:1]), self._settings["steps"])
+
+
+def _searches_batch_size(trainer: pl.Trainer) -> bool:
+    return any(isinstance(callback, BatchSizeFinder) for callback in trainer.callbacks)  # type: ignore[attr-defined]
 
 
 def _require_same_averaging(checkpoint: Mapping[str, Any], callbacks: Iterable[Callback]) -> None:

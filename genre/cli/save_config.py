@@ -41,6 +41,8 @@ class SaveConfig(SaveConfigCallback):
         write_whole(self._folder / self.config_filename, header + dump(config))
 
     def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # which leaves nothing behind
+            return
         self._folder = Path(trainer.log_dir or trainer.default_root_dir)  # which all processes have to ask for
         super().setup(trainer, pl_module, stage)
 

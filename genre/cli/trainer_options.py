@@ -1,10 +1,12 @@
 """Options that cannot work, told before anything is read or written."""
 
 import os
+import pydoc
 from difflib import get_close_matches
 from typing import Any
 
 import torch
+from pytorch_lightning.callbacks import SpikeDetection
 
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
@@ -54,6 +56,51 @@ def check_length(trainer: Any) -> None:
     for name in ("max_epochs", "max_steps", "limit_train_batches"):
         if trainer[name] == 0:
             raise GenreError(f"trainer.{name} is 0, which leaves nothing to train; give at least 1")
+    if trainer.accumulate_grad_batches < 1:
+        found = trainer.accumulate_grad_batches
+        raise GenreError(f"trainer.accumulate_grad_batches: found {found}; give at least 1, the batches of a step")
+
+
+def check_report(trainer: Any, verb: str) -> None:
+    """Checks that there will be something to report.
+
+    Raises:
+        GenreError: No batch is to be scored, or Lightning is to keep nothing.
+    """
+    limit = "limit_val_batches" if verb == "validate" else "limit_test_batches"
+    if trainer[limit] == 0:
+        raise GenreError(f"trainer.{limit} is 0, which leaves nothing to score; leave the option out")
+    if trainer.barebones:
+        raise GenreError(
+            "trainer.barebones: Lightning then keeps neither scores nor checkpoints, which a report is made of; "
+            "leave the option out"
+        )
+
+
+def check_callbacks(options: Any) -> None:
+    """Checks that what the callbacks put into a checkpoint can be read again.
+
+    Args:
+        options: Those of the callbacks: one, several or ``None``.
+
+    Raises:
+        GenreError: One of the callbacks cannot load its own state.
+    """
+    given = options if isinstance(options, list) else [options] if options else []
+    if any(pydoc.locate(str(spec.class_path)) is SpikeDetection for spec in given) and not _loads_its_state():
+        raise GenreError(
+            "SpikeDetection cannot load the state that it saves, in this release of Lightning: its checkpoints could "
+            "neither be tested nor gone on with; leave it out of trainer.callbacks"
+        )
+
+
+def _loads_its_state() -> bool:
+    """Whether Lightning's ``SpikeDetection`` reads what it writes."""
+    try:
+        SpikeDetection().load_state_dict(SpikeDetection().state_dict())
+    except AttributeError:
+        return False
+    return True
 
 
 def check_devices(trainer: Any) -> None:

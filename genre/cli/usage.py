@@ -39,6 +39,12 @@ def one_line(message: str, classes: Mapping[str, Sequence[str]]) -> str:
     return line if len(line) <= 400 else f"{line[:400]} …"
 
 
+def configured_class(message: str) -> str | None:
+    """The class that a parser's message says could not be made, without its module."""
+    names = re.findall(r"Problem with given class_path '([^']+)'", message)
+    return names[-1].rpartition(".")[2] if names else None
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known option that is most likely meant by a misspelt one: beside it, else of a name much like it."""
     known = [option.lstrip("-") for option in known]

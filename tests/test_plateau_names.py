@@ -1,0 +1,53 @@
+"""``ReduceLROnPlateau`` by its short name and by its paths, on the command line and in YAML."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import QUICK, run_cli
+from .every_tool import quick_reports  # noqa: F401  # a fixture
+
+NAMES = {
+    "ReduceLROnPlateau": "genre.schedules.ReduceLROnPlateau",
+    "genre.schedules.ReduceLROnPlateau": "genre.schedules.ReduceLROnPlateau",
+    "torch.optim.lr_scheduler.ReduceLROnPlateau": "torch.optim.lr_scheduler.ReduceLROnPlateau",
+    "StepLR": "torch.optim.lr_scheduler.StepLR",
+}
+
+
+@pytest.mark.parametrize("written", ["option", "two words", "yaml", "yaml name"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schedule_by_its_name(
+    name: str,
+    written: str,
+    folder: Path,
+    tmp_path: Path,
+    quick_reports: None,  # noqa: F811
+) -> None:
+    argument, value = ("step_size", 3) if name == "StepLR" else ("factor", 0.25)
+    options = {
+        "option": [f"--model.scheduler={name}", f"--model.scheduler.{argument}={value}"],
+        "two words": ["--model.scheduler", name, f"--model.scheduler.{argument}", str(value)],
+        "yaml": [f"--config={tmp_path / 'mine.yaml'}"],
+        "yaml name": [f"--config={tmp_path / 'mine.yaml'}", f"--model.scheduler.{argument}={value}"],
+    }[written]
+    arguments = {argument: value} if written == "yaml" or name == "StepLR" else {}
+    model = {"scheduler": {"class_path": name, "init_args": arguments}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"model": model}), encoding="utf-8")
+    assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=x", *options) == 0
+    run = tmp_path / "x" / "version_0"
+    saved = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["model"]["scheduler"]
+    assert saved["class_path"] == NAMES[name]
+    assert saved["init_args"][argument] == value
+    if written == "yaml":  # what is saved is read again
+        assert run_cli("fit", f"--ckpt_path={run / 'checkpoints' / 'last.ckpt'}", "--trainer.max_epochs=2") == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_misspelt_argument(name: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = (*QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", f"--model.scheduler={name}")
+    assert run_cli("fit", *options, "--model.scheduler.gama=3") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "gama" in line
+    assert "Multiple subclasses" not in line
