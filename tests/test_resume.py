@@ -13,6 +13,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
+from pytorch_lightning.cli import ReduceLROnPlateau
 
 from genre import GenreClassifier, GradualUnfreezing, LinearProbe
 from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit, TimeShift
@@ -161,7 +162,7 @@ def fit(folder: Path, epochs: int, out: Path, checkpoint: Path | None = None, ca
     "scheduler",
     [
         partial(torch.optim.lr_scheduler.StepLR, step_size=1, gamma=0.5),
-        partial(pl.cli.ReduceLROnPlateau, monitor="val_loss", patience=0, threshold=0.5),
+        partial(ReduceLROnPlateau, monitor="val_loss", patience=0, threshold=0.5),
         partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=4),
     ],
     ids=["step", "plateau", "cosine"],
