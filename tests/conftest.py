@@ -132,6 +132,12 @@ QUICK = (
 )
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without pictures, which take most of a small fit's time: for tests of anything else."""
+    monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
+
+
 @pytest.fixture(scope="session")
 def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished fit."""

@@ -61,10 +61,7 @@ CASES: dict[str, tuple[tuple[str, ...], int]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures take most of a small fit's time."""
-    monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def fit(folder: Path, runs: Path, *options: str, epochs: int = 5) -> Path:

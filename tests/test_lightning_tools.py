@@ -18,7 +18,10 @@ from genre.models import ResNet18, SpectralCNN
 
 from .conftest import QUICK, run_cli, write_folder
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning"),
+    pytest.mark.usefixtures("no_pictures"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -122,6 +122,19 @@ def test_intervals_are_percentiles_of_resampled_tracks() -> None:
     assert bounds.keys() == set(SCORES)
 
 
+@pytest.mark.parametrize(("size", "absent"), [(3, None), (9, None), (60, 1)])
+def test_intervals_are_those_of_the_scores_of_every_draw(size: int, absent: int | None) -> None:
+    """Of few tracks, of which many draws have one or two genres; and of tied probabilities."""
+    _, targets = random_tracks(size, 4, 1, absent)
+    runs = torch.tensor(np.stack([random_tracks(size, 4, seed)[0].round(1) for seed in range(2)]))
+    bounds = intervals(runs, torch.from_numpy(targets), resamples=200, seed=3)
+    draws = torch.randint(size, (200, size), generator=torch.Generator().manual_seed(3))
+    scores = [[score(run[draw], torch.from_numpy(targets)[draw]) for run in runs] for draw in draws]
+    for name in SCORES:
+        means = [np.mean([float(values[name]) for values in of_draw]) for of_draw in scores]
+        assert bounds[name] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1e-6)
+
+
 def random_folds(sizes: list[int], runs: int = 1) -> list[Fold]:
     """Folds of 3 genres, whose probabilities are rounded so that there are ties; one genre is not in the last fold."""
     folds = []

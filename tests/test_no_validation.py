@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.cli import ReduceLROnPlateau
 from pytorch_lightning.tuner.tuning import Tuner
 
 import genre
@@ -168,7 +169,7 @@ def test_a_callback_is_refused_from_python_too(folder: Path) -> None:
     stop = pl.callbacks.EarlyStopping("val_loss")
     with pytest.raises(GenreError, match=r"EarlyStopping.monitor is val_loss, .*; give train_loss, or a split"):
         trainer(stop).fit(genre.GenreClassifier(SpectralCNN, data.genres), datamodule=data)
-    plateau = partial(pl.cli.ReduceLROnPlateau, monitor="val_loss")
+    plateau = partial(ReduceLROnPlateau, monitor="val_loss")
     with pytest.raises(GenreError, match=r"ReduceLROnPlateau.monitor is val_loss, "):
         trainer().fit(genre.GenreClassifier(SpectralCNN, data.genres, scheduler=plateau), datamodule=data)
 

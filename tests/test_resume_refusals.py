@@ -14,10 +14,7 @@ EMA = "--trainer.callbacks+=pytorch_lightning.callbacks.EMAWeightAveraging"
 SWA = "--trainer.callbacks+=pytorch_lightning.callbacks.StochasticWeightAveraging"
 
 
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures take most of a small fit's time."""
-    monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 def refused(run: Path, capsys: pytest.CaptureFixture[str], *options: str, checkpoint: str = "last.ckpt") -> str:

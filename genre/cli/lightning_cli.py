@@ -244,7 +244,8 @@ class GenreCLI(LightningCLI):
         checkpoint = options.checkpoint
         best = BestCheckpoint(checkpoint.monitor, checkpoint.mode, checkpoint.every_n_epochs or 1)
         kept = [self.config_init[self.subcommand].checkpoint] if wants_files(checkpoint) else []
-        return [self.settings, MovedRun(), best, *kept]
+        # last.ckpt holds the state of the callbacks before it: of the kept files too, so that none is orphaned.
+        return [self.settings, MovedRun(), *kept, best]
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:
