@@ -106,10 +106,12 @@ def test_recipe(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
     if recipe.stem.startswith("musicnn"):
         request.getfixturevalue("musicnn")  # skips where its weights are not at hand
+    monkeypatch.chdir(tmp_path)  # where a recipe keeps embeddings
     assert run_cli("fit", *options(recipe, gtzan, tmp_path)) == 0
     optimizer = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())["model"]["optimizer"]
     if optimizer is not None and optimizer["class_path"] == "torch.optim.Adam":
