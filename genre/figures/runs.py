@@ -80,6 +80,8 @@ def plot_runs_accuracy(histories: Mapping[str, History]) -> Figure:
     for index, (name, history) in enumerate(histories.items()):
         color = COLORS[index % 10]
         style = VALIDATION | {"linestyle": LINES[index // 10 % 4]}
+        if not history:  # the legend names the run all the same
+            axes.plot([], [], color=color, label=wrapped(name))
         _plot(axes, history, "val_accuracy", color=color, style=style, width=2, label=wrapped(name))
         if name not in validated or len(histories) <= MOST_WITH_TRAIN:
             label = "" if name in validated else wrapped(name)
