@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from genre.audio.decode import AudioError, probe, verify
 from genre.data.track import Track
+from genre.errors import printable
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,11 @@ class BadFiles(dict[Path, str]):
         """Takes in a file, the first time that it is met."""
         if path not in self:
             self[path] = reason
-            log.warning("skipped %s: %s", path, reason)
+            log.warning("skipped %s: %s", printable(path), reason)
 
     def first(self) -> str:
         """The first one, as an example in a message."""
-        return next((f"{path}: {reason}" for path, reason in self.items()), "none of them was noted")
+        return next((f"{printable(path)}: {reason}" for path, reason in self.items()), "none of them was noted")
 
 
 def scan(tracks: Iterable[Track], bad_files: BadFiles) -> list[Readable]:
