@@ -1,11 +1,10 @@
 """The one LightningModule: any network, trained on segments and scored on tracks."""
 
 import copy
-import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import pytorch_lightning as pl
 import torch
@@ -16,36 +15,22 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
 
+from genre.checkpoint import FrontEnd, content, network_spec, read_checkpoint, read_front_end, require_same_network
 from genre.data.datamodule import GenreDataModule
-from genre.data.features import Feature
 from genre.data.heard import Heard
-from genre.data.names import class_indices, same_names
+from genre.data.names import class_indices
 from genre.data.segments import Batch
 from genre.errors import GenreError
-from genre.finetuning import parameter_groups, scale_learning_rates, warn_of_other_features
+from genre.finetuning import parameter_groups, warn_of_other_features
 from genre.metrics import TrackAverage, TrackPredictions, score
 from genre.models.head import classify
-from genre.predictor import network_spec, read_checkpoint
+from genre.optimization import make_optimizer, make_schedule, require_same_optimizer, takes
 from genre.schedules import ReduceLROnPlateau, watched
-from genre.spec import build, describe, describe_factory, factory, show, target
+from genre.spec import describe, describe_factory, factory
 from genre.track_rows import TrackRows
 from genre.warm_start import take_weights, warn_of_other_checkpoint_features
 
 log = logging.getLogger(__name__)
-
-#: The version of what :meth:`GenreClassifier.on_save_checkpoint` writes.
-CHECKPOINT_FORMAT = 1
-
-
-class FrontEnd(NamedTuple):
-    """How a file becomes the network's inputs: what a checkpoint carries beside the network.
-
-    Not a module of the classifier: its weights stay those of the network alone.
-    """
-
-    features: Feature
-    segment_seconds: float
-    evaluation_segments: int
 
 
 class GenreClassifier(pl.LightningModule):
@@ -282,26 +267,12 @@ class GenreClassifier(pl.LightningModule):
         """The injected optimiser and schedule."""
         # Of all hooks this one follows the loading of a resumed fit's checkpoint, and precedes callbacks that train.
         self.warm_start(getattr(self.trainer, "datamodule", None))
-        try:
-            optimizer = self.optimizer(self._groups())
-        except (TypeError, ValueError) as error:
-            raise GenreError(f"the optimizer does not accept its arguments: {error}") from None
-        scale_learning_rates(optimizer)
+        optimizer = make_optimizer(self.optimizer, parameter_groups(self.network, self.layer_decay), self.lr)
         steps = self._steps()
         self._configured = self.lr, steps
         if self.scheduler is None:
             return optimizer
-        arguments: dict[str, float] = {}
-        if steps is not None:
-            if steps == float("inf"):
-                name = getattr(target(self.scheduler), "__name__", "the scheduler")
-                raise GenreError(f"{name} is stretched over the fit: give max_epochs or max_steps; found neither")
-            arguments["total_steps"] = int(steps)
-        if self.lr is not None and self._schedule_takes("max_lr"):
-            arguments["max_lr"] = self.lr
-        scheduler = self.scheduler(optimizer, **arguments)
-        if arguments:
-            scale_learning_rates(optimizer)
+        scheduler = make_schedule(self.scheduler, optimizer, steps, self.lr)
         config: dict[str, Any] = {"scheduler": scheduler, "interval": "epoch" if steps is None else "step"}
         if isinstance(scheduler, TorchReduceLROnPlateau):
             monitor = watched(scheduler)
@@ -313,48 +284,25 @@ class GenreClassifier(pl.LightningModule):
     @property
     def stretched(self) -> bool:
         """Whether the learning-rate schedule depends on the length of the fit."""
-        return self._schedule_takes("total_steps")
+        return takes(self.scheduler, "total_steps")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds what it takes to name the genre of a song: the genres, the network, the features, the segments."""
         if self.front_end is None:
             return
-        checkpoint["genre"] = {
-            "format": CHECKPOINT_FORMAT,
-            "genres": self.genres,
-            "network": self.network_spec,
-            "features": describe(self.front_end.features),
-            "segment_seconds": self.front_end.segment_seconds,
-            "evaluation_segments": self.front_end.evaluation_segments,
-            "heard": None if self.heard is None else vars(self.heard),
-        }
+        checkpoint["genre"] = content(self.genres, self.network_spec, self.front_end, self.heard)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint of other genres, of another network or, to go on with a fit, of other train tracks."""
-        content = checkpoint.get("genre", {})
-        saved = content.get("genres", self.genres)
-        if not same_names(saved, self.genres):
-            raise GenreError(
-                f"the checkpoint knows {len(saved)} genres ({', '.join(saved)}), the model {len(self.genres)} "
-                f"({', '.join(self.genres)})"
-            )
-        theirs, ours = _shapes(checkpoint["state_dict"]), _shapes(self.state_dict())
-        if theirs != ours:
-            spec = content.get("network")
-            raise GenreError(
-                f"the checkpoint is one of {show(spec) if spec else 'another network'}, whose weights do not fit "
-                f"{show(self.network_spec) if self.network_spec else 'this one'}; pass the run's own config.yaml, or "
-                "the checkpoint alone"
-            )
+        require_same_network(checkpoint, self.genres, self.network_spec, self.state_dict())
+        saved = checkpoint.get("genre", {})
         data = getattr(self._attached(), "datamodule", None)
         if self._fitting and isinstance(data, GenreDataModule):
             data.require_same_tracks(checkpoint)
-        self.heard = Heard.read(content.get("heard"))
+        self.heard = Heard.read(saved.get("heard"))
         self._fresh = False
-        if content and not isinstance(data, GenreDataModule):  # else the features are those of the data
-            features = build(content["features"], Feature)
-            assert isinstance(features, Feature)
-            self.front_end = FrontEnd(features, content["segment_seconds"], content["evaluation_segments"])
+        if saved and not isinstance(data, GenreDataModule):  # else the features are those of the data
+            self.front_end = read_front_end(saved)
 
     @classmethod
     def load_from_checkpoint(  # type: ignore[override]  # of files alone, not of streams
@@ -383,10 +331,10 @@ class GenreClassifier(pl.LightningModule):
         Raises:
             GenreError: The file is missing or no checkpoint of this library, or its network is not at hand.
         """
-        content = read_checkpoint(checkpoint_path)["genre"]
-        options.setdefault("genres", content["genres"])
+        saved = read_checkpoint(checkpoint_path)["genre"]
+        options.setdefault("genres", saved["genres"])
         if options.get("network") is None:
-            options["network"] = factory(network_spec(content, checkpoint_path), nn.Module)
+            options["network"] = factory(network_spec(saved, checkpoint_path), nn.Module)
         return super().load_from_checkpoint(
             checkpoint_path, map_location, hparams_file, strict, weights_only, **options
         )
@@ -397,14 +345,8 @@ class GenreClassifier(pl.LightningModule):
         Raises:
             GenreError: The optimiser has other settings.
         """
-        optimizer = self.optimizer(self._groups())
-        for state in checkpoint.get("optimizer_states", ()):
-            missing = set(optimizer.param_groups[0]) - set(state["param_groups"][0])
-            if missing:
-                raise GenreError(
-                    f"the checkpoint's optimizer was no {type(optimizer).__name__}: its state has no "
-                    f"{', '.join(sorted(missing))}; go on with the optimizer that the fit was begun with"
-                )
+        groups = parameter_groups(self.network, self.layer_decay)
+        require_same_optimizer(make_optimizer(self.optimizer, groups, self.lr), checkpoint)
 
     @property
     def _data(self) -> GenreDataModule:
@@ -429,13 +371,6 @@ class GenreClassifier(pl.LightningModule):
             return self.trainer
         except RuntimeError:
             return None
-
-    def _groups(self) -> list[dict[str, Any]]:
-        groups = parameter_groups(self.network, self.layer_decay)
-        return groups if self.lr is None else [group | {"lr": self.lr} for group in groups]
-
-    def _schedule_takes(self, argument: str) -> bool:
-        return self.scheduler is not None and argument in inspect.signature(target(self.scheduler)).parameters
 
     def _steps(self) -> float | None:
         """The steps of the fit, if the schedule is stretched over it."""
@@ -472,7 +407,3 @@ class GenreClassifier(pl.LightningModule):
         for name, value in scores.items():
             self.log(f"{side}_{name}", value, prog_bar=side == "val" and name in ("accuracy", "loss"))
         return predictions
-
-
-def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in weights.items() if name.startswith("network.")}

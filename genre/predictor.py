@@ -1,11 +1,9 @@
 """A trained classifier on files and arrays: from a checkpoint alone to the genre of a song."""
 
-import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, overload
-from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -14,16 +12,15 @@ from torch import Tensor, nn
 
 from genre.audio.decode import spread
 from genre.audio.recording import Audio, FileRecording, Recording
+from genre.checkpoint import network_spec, read_checkpoint, read_front_end
 from genre.data.features import Feature
 from genre.errors import GenreError
 from genre.models.head import find_head, penultimate
 from genre.recordings import apply
-from genre.spec import Spec, build, without_weights
+from genre.spec import build
 
 #: Segments that go through the network at once: memory does not grow with the length of a file.
 BATCH = 16
-
-_FOREIGN = "it is not a file that torch.save wrote, or it is cut short"
 
 
 @dataclass(frozen=True)
@@ -213,71 +210,8 @@ def load(
         module.load_state_dict(weights)
     except RuntimeError as error:
         raise GenreError(f"{path}: its weights do not fit {type(module).__name__} ({_first_lines(error)})") from None
-    features = build(content["features"], Feature)
-    assert isinstance(features, Feature)
-    return Predictor(
-        module,
-        features,
-        genres,
-        content["segment_seconds"],
-        content["evaluation_segments"],
-        device,
-    )
-
-
-def network_spec(content: Mapping[str, Any], path: Path | str) -> Spec:
-    """The network of a checkpoint, without its pretrained weights, which the checkpoint's own replace.
-
-    Args:
-        content: What the checkpoint says under ``genre``.
-        path: The file, for messages.
-
-    Raises:
-        GenreError: The checkpoint could not name the class.
-    """
-    spec: Spec | None = content["network"]
-    if spec is None:
-        raise GenreError(f"{path}: the checkpoint could not name its network's class; pass network= to genre.load")
-    return without_weights(spec)
-
-
-def read_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Reads a checkpoint's plain content.
-
-    Raises:
-        GenreError: The file is missing or no checkpoint of this library.
-    """
-    file = Path(path)
-    usual = "a fit writes runs/<name>/version_N/checkpoints/best.ckpt"
-    if file.is_dir():
-        raise GenreError(f"{file}: a folder, where a checkpoint is expected; {usual}")
-    if not file.exists():
-        raise GenreError(f"{file}: no such checkpoint; {usual}")
-    try:
-        with file.open("rb") as stream:
-            checkpoint = _load(stream)
-    except OSError as error:
-        raise GenreError(f"{file}: cannot be read ({error.strerror})") from None
-    except _NotLoadedError as error:
-        raise GenreError(f"{file}: not a checkpoint ({error}); {usual}") from None
-    if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
-        raise GenreError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
-    return checkpoint
-
-
-class _NotLoadedError(Exception):
-    """Why a file is no checkpoint."""
-
-
-def _load(stream: BinaryIO) -> Any:
-    try:
-        return torch.load(stream, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        whole = is_zipfile(stream)  # torch.save writes archives, so this is a whole one with what is not plain content
-        reason = "it holds objects that could run code when they are loaded" if whole else _FOREIGN
-        raise _NotLoadedError(reason) from error
-    except Exception as error:  # the bytes of an arbitrary file can make it fail in any way
-        raise _NotLoadedError(_FOREIGN) from error
+    features, segment_seconds, evaluation_segments = read_front_end(content)
+    return Predictor(module, features, genres, segment_seconds, evaluation_segments, device)
 
 
 def _first_lines(error: Exception) -> str:

@@ -11,6 +11,7 @@ from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import AudioError
+from genre.checkpoint import read_checkpoint
 from genre.cli.recipe import read_data
 from genre.cli.run_folder import folder_of
 from genre.data.datamodule import GenreDataModule
@@ -19,7 +20,7 @@ from genre.data.names import unknown_names
 from genre.data.track import Side, Track
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
-from genre.predictor import load, read_checkpoint
+from genre.predictor import load
 from genre.report.callback import conditions, count
 from genre.report.folder import print_report, write_report
 from genre.report.results import Results, scores

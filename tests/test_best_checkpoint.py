@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import genre
-from genre.predictor import read_checkpoint
+from genre.checkpoint import read_checkpoint
 
 from .conftest import QUICK, run_cli
 

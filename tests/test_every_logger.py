@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from genre.predictor import read_checkpoint
+from genre.checkpoint import read_checkpoint
 
 from .every_tool import SMALL, Try, attempt, quick_reports  # noqa: F401  # fixtures
 from .test_resume import ROOT, genre

@@ -12,8 +12,8 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
+from genre.checkpoint import read_checkpoint
 from genre.errors import GenreError
-from genre.predictor import read_checkpoint
 
 Weights = dict[str, Tensor]
 

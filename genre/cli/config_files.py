@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from genre.checkpoint import read_checkpoint
 from genre.cli.run_folder import KEYWORDS, folder_of
-from genre.predictor import read_checkpoint
 from genre.yaml_file import read_yaml
 
 

@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from rich.table import Table
 
+from genre.checkpoint import read_checkpoint
 from genre.classifier import GenreClassifier
 from genre.cli.best_checkpoint import BestCheckpoint
 from genre.cli.config_files import check_configs, with_own_config
@@ -39,7 +40,6 @@ from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
 from genre.metrics import SCORES
-from genre.predictor import read_checkpoint
 from genre.report import Report
 from genre.report.folder import short
 from genre.terminal import terminal
