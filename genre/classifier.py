@@ -266,7 +266,7 @@ class GenreClassifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The injected optimiser and schedule."""
         # Of all hooks this one follows the loading of a resumed fit's checkpoint, and precedes callbacks that train.
-        self.warm_start(getattr(self.trainer, "datamodule", None))
+        self.warm_start(getattr(self._attached(), "datamodule", None))
         optimizer = make_optimizer(self.optimizer, parameter_groups(self.network, self.layer_decay), self.lr)
         steps = self._steps()
         self._configured = self.lr, steps
