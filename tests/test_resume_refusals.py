@@ -39,7 +39,6 @@ def test_a_stretched_schedule_keeps_its_length(
     run = fit(folder, tmp_path, *ONE_CYCLE)
     for option, steps in {
         "--trainer.max_epochs=4": 8,
-        "--trainer.max_steps=3": 3,
         "--data.batch_size=3": 8,
         "--data.crops_per_track=2": 8,
         "--trainer.accumulate_grad_batches=2": 2,
@@ -47,6 +46,7 @@ def test_a_stretched_schedule_keeps_its_length(
     }.items():
         line = refused(run, capsys, option)
         assert f"over 4 steps in the checkpoint, over {steps} here; go on with the same trainer.max_epochs" in line
+    assert "trainer.max_steps: found 3; the checkpoint has 4 steps" in refused(run, capsys, "--trainer.max_steps=3")
     assert run_cli("fit", f"--ckpt_path={run / 'checkpoints/last.ckpt'}") == 0
 
 
