@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.timing import medians
-from genre.data.augment import Gain
-from genre.data.waveform_augment import Delay, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse
+from genre.audio.augment import Gain
+from genre.audio.effects import Delay, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse
 from genre.models.cnn import GaitanouCNN
 
 CLIPS, SAMPLES = 32, 66150

@@ -48,7 +48,7 @@ def main(root: str, epochs: int) -> None:
     trainer.fit(classifier, datamodule=data)
     trainer.test(classifier, datamodule=data, ckpt_path="best", weights_only=True)
 
-    song = data.tracks(data.test_side)[0].path
+    song = data.tracks(data.test_subset)[0].path
     print(genre.load(best.best_model_path).predict(song))
     print(best.best_model_path)
 

@@ -42,7 +42,7 @@ def describe(track: Track, contrast_and_chroma: bool) -> NDArray[np.float64]:
 
 def predict(data: GenreDataModule, contrast_and_chroma: bool) -> tuple[list[str], list[str]]:
     """The predicted and the true genres of the test tracks."""
-    train, test = data.tracks("train"), data.tracks(data.test_side)
+    train, test = data.tracks("train"), data.tracks(data.test_subset)
 
     def inputs(tracks: Sequence[Track]) -> list[NDArray[np.float64]]:
         return [describe(track, contrast_and_chroma) for track in tracks]
@@ -75,7 +75,7 @@ def main(options: Sequence[str], contrast_and_chroma: bool) -> None:
         else ""
     )
     print(
-        f"SVM on {features} features of {len(true)} {data.test_side} tracks: accuracy {accuracy:.3f} "
+        f"SVM on {features} features of {len(true)} {data.test_subset} tracks: accuracy {accuracy:.3f} "
         f"({low:.3f} – {high:.3f}){folds}"
     )
 

@@ -1,3 +1,4 @@
+from . import audio as audio
 from . import data as data
 from . import models as models
 from ._version import __version__ as __version__

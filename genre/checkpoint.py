@@ -8,14 +8,14 @@ from zipfile import is_zipfile
 
 import torch
 
-from genre.data.features import Feature
-from genre.data.heard import Heard
+from genre.audio.features import Feature
+from genre.config import Config, from_config, show, to_config, without_weights
 from genre.data.names import same_names
+from genre.data.provenance import Provenance
 from genre.errors import GenreError
-from genre.spec import Spec, build, describe, show, without_weights
 
 #: The version of what :func:`content` returns.
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 _FOREIGN = "it is not a file that torch.save wrote, or it is cut short"
 
@@ -31,23 +31,25 @@ class FrontEnd(NamedTuple):
     evaluation_segments: int
 
 
-def content(genres: Sequence[str], network: Spec | None, front_end: FrontEnd, heard: Heard | None) -> dict[str, Any]:
+def content(
+    genres: Sequence[str], network: Config | None, front_end: FrontEnd, provenance: Provenance | None
+) -> dict[str, Any]:
     """What it takes to name the genre of a song, as plain data: what stands under ``genre`` in a checkpoint.
 
     Args:
         genres: The names of the classes, in order.
         network: The network's class and arguments; ``None`` where it cannot be named.
         front_end: The features and the segments.
-        heard: What the weights were trained and chosen on; ``None`` where that is not known.
+        provenance: What the weights were trained and chosen on; ``None`` where that is not known.
     """
     return {
         "format": CHECKPOINT_FORMAT,
         "genres": list(genres),
         "network": network,
-        "features": describe(front_end.features),
+        "features": to_config(front_end.features),
         "segment_seconds": front_end.segment_seconds,
         "evaluation_segments": front_end.evaluation_segments,
-        "heard": None if heard is None else vars(heard),
+        "provenance": None if provenance is None else vars(provenance),
     }
 
 
@@ -60,12 +62,12 @@ def read_front_end(content: Mapping[str, Any]) -> FrontEnd:
     Raises:
         GenreError: The class of the features is not at hand.
     """
-    features = build(content["features"], Feature)
+    features = from_config(content["features"], Feature)
     assert isinstance(features, Feature)
     return FrontEnd(features, content["segment_seconds"], content["evaluation_segments"])
 
 
-def network_spec(content: Mapping[str, Any], path: Path | str) -> Spec:
+def network_config(content: Mapping[str, Any], path: Path | str) -> Config:
     """The network of a checkpoint, without its pretrained weights, which the checkpoint's own replace.
 
     Args:
@@ -75,14 +77,14 @@ def network_spec(content: Mapping[str, Any], path: Path | str) -> Spec:
     Raises:
         GenreError: The checkpoint could not name the class.
     """
-    spec: Spec | None = content["network"]
-    if spec is None:
+    config: Config | None = content["network"]
+    if config is None:
         raise GenreError(f"{path}: the checkpoint could not name its network's class; pass network= to genre.load")
-    return without_weights(spec)
+    return without_weights(config)
 
 
 def require_same_network(
-    checkpoint: Mapping[str, Any], genres: Sequence[str], network: Spec | None, weights: Mapping[str, Any]
+    checkpoint: Mapping[str, Any], genres: Sequence[str], network: Config | None, weights: Mapping[str, Any]
 ) -> None:
     """Checks that a classifier can take a checkpoint's weights.
 
@@ -103,9 +105,9 @@ def require_same_network(
             f"({', '.join(genres)})"
         )
     if _shapes(checkpoint["state_dict"]) != _shapes(weights):
-        spec = content.get("network")
+        config = content.get("network")
         raise GenreError(
-            f"the checkpoint is one of {show(spec) if spec else 'another network'}, whose weights do not fit "
+            f"the checkpoint is one of {show(config) if config else 'another network'}, whose weights do not fit "
             f"{show(network) if network else 'this one'}; pass the run's own config.yaml, or the checkpoint alone"
         )
 
@@ -131,6 +133,9 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         raise GenreError(f"{file}: not a checkpoint ({error}); {usual}") from None
     if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
         raise GenreError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
+    content = checkpoint["genre"]
+    if "heard" in content:  # the name of the key in format 1
+        content["provenance"] = content.pop("heard")
     return checkpoint
 
 

@@ -15,10 +15,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
 
-from genre.checkpoint import FrontEnd, content, network_spec, read_checkpoint, read_front_end, require_same_network
+from genre.checkpoint import FrontEnd, content, network_config, read_checkpoint, read_front_end, require_same_network
+from genre.config import factory, factory_config, to_config
 from genre.data.datamodule import GenreDataModule
-from genre.data.heard import Heard
 from genre.data.names import class_indices
+from genre.data.provenance import Provenance
 from genre.data.segments import Batch
 from genre.errors import GenreError
 from genre.finetuning import parameter_groups, warn_of_other_features
@@ -26,7 +27,6 @@ from genre.metrics import TrackAverage, TrackPredictions, score
 from genre.models.head import classify
 from genre.optimization import make_optimizer, make_schedule, require_same_optimizer, takes
 from genre.schedules import ReduceLROnPlateau, watched
-from genre.spec import describe, describe_factory, factory
 from genre.track_rows import TrackRows
 from genre.warm_start import take_weights, warn_of_other_checkpoint_features
 
@@ -44,7 +44,7 @@ class GenreClassifier(pl.LightningModule):
     and ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc`` (of tracks, see :func:`genre.metrics.score`).
 
     ``Trainer.predict`` gives, batch by batch, ``(tracks, genres)`` probabilities: concatenated, one row per track of
-    ``data.tracks(data.test_side)``, the same as :meth:`genre.Predictor.predict` gives; a row of NaN where no segment of
+    ``data.tracks(data.test_subset)``, as :meth:`genre.Predictor.predict` gives them; a row of NaN where no segment of
     the track could be read. A trained or loaded classifier also takes a loader of a ``GenreDataModule`` without the
     DataModule, since it keeps the features that it was trained on.
 
@@ -71,7 +71,7 @@ class GenreClassifier(pl.LightningModule):
             The file is needed then alone.
 
     Attributes:
-        heard: The tracks that the weights were trained and chosen on; ``None`` where that is not known.
+        provenance: The tracks that the weights were trained and chosen on; ``None`` where that is not known.
         front_end: The features and segments that the weights were trained on; ``None`` before a fit.
     """
 
@@ -105,7 +105,7 @@ class GenreClassifier(pl.LightningModule):
         if lr is not None and not lr > 0:
             raise GenreError(f"lr is the learning rate, which must be positive; found {lr}")
         self.genres = list(genres)
-        self.network_spec = describe_factory(network)
+        self.network_config = factory_config(network)
         self.network = network(len(self.genres))
         # Not the default itself: in a configuration that names another class, AdamW's weight decay would stay.
         self.optimizer, self.scheduler = optimizer or torch.optim.AdamW, scheduler
@@ -117,7 +117,7 @@ class GenreClassifier(pl.LightningModule):
         self.register_buffer("loss_weights", None, persistent=False)
         self.val_tracks, self.test_tracks = TrackAverage(), TrackAverage()
         self.test_predictions: TrackPredictions | None = None
-        self.heard: Heard | None = None
+        self.provenance: Provenance | None = None
         self.front_end: FrontEnd | None = None
         self.lr = lr
         self._rows = TrackRows()
@@ -148,15 +148,17 @@ class GenreClassifier(pl.LightningModule):
         if isinstance(data, GenreDataModule):
             front_end = self.front_end
             if front_end is not None and front_end.features is not data.features and front_end.features.measured:
-                data.take_statistics(describe(front_end.features))
+                data.take_statistics(to_config(front_end.features))
             self.front_end = FrontEnd(data.features, data.segment_seconds, data.evaluation_segments)
         if not self._fitting:
             return
         self._require_monitors()
         if isinstance(data, GenreDataModule):
             warn_of_other_features(self.network, data.features)
-        known = self.heard is not None or self._fresh  # else the weights do not say what they were trained on
-        self.heard = data.heard().continuing(self.heard) if known and isinstance(data, GenreDataModule) else None
+        known = self.provenance is not None or self._fresh  # else the weights do not say what they were trained on
+        self.provenance = (
+            data.provenance().continuing(self.provenance) if known and isinstance(data, GenreDataModule) else None
+        )
         if self.class_weights is None:
             return
         weights = self.class_weights
@@ -206,10 +208,10 @@ class GenreClassifier(pl.LightningModule):
         self._fresh = False
         if isinstance(data, GenreDataModule):
             warn_of_other_checkpoint_features(checkpoint, data.features, file)
-        earlier = Heard.read(checkpoint["genre"].get("heard"))
+        earlier = Provenance.read(checkpoint["genre"].get("provenance"))
         if earlier is None:
             log.warning("%s does not say on which tracks it was trained: whether a score leaks cannot be told", file)
-        self.heard = earlier if self.heard is None or earlier is None else self.heard.continuing(earlier)
+        self.provenance = earlier if self.provenance is None or earlier is None else self.provenance.continuing(earlier)
 
     def teardown(self, stage: str) -> None:
         """Keeps a copy of the features: the DataModule's next fit, under another split, measures its own anew."""
@@ -290,16 +292,16 @@ class GenreClassifier(pl.LightningModule):
         """Adds what it takes to name the genre of a song: the genres, the network, the features, the segments."""
         if self.front_end is None:
             return
-        checkpoint["genre"] = content(self.genres, self.network_spec, self.front_end, self.heard)
+        checkpoint["genre"] = content(self.genres, self.network_config, self.front_end, self.provenance)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuses a checkpoint of other genres, of another network or, to go on with a fit, of other train tracks."""
-        require_same_network(checkpoint, self.genres, self.network_spec, self.state_dict())
+        require_same_network(checkpoint, self.genres, self.network_config, self.state_dict())
         saved = checkpoint.get("genre", {})
         data = getattr(self._attached(), "datamodule", None)
         if self._fitting and isinstance(data, GenreDataModule):
             data.require_same_tracks(checkpoint)
-        self.heard = Heard.read(saved.get("heard"))
+        self.provenance = Provenance.read(saved.get("provenance"))
         self._fresh = False
         if saved and not isinstance(data, GenreDataModule):  # else the features are those of the data
             self.front_end = read_front_end(saved)
@@ -334,7 +336,7 @@ class GenreClassifier(pl.LightningModule):
         saved = read_checkpoint(checkpoint_path)["genre"]
         options.setdefault("genres", saved["genres"])
         if options.get("network") is None:
-            options["network"] = factory(network_spec(saved, checkpoint_path), nn.Module)
+            options["network"] = factory(network_config(saved, checkpoint_path), nn.Module)
         return super().load_from_checkpoint(
             checkpoint_path, map_location, hparams_file, strict, weights_only, **options
         )
@@ -391,7 +393,7 @@ class GenreClassifier(pl.LightningModule):
     def _collect(self, tracks: TrackAverage, batch: Batch) -> None:
         tracks.update(self(self._inputs(batch)), batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
 
-    def _log_scores(self, side: str, tracks: TrackAverage) -> TrackPredictions:
+    def _log_scores(self, subset: str, tracks: TrackAverage) -> TrackPredictions:
         names, targets, probabilities, loss = tracks.compute()
         tracks.reset()
         # torchmetrics hands out a tensor of one element, as that of a single track, without its dimension.
@@ -405,5 +407,5 @@ class GenreClassifier(pl.LightningModule):
             )
         scores = score(predictions.probabilities, predictions.targets) | {"loss": predictions.loss}
         for name, value in scores.items():
-            self.log(f"{side}_{name}", value, prog_bar=side == "val" and name in ("accuracy", "loss"))
+            self.log(f"{subset}_{name}", value, prog_bar=subset == "val" and name in ("accuracy", "loss"))
         return predictions

@@ -64,8 +64,8 @@ class Ensemble:
         size = sum(predictor.embedding_size for predictor in self.predictors)
         return np.stack(rows) if rows else np.empty((0, size), np.float32)
 
-    def listen(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
-        """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.listen`."""
+    def predict_proba(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
+        """The probabilities of the genres, ``(genres,)``; see :meth:`Predictor.predict_proba`."""
         return self.average_probabilities(FileRecording(Path(path), excerpt))
 
     def average_probabilities(self, recording: Recording) -> Tensor:

@@ -16,11 +16,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from genre.audio.features import Feature
+from genre.config import show, to_config
 from genre.data.datamodule import GenreDataModule
 from genre.data.embedding import Embedder
-from genre.data.features import Feature
 from genre.errors import GenreError
-from genre.spec import describe, show
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ def warn_of_other_features(network: nn.Module, features: Feature) -> None:
     expected = None if pretrained_features is None else pretrained_features()
     if expected is None:
         return
-    theirs, ours = describe(expected), describe(features)
+    theirs, ours = to_config(expected), to_config(features)
     if theirs["class_path"] != ours["class_path"]:
         log.warning("%s was trained on %s, the data gives %s", type(network).__name__, show(theirs), show(ours))
         return

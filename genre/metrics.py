@@ -29,7 +29,7 @@ class TrackPredictions(NamedTuple):
     """What a classifier says of tracks.
 
     Attributes:
-        tracks: ``(N,)`` the index of each track within its side.
+        tracks: ``(N,)`` the index of each track within its subset.
         targets: ``(N,)`` the class index of each.
         probabilities: ``(N, classes)`` the mean over each track's segments.
         loss: The mean cross-entropy of the segments.

@@ -7,9 +7,9 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from genre.config import target
 from genre.errors import GenreError
 from genre.finetuning import scale_learning_rates
-from genre.spec import target
 
 
 def takes(factory: Callable[..., Any] | None, argument: str) -> bool:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from genre.audio.decode import spread
+from genre.audio.features import Feature
 from genre.audio.recording import Audio, FileRecording, Recording
-from genre.checkpoint import network_spec, read_checkpoint, read_front_end
-from genre.data.features import Feature
+from genre.checkpoint import network_config, read_checkpoint, read_front_end
+from genre.config import from_config
 from genre.errors import GenreError
 from genre.models.head import find_head, penultimate
 from genre.recordings import apply
-from genre.spec import build
 
 #: Segments that go through the network at once: memory does not grow with the length of a file.
 BATCH = 16
@@ -118,7 +118,7 @@ class Predictor:
             return rows
         return np.stack(rows) if rows else np.empty((0, self.embedding_size), np.float32)
 
-    def listen(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
+    def predict_proba(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
         """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a file.
 
         Args:
@@ -201,7 +201,7 @@ def load(
     checkpoint = read_checkpoint(path)
     content = checkpoint["genre"]
     genres = list(content["genres"])
-    module = network(len(genres)) if network else build(network_spec(content, path), nn.Module, len(genres))
+    module = network(len(genres)) if network else from_config(network_config(content, path), nn.Module, len(genres))
     prefix = "network."
     weights = {
         key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from genre.data.features import Feature
+from genre.audio.features import Feature
+from genre.config import Config, from_config, show, to_config, without
 from genre.errors import GenreError
 from genre.models.head import find_head
-from genre.spec import Spec, build, describe, show, without
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +38,11 @@ def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path |
     names = sorted(ours.keys() | theirs.keys())
     differing = [name for name in names if _shape(ours, name) != _shape(theirs, name)]
     if differing:
-        spec, example = checkpoint["genre"]["network"], differing[0]
+        config, example = checkpoint["genre"]["network"], differing[0]
         raise GenreError(
-            f"{file}: the checkpoint of {show(spec) if spec else 'a network'} does not fit {type(network).__name__}: "
-            f"{len(differing)} of {len(names)} tensors beside the head differ, such as {example}: "
-            f"{_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; pretrained takes a "
+            f"{file}: the checkpoint of {show(config) if config else 'a network'} does not fit "
+            f"{type(network).__name__}: {len(differing)} of {len(names)} tensors beside the head differ, such as "
+            f"{example}: {_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; pretrained takes a "
             "checkpoint of the same network"
         )
     network.load_state_dict(theirs, strict=False)  # the head alone is missing
@@ -50,18 +50,18 @@ def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path |
 
 def warn_of_other_checkpoint_features(checkpoint: Mapping[str, Any], features: Feature, file: Path | str) -> None:
     """Logs in one line where a checkpoint was trained on other features; their mean and std may differ."""
-    ours = without(describe(features), "mean", "std")
+    ours = without(to_config(features), "mean", "std")
     theirs = without(_complete(checkpoint["genre"]["features"]), "mean", "std")
     if theirs != ours:
         log.warning("%s was trained on %s; this fit's data gives %s", file, show(theirs), show(ours))
 
 
-def _complete(spec: Spec) -> Spec:
+def _complete(config: Config) -> Config:
     """The same with the arguments that came with a later version at their defaults."""
     try:
-        return describe(build(spec, Feature))
+        return to_config(from_config(config, Feature))
     except GenreError:  # a class that is not at hand is another one anyway
-        return spec
+        return config
 
 
 def _without_head(weights: Mapping[str, Tensor], head: str) -> dict[str, Tensor]:

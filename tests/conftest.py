@@ -52,17 +52,17 @@ def write_folder(root: Path, genres: int = 3, tracks: int = 8, seconds: float = 
 
 @pytest.fixture(scope="session")
 def gtzan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A subset of GTZAN's layout with tracks of all three sides of the fault-filtered split: 10 genres, 8 tracks each."""
+    """A subset of GTZAN's layout with tracks of all three subsets of the fault-filtered split: 10 genres, 8 tracks each."""
     from genre.data.gtzan import fault_filtered_split
 
-    sides = fault_filtered_split()
+    subsets = fault_filtered_split()
 
     def numbers(genre: str) -> list[int]:
         wanted = {"train": 4, "validation": 2, "test": 2}
         return sorted(
             int(name.partition(".")[2])
-            for side, count in wanted.items()
-            for name in [name for name, there in sides.items() if there == side and name.startswith(f"{genre}.")][
+            for subset, count in wanted.items()
+            for name in [name for name, there in subsets.items() if there == subset and name.startswith(f"{genre}.")][
                 :count
             ]
         )
@@ -116,7 +116,7 @@ def run_cli(*arguments: str | Path) -> int:
 QUICK = (
     "--model.network=genre.models.SpectralCNN",
     "--data=genre.data.Folder",
-    "--data.features=genre.data.MelSpectrogram",
+    "--data.features=genre.audio.MelSpectrogram",
     "--data.features.n_mels=32",
     "--data.features.n_fft=512",
     "--data.features.hop_length=256",

@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from genre.data.gtzan import fault_filtered_split
-from genre.data.track import SIDES
+from genre.data.track import SUBSETS
 from genre.predictor import load
 
 from .conftest import QUICK, run_cli, tone, write_folder, write_gtzan
@@ -182,7 +182,7 @@ def test_seed_changes_the_fit_and_not_the_split(folder: Path, tmp_path: Path) ->
 
 
 def test_bad_files_are_passed_over_and_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Text, an empty file, no frames, NaN: on every side; the run goes on, each is named once and reported."""
+    """Text, an empty file, no frames, NaN: in every subset; the run goes on, each is named once and reported."""
     write_folder(tmp_path / "music", tracks=16)
     for genre in range(3):
         for artist in range(8):
@@ -198,8 +198,8 @@ def test_bad_files_are_passed_over_and_listed(tmp_path: Path, caplog: pytest.Log
     assert sum(path.endswith("text.wav") for path in listed) == 24
     assert any("NaN" in reason for reason in listed.values())
     assert metrics["tracks"] == sum(entry["tracks"] for entry in metrics["genres"].values())
-    assert metrics["tracks"] == metrics["tracks_by_side"]["test"]
-    assert sum(metrics["tracks_by_side"].values()) == 48
+    assert metrics["tracks"] == metrics["tracks_by_subset"]["test"]
+    assert sum(metrics["tracks_by_subset"].values()) == 48
     assert sorted(lines) == sorted(f"skipped {path}: {reason}" for path, reason in listed.items())
     page = (tmp_path / "runs/SpectralCNN/version_0/report/index.html").read_text()
     assert all(path in page for path in listed)
@@ -277,12 +277,12 @@ def test_ensemble_without_out_is_the_next_version(
 
 
 def test_a_single_test_track_is_scored(tmp_path: Path) -> None:
-    names = {side: [name for name, there in fault_filtered_split().items() if there == side] for side in SIDES}
+    names = {subset: [name for name, there in fault_filtered_split().items() if there == subset] for subset in SUBSETS}
 
     def numbers(genre: str) -> list[int]:
         picked = [
-            [name for name in names[side] if name.startswith(f"{genre}.")][:count]
-            for side, count in (("train", 2), ("validation", 1), ("test", genre == "jazz"))
+            [name for name in names[subset] if name.startswith(f"{genre}.")][:count]
+            for subset, count in (("train", 2), ("validation", 1), ("test", genre == "jazz"))
         ]
         return sorted(int(name.partition(".")[2]) for part in picked for name in part)
 

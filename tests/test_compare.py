@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from genre.compare import Comparison, compare
+from genre.benchmark.compare import Comparison, compare
 from genre.data import Track
 from genre.errors import GenreError
 from genre.report.results import Results, write_results

@@ -81,8 +81,8 @@ def write_fma(root: Path) -> Path:
         path = root / "fma_small" / f"{number:06d}"[:3] / f"{number:06d}.mp3"
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, tone(genre, index, 2.0), 22050)
-        side = ("training", "training", "validation", "test")[index // 3 % 4]
-        rows.append(f"{number},{side},small,Genre {genre},{index}")
+        subset = ("training", "training", "validation", "test")[index // 3 % 4]
+        rows.append(f"{number},{subset},small,Genre {genre},{index}")
     (root / "fma_metadata").mkdir()
     (root / "fma_metadata" / "tracks.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return root
@@ -117,12 +117,12 @@ def test_recipe(
     if optimizer is not None and optimizer["class_path"] == "torch.optim.Adam":
         assert optimizer["init_args"]["weight_decay"] == 0  # that of the default, AdamW, does not stay
     metrics = json.loads((tmp_path / "example/version_0/report/metrics.json").read_text())
-    assert metrics["side"] == "test"
+    assert metrics["subset"] == "test"
     leaky = recipe.parent.name in ("gaitanou", "khamees")
     assert metrics["leaky"] is leaky
     none = recipe.parent.name in ("khamees", "engelkes") and recipe.stem in WITHOUT_VALIDATION
     none = none and recipe != EXAMPLES / "khamees" / "lstm.yaml"
-    assert (metrics["tracks_by_side"]["validation"] == 0) is (metrics["chosen_on"] == 0) is none
+    assert (metrics["tracks_by_subset"]["validation"] == 0) is (metrics["chosen_on"] == 0) is none
     page = (tmp_path / "example/version_0/report/index.html").read_text()
     assert ("LEAKY" in page) is ("LEAKY" in capsys.readouterr().out) is leaky
     assert "was trained on" not in caplog.text  # every pretrained network has the features that it knows

@@ -58,7 +58,7 @@ def checkpoint(music: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(music: Path, checkpoint: Path) -> torch.Tensor:
     predictor = genre.load(checkpoint)
-    return torch.stack([predictor.listen(str(track.path)) for track in make(music).tracks("test")]).float()
+    return torch.stack([predictor.predict_proba(str(track.path)) for track in make(music).tracks("test")]).float()
 
 
 SOURCES = {
@@ -137,12 +137,12 @@ def test_further_training_adds_to_what_was_heard(music: Path, checkpoint: Path, 
     for path in list(others.rglob("*.wav")):
         path.write_bytes(path.read_bytes() + b"\0\0")
     model = GenreClassifier.load_from_checkpoint(checkpoint)
-    first = set(torch.load(checkpoint, weights_only=True)["genre"]["heard"]["tracks"]["train"])
+    first = set(torch.load(checkpoint, weights_only=True)["genre"]["provenance"]["tracks"]["train"])
     data = make(others)
     trainer().fit(model, datamodule=data)
-    assert model.heard is not None
-    assert model.heard.tracks["train"] == data.heard().tracks["train"]
-    assert set(model.heard.tracks["earlier_train"]) == first
+    assert model.provenance is not None
+    assert model.provenance.tracks["train"] == data.provenance().tracks["train"]
+    assert set(model.provenance.tracks["earlier_train"]) == first
 
 
 def test_statistics_of_a_tested_classifier_do_not_stay(music: Path, checkpoint: Path) -> None:

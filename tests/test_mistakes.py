@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from genre.cli.error_messages import nearest, one_line
 from genre.cli.known_classes import KNOWN
-from genre.cli.usage import nearest, one_line
 
 from .conftest import QUICK, run_cli
 
@@ -25,7 +25,7 @@ MISTAKES = {
     "misspelt callback": (["--trainer.callbacks=genre.LinearPrbe"], 2, "no class named genre.LinearPrbe fits here; did you mean LinearProbe?"),
     "ambiguous network": (["--model.network=ResNet"], 2, "model.network: Multiple subclasses with name ResNet. Give the full"),
     "unknown module": (["--model.network=nowhere.Net"], 2, "no class named nowhere.Net"),
-    "wrong kind of class": (["--data.split=genre.data.MFCC"], 2, "genre.data.MFCC does not correspond to a subclass of Split"),
+    "wrong kind of class": (["--data.split=genre.audio.MFCC"], 2, "genre.audio.MFCC does not correspond to a subclass of Split"),
     "not a number": (["--data.batch_size=many"], 2, "data.batch_size: expected a whole number; found 'many'"),
     "neither one value nor null": (["--data.artist=tag"], 2, "data.artist: expected tags or null; found 'tag'"),
     "neither number nor list": (["--model.network=genre.models.CRNN", "--model.network.stride=1.5"], 2, "model.network.stride: expected a whole number or a list; found '1.5'"),

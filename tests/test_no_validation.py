@@ -19,9 +19,9 @@ from genre.benchmark.run import CellFolder
 from genre.data import Corpus, Folder, KFoldSplit, MelSpectrogram, SegmentSplit, Split, StratifiedSplit
 from genre.data.splits import Partition
 from genre.errors import GenreError
-from genre.figures.runs import plot_runs_accuracy, plot_runs_learning_curves
 from genre.models import SpectralCNN
-from genre.plots import plot_learning_curves
+from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves
+from genre.plots.style import plot_learning_curves
 
 from .conftest import QUICK, run_cli
 
@@ -46,9 +46,9 @@ def report(run: Path) -> dict[str, Any]:
 
 def test_report(run: Path) -> None:
     metrics = report(run)
-    assert metrics["side"] == "test"
-    assert metrics["tracks_by_side"] == {"train": 18, "validation": 0, "test": 6}
-    assert metrics["heard"] == {"train": 0, "validation": 0}
+    assert metrics["subset"] == "test"
+    assert metrics["tracks_by_subset"] == {"train": 18, "validation": 0, "test": 6}
+    assert metrics["seen"] == {"train": 0, "validation": 0}
     assert metrics["chosen_on"] == 0
     assert metrics["leaky"] is False
     remark = "No track chose the epoch: the network was trained without a validation subset."
@@ -65,7 +65,7 @@ def test_checkpoint_says_that_no_track_chose_the_epoch(run: Path) -> None:
         for name in ("best", "last")
     )
     for checkpoint in (best, last):
-        heard = checkpoint["genre"]["heard"]
+        heard = checkpoint["genre"]["provenance"]
         assert (len(heard["tracks"]["train"]), heard["tracks"]["validation"]) == (18, [])
         assert heard["artists"]["validation"] == []
         assert checkpoint["epoch"] == 1
@@ -74,7 +74,7 @@ def test_checkpoint_says_that_no_track_chose_the_epoch(run: Path) -> None:
 
 def test_with_validation_the_report_counts_what_chose(trained: Path) -> None:
     metrics = report(trained)
-    assert metrics["chosen_on"] == metrics["tracks_by_side"]["validation"] > 0
+    assert metrics["chosen_on"] == metrics["tracks_by_subset"]["validation"] > 0
     assert "No track chose" not in (trained / "report" / "index.html").read_text()
 
 
@@ -150,13 +150,13 @@ def trainer(*callbacks: pl.Callback) -> pl.Trainer:
 )
 def test_no_validation_loop_is_run(split: Split, folder: Path) -> None:
     data = make(folder, split)
-    assert (data.val_dataloader(), data.tracks("validation"), data.test_side) == ([], [], "test")
+    assert (data.val_dataloader(), data.tracks("validation"), data.test_subset) == ([], [], "test")
     classifier = genre.GenreClassifier(SpectralCNN, data.genres, class_weights="balanced")
     fit = trainer()
     fit.fit(classifier, datamodule=data)
     assert not any(name.startswith("val_") for name in fit.callback_metrics)
-    assert classifier.heard is not None
-    assert classifier.heard.tracks["validation"] == []
+    assert classifier.provenance is not None
+    assert classifier.provenance.tracks["validation"] == []
     assert classifier.loss_weights is not None
     assert classifier.loss_weights.tolist() == pytest.approx([1, 1, 1], abs=0.01)
     with pytest.raises(GenreError, match="has no validation subset here: there is nothing to validate"):

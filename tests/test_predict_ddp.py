@@ -80,5 +80,5 @@ def test_predict_with_the_best_checkpoint(music: Path, tmp_path: Path) -> None: 
     fit.fit(classifier(data, optimizer=lambda groups: torch.optim.Adam(groups, lr=0.05)), datamodule=data)
     rows = torch.cat(fit.predict(datamodule=data, ckpt_path="best", weights_only=True))
     predictor = genre.load(keep.best_model_path)
-    alone = torch.stack([predictor.listen(track.path) for track in data.tracks("test")]).float()
+    alone = torch.stack([predictor.predict_proba(track.path) for track in data.tracks("test")]).float()
     torch.testing.assert_close(rows, alone, rtol=0, atol=1e-6)

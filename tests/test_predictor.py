@@ -287,7 +287,7 @@ def test_track_list_that_names_missing_files(trained: Path, folder: Path, tmp_pa
         writer.writerows([path, path.parts[-3]] for path in sorted(folder.rglob("*.wav")))
         writer.writerow([tmp_path / "gone.wav", "genre0"])
     data = CSV(tmp_path / "list.csv", MelSpectrogram(), StratifiedSplit(test=0.25))
-    seen = {side: data.tracks(side) for side in ("train", "validation", "test")}
+    seen = {subset: data.tracks(subset) for subset in ("train", "validation", "test")}
     assert sum(map(len, seen.values())) == 24
     assert data.bad_files == {tmp_path / "gone.wav": "no such file"}
 

@@ -19,9 +19,9 @@ import genre.models
 from genre.benchmark.plan import Cell, read_plan
 from genre.classifier import GenreClassifier
 from genre.cli.lightning_cli import GenreCLI, start
+from genre.config import to_config
 from genre.data import Feature, KFoldSplit, OfficialSplit, SegmentSplit, StratifiedSplit
 from genre.data.splits import Split
-from genre.spec import describe
 
 from .test_examples import EXAMPLES, write_ballroom, write_fma
 
@@ -246,7 +246,7 @@ def unstated(cli: Untrained) -> dict[str, Any]:
         "model": (GenreClassifier, vars(options.model)),
         "data": (type(data), vars(options.data.init_args)),
         "trainer": (pl.Trainer, vars(options.trainer)),
-        "features": (type(data.features), describe(data.features)["init_args"]),
+        "features": (type(data.features), to_config(data.features)["init_args"]),
     }
     return {
         f"{name}.{argument}": value
@@ -258,7 +258,7 @@ def unstated(cli: Untrained) -> dict[str, Any]:
 def hears(features: Feature, seconds: float) -> Hears:
     """As computed: the shape is that of noise of this length."""
     rows, frames = features.decibels(torch.rand(1, 1, round(seconds * features.sample_rate))).shape[-2:]
-    arguments = describe(features)["init_args"]
+    arguments = to_config(features)["init_args"]
     bank = None
     if "n_mels" in arguments:
         style = (arguments["norm"], arguments["mel_scale"])

@@ -50,9 +50,9 @@ def test_no_artist_on_two_sides_of_a_fit(spelt: Path, tmp_path: Path) -> None:
         metrics = metrics_of(run)
         assert (metrics["artists_shared"], metrics["leaky"]) == (0, False)
         data = Folder(spelt, MelSpectrogram(), StratifiedSplit(test=0.25, by_artist=True, seed=seed))
-        sides = [{unicodedata.normalize("NFC", track.path.parent.name).casefold().replace("  ", " ") for track in tracks}
+        subsets = [{unicodedata.normalize("NFC", track.path.parent.name).casefold().replace("  ", " ") for track in tracks}
                  for tracks in data.partition.values()]  # fmt: skip
-        assert sum(map(len, sides)) == len(set().union(*sides)) == 8
+        assert sum(map(len, subsets)) == len(set().union(*subsets)) == 8
 
 
 def test_a_random_split_counts_shared_artists_by_their_key(spelt: Path, tmp_path: Path) -> None:
@@ -60,10 +60,10 @@ def test_a_random_split_counts_shared_artists_by_their_key(spelt: Path, tmp_path
     assert run_cli("fit", *options) == 0
     data = Folder(spelt, MelSpectrogram(), StratifiedSplit(test=0.25))
     places: dict[str, set[str]] = {}
-    for side, tracks in data.partition.items():
+    for subset, tracks in data.partition.items():
         for track in tracks:
             key = unicodedata.normalize("NFC", track.path.parent.name).casefold().replace("  ", " ")
-            places.setdefault(key, set()).add(side)
+            places.setdefault(key, set()).add(subset)
     shared = sum(len(there) > 1 for there in places.values())
     assert metrics_of(tmp_path / "SpectralCNN" / "version_0")["artists_shared"] == shared > 2
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import genre
 from genre import Ensemble, GenreClassifier, GenreError, LinearProbe
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
-from genre.data.heard import Heard, artist_digests, digests
+from genre.data.provenance import Provenance, artist_digests, digests
 from genre.models import ResNet18, SpectralCNN
 from genre.models.head import find_head
 from genre.warm_start import take_weights
@@ -78,8 +78,8 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
     return torch.load(checkpoint, weights_only=True)["state_dict"]
 
 
-def record(checkpoint: Path) -> Heard:
-    heard = Heard.read(torch.load(checkpoint, weights_only=True)["genre"]["heard"])
+def record(checkpoint: Path) -> Provenance:
+    heard = Provenance.read(torch.load(checkpoint, weights_only=True)["genre"]["provenance"])
     assert heard is not None
     return heard
 
@@ -140,8 +140,8 @@ def test_the_report_counts_what_the_earlier_fit_has_heard(
     assert run_cli("fit", *options, f"--model.pretrained={old}", "--name=warm") == 0
     output = capsys.readouterr().out
 
-    def names(folder: Folder, side: Any) -> set[Path]:
-        return {track.path.relative_to(folder.root) for track in folder.partition[side]}
+    def names(folder: Folder, subset: Any) -> set[Path]:
+        return {track.path.relative_to(folder.root) for track in folder.partition[subset]}
 
     split = metrics(trained)["split"] | {"seed": 0}
     assert split.pop("class") == "StratifiedSplit"
@@ -150,37 +150,37 @@ def test_the_report_counts_what_the_earlier_fit_has_heard(
     assert names(before, "train") | names(before, "validation") | names(before, "test") < names(after, "train") | names(
         after, "validation"
     ) | names(after, "test")
-    again = {side: len(names(after, "test") & names(before, side)) for side in ("train", "validation")}
+    again = {subset: len(names(after, "test") & names(before, subset)) for subset in ("train", "validation")}
     assert sum(again.values()) > 0
     found = metrics(tmp_path / "warm" / "version_0")
     assert found["leaky"] is True
     wanted = {"train": 0, "validation": 0, "earlier_train": again["train"], "earlier_validation": again["validation"]}
-    assert {name: found["heard"].get(name, 0) for name in wanted} == wanted
+    assert {name: found["seen"].get(name, 0) for name in wanted} == wanted
     text = f"LEAKY: the network was in an earlier fit trained on {again['train']}"
     assert text in " ".join(output.split())
     # The checkpoint stands alone: the old one is needed no more.
     Path(old).unlink()
     run = tmp_path / "warm" / "version_0"
     assert run_cli("test", "--ckpt_path", run / "checkpoints/best.ckpt", f"--runs_dir={tmp_path}", "--name=test") == 0
-    assert metrics(tmp_path / "test" / "version_0")["heard"] == found["heard"]
+    assert metrics(tmp_path / "test" / "version_0")["seen"] == found["seen"]
     song = next(four.rglob("*.wav"))
     assert len(genre.load(run / "checkpoints" / "best.ckpt").predict(song).probabilities) == 4
     again_options = [f"--ckpt_path={run / 'checkpoints/last.ckpt'}", "--trainer.max_epochs=2"]
     assert run_cli("fit", *again_options, f"--runs_dir={tmp_path}") == 0
-    assert metrics(run)["heard"] == found["heard"]
+    assert metrics(run)["seen"] == found["seen"]
 
 
 def test_new_music_is_no_leak_but_its_artists_are_counted(best: Path, others: Path, tmp_path: Path) -> None:
-    """The artists of ``others`` are called as those of the old fit, of which some are on the test side now."""
+    """The artists of ``others`` are called as those of the old fit, of which some are on the test subset now."""
     options = [*QUICK, f"--data.root={others}", f"--runs_dir={tmp_path}", "--data.split.seed=1"]
     assert run_cli("fit", *options, f"--model.pretrained={best}", "--name=warm") == 0
     found = metrics(tmp_path / "warm" / "version_0")
     assert found["leaky"] is False
-    assert found["heard"] == {"train": 0, "validation": 0, "earlier_train": 0, "earlier_validation": 0}
+    assert found["seen"] == {"train": 0, "validation": 0, "earlier_train": 0, "earlier_validation": 0}
     artists = record(best).artists
     known = {*artists["train"], *artists["validation"]}
     partition = Folder(others, MelSpectrogram(), StratifiedSplit(**_split(found))).partition
-    test, validation = (artist_digests(partition[side]) for side in ("test", "validation"))
+    test, validation = (artist_digests(partition[subset]) for subset in ("test", "validation"))
     expected = len(test & known) + len(validation & set(artists["train"]))
     assert expected > 0
     assert found["artists_shared"] == expected
@@ -270,7 +270,7 @@ def test_nothing_is_half_loaded(best: Path) -> None:
     with pytest.raises(GenreError, match="does not fit SpectralCNN"):
         model.warm_start()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert model.heard is None
+    assert model.provenance is None
 
 
 def test_other_features_are_named(best: Path, four: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -290,19 +290,19 @@ def test_a_checkpoint_without_a_record_makes_it_unknown(
     best: Path, four: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     content = torch.load(best, weights_only=True)
-    content["genre"]["heard"] = {"train": [], "validation": []}  # as it was before artists were in it
+    content["genre"]["provenance"] = {"train": [], "validation": []}  # as it was before artists were in it
     torch.save(content, tmp_path / "old.ckpt")
     with caplog.at_level(logging.WARNING, "genre"):
         model = fit(four, tmp_path / "new.ckpt", pretrained=tmp_path / "old.ckpt")
     assert "does not say on which tracks it was trained" in caplog.text
-    assert torch.load(tmp_path / "new.ckpt", weights_only=True)["genre"]["heard"] is None
+    assert torch.load(tmp_path / "new.ckpt", weights_only=True)["genre"]["provenance"] is None
     pl.Trainer(max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False).fit(
         model, datamodule=data(four)
     )
-    assert model.heard is None
+    assert model.provenance is None
     options = [*QUICK, f"--data.root={four}", f"--runs_dir={tmp_path}", f"--model.pretrained={tmp_path / 'old.ckpt'}"]
     assert run_cli("fit", *options, "--name=warm") == 0
-    assert metrics(tmp_path / "warm" / "version_0")["heard"] is None
+    assert metrics(tmp_path / "warm" / "version_0")["seen"] is None
 
 
 def test_a_second_fit_of_the_same_object(best: Path, four: Path, others: Path, tmp_path: Path) -> None:
@@ -314,9 +314,9 @@ def test_a_second_fit_of_the_same_object(best: Path, four: Path, others: Path, t
     second = pl.Trainer(max_epochs=1, callbacks=[start], **options)
     second.fit(model, datamodule=data(others))
     assert all(torch.equal(value, start.weights[name]) for name, value in weights(tmp_path / "one.ckpt").items())
-    assert model.heard is not None
+    assert model.provenance is not None
     first = record(tmp_path / "one.ckpt").tracks
-    assert {*first["train"], *first["earlier_train"]} == set(model.heard.tracks["earlier_train"])
+    assert {*first["train"], *first["earlier_train"]} == set(model.provenance.tracks["earlier_train"])
 
 
 def test_an_ensemble_refuses_a_member_whose_earlier_fit_knows_the_test_tracks(
@@ -335,16 +335,16 @@ def test_an_ensemble_refuses_a_member_whose_earlier_fit_knows_the_test_tracks(
 
 
 def test_the_record_of_a_fit_that_continues_another() -> None:
-    first = Heard({"train": ["1", "2"], "validation": ["3"]}, {"train": ["a"], "validation": ["b"]})
-    second = Heard({"train": ["2", "4"], "validation": ["1"]}, {"train": ["c"], "validation": ["a", "d"]})
+    first = Provenance({"train": ["1", "2"], "validation": ["3"]}, {"train": ["a"], "validation": ["b"]})
+    second = Provenance({"train": ["2", "4"], "validation": ["1"]}, {"train": ["c"], "validation": ["a", "d"]})
     both = second.continuing(first)
     assert both.tracks == second.tracks | {"earlier_train": ["1"], "earlier_validation": ["3"]}
     assert both.artists == second.artists | {"earlier_train": ["a"], "earlier_validation": ["b"]}
     assert both.artist_subsets() == ({"a", "c"}, {"a", "b", "d"})
-    assert Heard.read(vars(both)) == both
+    assert Provenance.read(vars(both)) == both
     assert second.continuing(None) == second
     assert first.continuing(first) == first
-    third = Heard({"train": ["5"], "validation": []}, {"train": [], "validation": []}).continuing(both)
+    third = Provenance({"train": ["5"], "validation": []}, {"train": [], "validation": []}).continuing(both)
     assert third.tracks["earlier_train"] == ["1", "2", "4"]
     assert third.tracks["earlier_validation"] == ["1", "3"]
 

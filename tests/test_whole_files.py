@@ -58,8 +58,8 @@ def test_fit_names_what_it_does_not_hear(odd: Odd) -> None:
     assert {entry["path"] for entry in metrics["bad_files"]} == {str(path) for path in odd.bad}
     scored = [row["path"] for row in read_csv(odd.run / "report" / "predictions.csv")]
     assert not set(scored) & {str(path) for path in odd.bad}
-    assert len(set(scored)) == len(scored) == metrics["tracks"] == metrics["tracks_by_side"]["test"]
-    assert sum(metrics["tracks_by_side"].values()) == 24 + len(odd.heard)
+    assert len(set(scored)) == len(scored) == metrics["tracks"] == metrics["tracks_by_subset"]["test"]
+    assert sum(metrics["tracks_by_subset"].values()) == 24 + len(odd.heard)
 
 
 def test_audit_agrees_on_every_file(odd: Odd, tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_audit_agrees_on_every_file(odd: Odd, tmp_path: Path) -> None:
     data = Folder(odd.root, MelSpectrogram(), StratifiedSplit())
     data.setup("fit")
     data.setup("test")
-    lengths = {readable.track.path: readable.seconds for side in ("train", "validation", "test")
-               for readable in data._scan(side)}  # fmt: skip
+    lengths = {readable.track.path: readable.seconds for subset in ("train", "validation", "test")
+               for readable in data._scan(subset)}  # fmt: skip
     assert lengths
     for path in odd.heard:
         assert float(rows[path]["seconds"]) == pytest.approx(probe(path).seconds, abs=6e-4)
@@ -105,7 +105,7 @@ def test_predictions_of_fit_are_those_of_test_and_ensemble(odd: Odd, tmp_path: P
     assert run_cli("ensemble", best, best, f"--out={tmp_path}") == 0
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert [row["path"] for row in read_csv(tmp_path / "predictions.csv")] == [row["path"] for row in rows]
-    assert metrics["tracks"] == metrics["tracks_by_side"]["test"] == len(rows)
+    assert metrics["tracks"] == metrics["tracks_by_subset"]["test"] == len(rows)
 
 
 class TestWithoutPyAV:

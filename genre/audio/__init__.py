@@ -1,1 +1,23 @@
-"""Sound in, tensors out."""
+"""Sound in, tensors out: decoding, features and augmentation."""
+
+from genre.audio.augment import Gain, Mixup, SpecAugment, TimeShift
+from genre.audio.effects import Delay, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse
+from genre.audio.features import MFCC, Feature, MelSpectrogram, Spectrogram
+
+__all__ = [
+    "MFCC",
+    "Delay",
+    "Feature",
+    "Gain",
+    "HighLowPass",
+    "MelSpectrogram",
+    "Mixup",
+    "Noise",
+    "PitchShift",
+    "PolarityInversion",
+    "Reverb",
+    "Reverse",
+    "SpecAugment",
+    "Spectrogram",
+    "TimeShift",
+]

@@ -11,13 +11,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from genre.audit.duplicates import Pair, find_pairs, group
 from genre.audit.examine import Examined, examine_all
+from genre.audit.exclusions import select_exclusions
 from genre.audit.faults import Limits
 from genre.audit.files import write_exclusions, write_genres, write_pairs, write_tracks
 from genre.audit.genres import count, count_genres
 from genre.audit.layout import read_corpus
-from genre.audit.leave_out import leave_out
 from genre.audit.notes import keep_warnings
-from genre.audit.sides import Sides, between, find_sides
+from genre.audit.subsets import Subsets, between, find_subsets
 from genre.audit.tables import show_faults, show_genres, show_pairs, show_rates
 from genre.data.track import Track
 from genre.errors import GenreError
@@ -59,13 +59,13 @@ def audit(
     tracks = _listen(console, corpus.tracks, limits or Limits())
     with console.status("comparing"):
         pairs = find_pairs(tracks)
-    sides = find_sides(corpus)
+    subsets = find_subsets(corpus)
     recordings = group(pairs)
-    excluded = leave_out(tracks, recordings, sides.get("official", {}), base)
+    excluded = select_exclusions(tracks, recordings, subsets.get("official", {}), base)
     genres = count_genres(tracks)
     try:
         write_tracks(out / "tracks.csv", tracks, base, excluded)
-        write_pairs(out / "pairs.csv", pairs, base, sides)
+        write_pairs(out / "pairs.csv", pairs, base, subsets)
         write_genres(out / "genres.csv", genres)
         write_exclusions(out / "exclude.txt", excluded, base, len(tracks))
     except OSError as error:
@@ -73,8 +73,8 @@ def audit(
     show_genres(console, genres, count("all", tracks))
     show_rates(console, tracks)
     show_faults(console, tracks, base)
-    show_pairs(console, pairs, base, sides)
-    for line in (*_summary(tracks, pairs, recordings, sides), *notes):
+    show_pairs(console, pairs, base, subsets)
+    for line in (*_summary(tracks, pairs, recordings, subsets), *notes):
         say(line)
     say(f"{out}: tracks.csv, pairs.csv, genres.csv, exclude.txt")
     if excluded:
@@ -90,7 +90,7 @@ def _listen(console: Console, tracks: Sequence[Track], limits: Limits) -> list[E
 
 
 def _summary(
-    tracks: Sequence[Examined], pairs: Sequence[Pair], recordings: Sequence[Sequence[Examined]], sides: Sides
+    tracks: Sequence[Examined], pairs: Sequence[Pair], recordings: Sequence[Sequence[Examined]], subsets: Subsets
 ) -> list[str]:
     """The counts, a line each."""
     useless = sum(found.useless for found in tracks)
@@ -106,7 +106,7 @@ def _summary(
             f"(pairs: {exact} exact, {len(pairs) - exact} near); "
             f"{sum(len({found.track.genre for found in copy}) > 1 for copy in recordings)} with contested genres"
         )
-        for name, places in sides.items():
+        for name, places in subsets.items():
             paths = [[found.track.path for found in copy] for copy in recordings]
             torn = sum(len(between(places, *copy)) > 1 for copy in paths)
             lines.append(f"the {name} split tears {torn} of these recordings apart")

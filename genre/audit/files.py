@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from genre.audit.duplicates import Pair
 from genre.audit.examine import Examined
 from genre.audit.genres import GenreCount
-from genre.audit.sides import Sides, between
+from genre.audit.subsets import Subsets, between
 from genre.errors import printable
 
 
@@ -36,10 +36,10 @@ def write_tracks(path: Path, tracks: Iterable[Examined], base: Path, excluded: M
     _write(path, (*columns, "faults", "exclude"), rows)
 
 
-def write_pairs(path: Path, pairs: Iterable[Pair], base: Path, sides: Sides) -> None:
-    """One row a pair; under each split the side of both, or the two sides that it tears them apart to."""
+def write_pairs(path: Path, pairs: Iterable[Pair], base: Path, subsets: Subsets) -> None:
+    """One row a pair; under each split the subset of both, or the two subsets that it tears them apart to."""
     columns = ("track_a", "track_b", "kind", "offset_seconds", "overlap_seconds", "correlation", "level_db")
-    names = ("genre_a", "genre_b", "artist_a", "artist_b", *(name.replace(" ", "_") for name in sides))
+    names = ("genre_a", "genre_b", "artist_a", "artist_b", *(name.replace(" ", "_") for name in subsets))
     rows = []
     for pair in pairs:
         one, other, likeness = pair.one.track, pair.other.track, pair.likeness
@@ -56,7 +56,7 @@ def write_pairs(path: Path, pairs: Iterable[Pair], base: Path, sides: Sides) -> 
                 other.genre,
                 one.artist or "",
                 other.artist or "",
-                *("/".join(between(places, one.path, other.path)) for places in sides.values()),
+                *("/".join(between(places, one.path, other.path)) for places in subsets.values()),
             )
         )
     _write(path, (*columns, *names), rows)

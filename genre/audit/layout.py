@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Literal
 
+from genre.audio.features import MelSpectrogram
 from genre.data.ballroom import Ballroom, class_folders, find_classes
-from genre.data.csv_list import CSV
+from genre.data.csv import CSV
 from genre.data.datamodule import GenreDataModule
-from genre.data.features import MelSpectrogram
 from genre.data.fma import FMA, find_audio
-from genre.data.folder import Folder, strays
+from genre.data.folder import Folder, unlisted_files
 from genre.data.gtzan import GTZAN, find_genres, find_tracks
 from genre.data.splits import StratifiedSplit
 from genre.data.tags import tag_artists
@@ -65,7 +65,7 @@ def _holds_gtzan(root: Path) -> bool:
     """Whether there are files such as ``rock/rock.00000.wav``, and not more others: folders named so are not enough."""
     base = find_genres(root)
     tracks = find_tracks(base)
-    return 0 < len(tracks) >= len(strays(base, (track.path for track in tracks)))
+    return 0 < len(tracks) >= len(unlisted_files(base, (track.path for track in tracks)))
 
 
 def _holds_ballroom(root: Path) -> bool:

@@ -12,7 +12,7 @@ from genre.audit.duplicates import Pair
 from genre.audit.examine import Examined
 from genre.audit.files import relative
 from genre.audit.genres import GenreCount
-from genre.audit.sides import Sides, between
+from genre.audit.subsets import Subsets, between
 
 #: The most rows of a table; the files have them all.
 ROWS = 25
@@ -68,7 +68,7 @@ def show_faults(console: Console, tracks: Sequence[Examined], base: Path) -> Non
     _print(console, table, len(faulty), "tracks.csv")
 
 
-def show_pairs(console: Console, pairs: Sequence[Pair], base: Path, sides: Sides) -> None:
+def show_pairs(console: Console, pairs: Sequence[Pair], base: Path, subsets: Subsets) -> None:
     """Which tracks are one recording, and which splits tear them apart; contested ones first."""
     if not pairs:
         console.print("no two tracks of one recording")
@@ -81,7 +81,7 @@ def show_pairs(console: Console, pairs: Sequence[Pair], base: Path, sides: Sides
     table.add_column("torn apart by")
     for pair in sorted(pairs, key=lambda pair: not pair.contested)[:ROWS]:
         one, other, likeness = pair.one.track.path, pair.other.track.path, pair.likeness
-        torn = [name for name, places in sides.items() if len(between(places, one, other)) > 1]
+        torn = [name for name, places in subsets.items() if len(between(places, one, other)) > 1]
         table.add_row(
             f"{escape(relative(one, base))}\n{escape(relative(other, base))}",
             pair.kind + ("\ncontested" if pair.contested else ""),

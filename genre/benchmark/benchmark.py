@@ -161,7 +161,7 @@ class Benchmark:
         if summary is not None:
             recipe = self.recipes[row]
             ours = Conditions(
-                summary.metrics["data_set"], summary.metrics["tracks_by_side"], summary.metrics["split"]["class"],
+                summary.metrics["data_set"], summary.metrics["tracks_by_subset"], summary.metrics["split"]["class"],
                 list(self.plan.epochs) or recipe.epochs, summary.metrics["trainable"], recipe.weights, row.epochs,
                 recipe.data.segment_seconds, augmentation(recipe.data),
             )  # fmt: skip

@@ -2,7 +2,7 @@
 
 The file has ``paper``, ``conditions`` and ``figures``, a list: each entry names a row by its ``system``, the stems of
 its configurations, and, where the plan has them, its ``features``; and holds the figures of :data:`FIGURES` and
-whatever condition is its own. The conditions are ``data_set``, ``tracks`` (by side), ``split`` (a class's name),
+whatever condition is its own. The conditions are ``data_set``, ``tracks`` (by subset), ``split`` (a class's name),
 ``segment_seconds``, ``epochs`` (a number, or a list where a figure is the mean over fits of so many), ``augmentation``
 (``none``, or which), ``weights`` and ``trainable`` (parameters). A condition that is ``null`` is one that the paper
 does not state.
@@ -51,7 +51,7 @@ class Conditions:
 
     Attributes:
         data_set: The DataModule's name.
-        tracks: Tracks by side; segments under a leaky split.
+        tracks: Tracks by subset; segments under a leaky split.
         split: The split's class.
         epochs: The largest number of epochs that was allowed; several where a score is the mean over such fits.
         trainable: The number of parameters that were trained.
@@ -150,4 +150,4 @@ def _epochs(ours: Conditions, theirs: Mapping[str, Any], papers: str) -> list[st
 
 
 def _counts(tracks: Mapping[str, int]) -> str:
-    return " / ".join(str(tracks.get(side, 0)) for side in ("train", "validation", "test"))
+    return " / ".join(str(tracks.get(subset, 0)) for subset in ("train", "validation", "test"))

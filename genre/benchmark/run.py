@@ -82,7 +82,7 @@ class CellFolder:
         if not resume:
             shutil.rmtree(self.run, ignore_errors=True)
         places = [f"--runs_dir={self.cells}", f"--name={self.cell.name}", "--trainer.enable_progress_bar=false"]
-        command = [sys.executable, "-m", "genre.benchmark.child", "fit", *self.options, *places, *resume]
+        command = [sys.executable, "-m", "genre.benchmark.worker", "fit", *self.options, *places, *resume]
         with self.output.open("a", encoding="utf-8") as output:
             child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
             try:

@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 
 from genre.benchmark.published import count_of
 from genre.benchmark.summary import Summary
-from genre.figures.runs import wrapped
-from genre.plots import COLORS, LINES, WIDTH
+from genre.plots.runs import wrapped
+from genre.plots.style import COLORS, LINES, WIDTH
 
 
 def sweep_table(summaries: Mapping[str, Summary]) -> list[list[str]]:

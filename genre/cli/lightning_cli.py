@@ -20,9 +20,8 @@ from genre.classifier import GenreClassifier
 from genre.cli.best_checkpoint import BestCheckpoint
 from genre.cli.config_files import check_configs, with_own_config
 from genre.cli.kept_checkpoints import KeptCheckpoints, check_names, complete_options, wants_files
-from genre.cli.moved_run import MovedRun
 from genre.cli.parser import EPILOG, GenreParser
-from genre.cli.refusal import mendable
+from genre.cli.relocate_checkpoints import RelocateCheckpoints
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig, drop_objects
@@ -34,6 +33,7 @@ from genre.cli.trainer_options import (
     check_report,
     check_validation,
 )
+from genre.cli.user_errors import user_error
 from genre.cli.yaml_dumper import use_text_safe_dumper
 from genre.cli.yaml_names import keep_names
 from genre.data.datamodule import GenreDataModule
@@ -81,7 +81,7 @@ def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
             args=None if arguments is None else list(arguments),
         )
     except Exception as error:
-        raise mendable(error) from error
+        raise user_error(error) from error
 
 
 class GenreCLI(LightningCLI):
@@ -245,7 +245,7 @@ class GenreCLI(LightningCLI):
         best = BestCheckpoint(checkpoint.monitor, checkpoint.mode, checkpoint.every_n_epochs or 1)
         kept = [self.config_init[self.subcommand].checkpoint] if wants_files(checkpoint) else []
         # last.ckpt holds the state of the callbacks before it: of the kept files too, so that none is orphaned.
-        return [self.settings, MovedRun(), *kept, best]
+        return [self.settings, RelocateCheckpoints(), *kept, best]
 
     def _run_subcommand(self, subcommand: str) -> None:
         try:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genre._version import __version__
+from genre.cli.error_messages import with_hint
 from genre.cli.run_folder import next_version
-from genre.cli.usage import with_hint
 from genre.environment import prepare_torch
 from genre.errors import GenreError
 
@@ -124,7 +124,7 @@ def _add_predict_options(predict: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.predict import predict
+    from genre.cli.predict import predict
 
     return predict(options.ckpt_path, options.paths, options.format, options.segments, options.modules)
 
@@ -169,7 +169,7 @@ def _add_embed_options(embed: argparse.ArgumentParser) -> None:
 
 def _embed(options: argparse.Namespace, rest: Sequence[str]) -> int:
     _free(options.out.parent)
-    from genre.embed import embed
+    from genre.cli.embed import embed
 
     return embed([options.network, *options.others], options.paths, options.out, options.segments, options.modules)
 
@@ -214,7 +214,7 @@ def _add_compare_options(compare: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.compare import compare_runs
+    from genre.benchmark.compare import compare_runs
 
     return compare_runs([options.first, *options.others])
 
@@ -227,7 +227,7 @@ def _add_ensemble_options(ensemble: argparse.ArgumentParser) -> None:
 
 
 def _ensemble(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.score_ensemble import score_ensemble
+    from genre.cli.ensemble import score_ensemble
 
     return score_ensemble(options.checkpoints, _free(options.out or next_version(Path("runs/ensemble"))), rest)
 
@@ -262,7 +262,7 @@ def _figures(options: argparse.Namespace, rest: Sequence[str]) -> int:
         return 2
     _free(options.out)
     from genre.cli.recipe import read_data
-    from genre.figures.figures import figures
+    from genre.plots.figures import figures
 
     data = read_data(rest) if rest else None
     return figures(data, options.runs, options.out, options.tracks, options.track, options.embeddings)

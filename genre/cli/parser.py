@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 from jsonargparse import DefaultHelpFormatter
 from pytorch_lightning.cli import LightningArgumentParser
 
+from genre.cli.error_messages import one_line, with_hint
 from genre.cli.known_classes import FOREIGN_LOGGERS, KNOWN
-from genre.cli.usage import one_line, with_hint
 
 #: The end of every verb's help.
 EPILOG = "The arguments of a class are listed by .help: --data.help Folder, --model.network.help ResNet18."

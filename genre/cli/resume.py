@@ -15,9 +15,9 @@ from pytorch_lightning.callbacks import (
 )
 
 from genre.classifier import GenreClassifier
+from genre.config import show
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
-from genre.spec import show
 
 #: What a schedule that is stretched over a fit depends on.
 LENGTH = (

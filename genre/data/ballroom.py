@@ -41,7 +41,7 @@ class Ballroom(GenreDataModule):
     The class folders lie in ``root`` or one level below it; other folders, such as Ballroom's ``nada``, are passed
     over, and its three kinds of rumba are one class. There is no official split.
 
-    A split by artist keeps known duplicates on one side. Ballroom's artists are unknown, so that each pair of its 13
+    A split by artist keeps known duplicates in one subset. Ballroom's artists are unknown, so that each pair of its 13
     duplicates counts as an artist, and nothing else does. Extended Ballroom's artists stand in its
     ``extendedballroom_v1.1.xml``, which is read where it lies beside the class folders or in ``root``; artists that
     share a recording there, be it exact, at another tempo or without the voice, count as one. Other versions of the

@@ -13,14 +13,15 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from genre.audio.augment import Mixup
 from genre.audio.decode import spread
-from genre.data.augment import Mixup
+from genre.audio.features import Feature
+from genre.config import Config, from_config, show, to_config, without
 from genre.data.embedding import Embedder, embed
 from genre.data.exclusions import exclude
-from genre.data.features import Feature
-from genre.data.heard import Heard
 from genre.data.measure import measure
 from genre.data.names import class_indices, unknown_names
+from genre.data.provenance import Provenance
 from genre.data.scan import BadFiles, Readable, scan
 from genre.data.segments import (
     Batch,
@@ -34,9 +35,8 @@ from genre.data.segments import (
 )
 from genre.data.splits import Partition, Split
 from genre.data.tags import tag_artists
-from genre.data.track import Corpus, Side, Track
+from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
-from genre.spec import Spec, build, describe, show, without
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.bad_files = BadFiles()
         self.embedder: Embedder | None = None
         self._epoch = 0
-        self._readable: dict[Side, list[Readable]] = {}
+        self._readable: dict[Subset, list[Readable]] = {}
         self._partition: Partition | None = None
         self._partition_of = ""
 
@@ -183,33 +183,33 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     @property
     def partition(self) -> Partition:
-        """The tracks of each side, before bad files are dropped: a split depends on no file's content.
+        """The tracks of each subset, before bad files are dropped: a split depends on no file's content.
 
         It is made once for every split that ``split`` has been.
         """
         if self._partition is not None and self._partition_of == self._split_key():
             return self._partition
         partition = self.split(self.corpus)
-        needed: tuple[Side, ...] = ("train", "validation") if self.split.has_validation else ("train", "test")
-        for side in needed:
-            if not partition[side]:
-                raise GenreError(f"the split leaves no {side} track of {len(self.corpus.tracks)}; choose another")
+        needed: tuple[Subset, ...] = ("train", "validation") if self.split.has_validation else ("train", "test")
+        for subset in needed:
+            if not partition[subset]:
+                raise GenreError(f"the split leaves no {subset} track of {len(self.corpus.tracks)}; choose another")
         self._readable.clear()
         self._partition, self._partition_of = partition, self._split_key()
         return partition
 
     @property
-    def test_side(self) -> Side:
-        """The side that tests: ``validation`` where the split has no test track at hand."""
+    def test_subset(self) -> Subset:
+        """The subset that tests: ``validation`` where the split has no test track at hand."""
         return "test" if self.partition["test"] else "validation"
 
-    def tracks(self, side: Side) -> list[Track]:
-        """The tracks of a side whose header could be read; none of a side that the split does not have.
+    def tracks(self, subset: Subset) -> list[Track]:
+        """The tracks of a subset whose header could be read; none of a subset that the split does not have.
 
         Raises:
-            GenreError: Every file of the side is bad.
+            GenreError: Every file of the subset is bad.
         """
-        return [readable.track for readable in self._scan(side)]
+        return [readable.track for readable in self._scan(subset)]
 
     @property
     def samples(self) -> int:
@@ -217,7 +217,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return round(self.segment_seconds * self.features.sample_rate)
 
     def setup(self, stage: str) -> None:
-        """Splits the corpus and reads the headers of the sides that the stage needs."""
+        """Splits the corpus and reads the headers of the subsets that the stage needs."""
         self.__dict__.pop("genres", None)  # a classifier may have been attached since
         if stage == "fit" and self._statistics_of not in (None, self._split_key()):
             self.features.set_statistics(*self._given_statistics)
@@ -227,10 +227,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 f"{type(self.split).__name__} has no validation subset here: there is nothing to validate; score the "
                 "test tracks, or choose a split with a validation subset"
             )
-        sides: dict[str, tuple[Side, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
-        for side in sides.get(stage, (self.test_side,)):
-            self._scan(side)
-        if stage in ("test", "predict") and self.test_side != "test":
+        subsets: dict[str, tuple[Subset, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
+        for subset in subsets.get(stage, (self.test_subset,)):
+            self._scan(subset)
+        if stage in ("test", "predict") and self.test_subset != "test":
             log.warning("the split has no test track at hand: testing on the validation tracks")
 
     def teardown(self, stage: str) -> None:
@@ -261,13 +261,13 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def test_dataloader(self) -> DataLoader[Segment]:
         """The fixed segments of the test tracks."""
-        segments = self._evaluation_segments(self.test_side)
+        segments = self._evaluation_segments(self.test_subset)
         self._embed(segments)
         return self._loader(segments, segments.collate, self.batch_size)
 
     def predict_dataloader(self) -> DataLoader[list[Segment]]:
         """The fixed segments of the test tracks; a batch holds all segments of each of its tracks."""
-        tracks = EvaluationTracks(self._evaluation_segments(self.test_side))
+        tracks = EvaluationTracks(self._evaluation_segments(self.test_subset))
         return self._loader(tracks, tracks.collate, max(1, self.batch_size // self.evaluation_segments))
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -330,7 +330,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         if self.trainer is not None:
             # current_epoch still is that of the epoch that ends, where a checkpoint is saved at its end.
             epoch = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
-        return {"features": describe(self.features), "epoch": epoch}
+        return {"features": to_config(self.features), "epoch": epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over the statistics and the epoch of a checkpoint.
@@ -346,11 +346,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             self._statistics_of = self._split_key()
             self._epoch = int(state_dict["epoch"])
 
-    def take_statistics(self, saved: Spec) -> None:
+    def take_statistics(self, saved: Config) -> None:
         """Borrows the statistics of the features that a classifier was trained on, until the next fit.
 
         Args:
-            saved: The features, as :func:`genre.spec.describe` gives them; without statistics, those here stay.
+            saved: The features, as :func:`genre.config.to_config` gives them; without statistics, those here stay.
 
         Raises:
             GenreError: They are other features than these.
@@ -358,9 +358,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self._set_statistics(saved)
         self._statistics_of = BORROWED
 
-    def _set_statistics(self, saved: Spec) -> None:
+    def _set_statistics(self, saved: Config) -> None:
         # Built and described again: arguments that came with a later version then have their defaults.
-        theirs, ours = (without(describe(kind), "mean", "std") for kind in (build(saved, Feature), self.features))
+        theirs, ours = (
+            without(to_config(kind), "mean", "std") for kind in (from_config(saved, Feature), self.features)
+        )
         if theirs != ours:
             raise GenreError(
                 f"the checkpoint was trained on {show(theirs)}, the data gives {show(ours)}; "
@@ -370,9 +372,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         if mean is not None and std is not None:
             self.features.set_statistics(mean, std)
 
-    def heard(self) -> Heard:
+    def provenance(self) -> Provenance:
         """What a network hears that is trained and chosen on this data."""
-        return Heard.of({"train": self.tracks("train"), "validation": self.tracks("validation")})
+        return Provenance.of({"train": self.tracks("train"), "validation": self.tracks("validation")})
 
     def require_monitor(self, option: str, monitor: str | None, instead: str = "train_loss") -> None:
         """Checks that a monitored value is measured on this data.
@@ -393,9 +395,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def require_same_tracks(self, checkpoint: Mapping[str, Any]) -> None:
         """Raises a :class:`GenreError` if a fit that goes on from a checkpoint would train on other tracks."""
-        heard = Heard.read(checkpoint.get("genre", {}).get("heard"))
-        if heard is not None and heard.tracks["train"]:
-            heard.require_same(self.tracks("train"))
+        provenance = Provenance.read(checkpoint.get("genre", {}).get("provenance"))
+        if provenance is not None and provenance.tracks["train"]:
+            provenance.require_same(self.tracks("train"))
 
     def _embed(self, segments: Segments) -> None:
         """Puts embeddings in the place of waveforms, where a frozen network makes them."""
@@ -403,8 +405,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             self.measure_features()
             embed(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)
 
-    def _evaluation_segments(self, side: Side) -> EvaluationSegments:
-        found = self._scan(side)
+    def _evaluation_segments(self, subset: Subset) -> EvaluationSegments:
+        found = self._scan(subset)
         tracks = [readable.track for readable in found]
         positions = [spread(readable.seconds, self.segment_seconds, self.evaluation_segments) for readable in found]
         rate = self.features.sample_rate
@@ -441,20 +443,20 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     def _targets(self, tracks: Sequence[Track]) -> list[int]:
         return class_indices((track.genre for track in tracks), self.genres)
 
-    def _scan(self, side: Side) -> list[Readable]:
-        """Reads the headers of a side once, and drops the files that have none."""
-        tracks = self.partition[side]
+    def _scan(self, subset: Subset) -> list[Readable]:
+        """Reads the headers of a subset once, and drops the files that have none."""
+        tracks = self.partition[subset]
         if not tracks:
             return []
-        if side not in self._readable:
+        if subset not in self._readable:
             found = scan(tracks, self.bad_files)
             if not found:
                 count = len(tracks)
                 raise GenreError(
-                    f"every file of the {side} split is bad ({count} files); one is {self.bad_files.first()}"
+                    f"every file of the {subset} split is bad ({count} files); one is {self.bad_files.first()}"
                 )
-            self._readable[side] = found
-        return self._readable[side]
+            self._readable[subset] = found
+        return self._readable[subset]
 
     def _split_key(self) -> str:
         """What tells the split from another one: its class and its settings, which may be changed in place."""
@@ -469,7 +471,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             tracks = self._train_tracks() if subset == "train" else self.tracks(subset)
             self.bad_files.note(tracks[index].path, reason)
 
-    def _running_subset(self) -> Side | None:
+    def _running_subset(self) -> Subset | None:
         """The subset that the Trainer reads at present; ``None`` outside of its runs."""
         if self.trainer is None:
             return None
@@ -477,7 +479,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             return "train"
         if self.trainer.validating or self.trainer.sanity_checking:
             return "validation"
-        return self.test_side if self.trainer.testing or self.trainer.predicting else None
+        return self.test_subset if self.trainer.testing or self.trainer.predicting else None
 
 
 def _copy(given: Given) -> Given:

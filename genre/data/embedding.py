@@ -15,11 +15,11 @@ from rich.progress import track as progress
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from genre.data.features import Feature
-from genre.data.heard import digest
+from genre.audio.features import Feature
+from genre.config import show, to_config
+from genre.data.provenance import digest
 from genre.data.segments import Draw, Segment, Segments, collate
 from genre.models.head import find_head, penultimate
-from genre.spec import describe, show
 from genre.terminal import terminal
 
 #: Segments that go through the network at once.
@@ -124,7 +124,7 @@ def _space(network: nn.Module, features: Feature, samples: int) -> str:
     head, _ = find_head(network)
     weights = {name: value for name, value in network.state_dict().items() if name.rpartition(".")[0] != head}
     content = (value.detach().cpu().contiguous().numpy().tobytes() for value in weights.values())
-    names = f"{type(network).__qualname__} {' '.join(weights)} {show(describe(features))} {samples}"
+    names = f"{type(network).__qualname__} {' '.join(weights)} {show(to_config(features))} {samples}"
     return _hash(names.encode(), *content)
 
 

@@ -40,7 +40,7 @@ def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
     )
     dropped_names = {track.name for track in corpus.tracks} - {track.name for track in tracks}
     dropped = match_composed(corpus.official, dropped_names)
-    official = {name: side for name, side in corpus.official.items() if name not in dropped}
+    official = {name: subset for name, subset in corpus.official.items() if name not in dropped}
     return replace(corpus, tracks=tracks, official=official)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from genre.data.datamodule import GenreDataModule
 from genre.data.folder import require_folder, warn_of_strays
-from genre.data.track import Corpus, Side, Track
+from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
 
 #: From the smallest: each holds those before it.
@@ -16,7 +16,7 @@ SUBSETS = ("small", "medium", "large")
 
 FOLDERS = tuple(f"fma_{subset}" for subset in SUBSETS)
 
-SIDES_BY_NAME: dict[str, Side] = {"training": "train", "validation": "validation", "test": "test"}
+SUBSETS_BY_NAME: dict[str, Subset] = {"training": "train", "validation": "validation", "test": "test"}
 
 METADATA = Path("fma_metadata") / "tracks.csv"
 
@@ -42,7 +42,7 @@ class FMA(GenreDataModule):
         warn_of_strays(audio, (paths[row.name] for row in known if row.name in paths), "not in FMA's metadata")
         rows = [row for row in known if row.genre and row.subset in subsets]
         tracks = [Track(paths[row.name], row.genre, row.artist or None) for row in rows if row.name in paths]
-        return Corpus(tracks, {row.name: SIDES_BY_NAME[row.split] for row in rows if row.split in SIDES_BY_NAME})
+        return Corpus(tracks, {row.name: SUBSETS_BY_NAME[row.split] for row in rows if row.split in SUBSETS_BY_NAME})
 
 
 class Row(NamedTuple):

@@ -19,7 +19,7 @@ class Folder(GenreDataModule):
     """Music as ``<root>/<genre>/<file>`` or ``<root>/<genre>/<artist>/…/<file>``.
 
     The name of the first sub-folder, where there is one, counts as the artist, so that grouped splits keep it on
-    one side. Links are followed; hidden files and folders are passed over.
+    one subset. Links are followed; hidden files and folders are passed over.
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
@@ -104,7 +104,7 @@ def _warn_of_same(paths: Iterable[Path]) -> None:
         )
 
 
-def strays(base: Path, known: Iterable[Path]) -> list[Path]:
+def unlisted_files(base: Path, known: Iterable[Path]) -> list[Path]:
     """The audio files below a folder beside the known ones; one of the same name in another format is no stray."""
     names = {path.with_suffix("") for path in known}
     return [path for path in audio_files(base) if path.with_suffix("") not in names]
@@ -119,7 +119,7 @@ def warn_of_strays(base: Path, known: Iterable[Path], kind: str, advice: str = "
         kind: What the others are, such as ``not named as GTZAN's tracks``.
         advice: What to do about them, at the end of the line.
     """
-    found = strays(base, known)
+    found = unlisted_files(base, known)
     if found:
         files, are = ("file", "is") if len(found) == 1 else ("files", "are")
         log.warning(

@@ -8,7 +8,7 @@ from pathlib import Path
 from genre.audio.decode import EXTENSIONS, readable
 from genre.data.datamodule import GenreDataModule
 from genre.data.folder import read_as_folder, require_folder, warn_of_empty, warn_of_strays
-from genre.data.track import SIDES, Corpus, Side, Track
+from genre.data.track import SUBSETS, Corpus, Subset, Track
 from genre.errors import GenreError
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
@@ -67,9 +67,11 @@ def read_artists() -> dict[str, str]:
         return {row["track"]: row["artist"] for row in csv.DictReader(lines)}
 
 
-def fault_filtered_split() -> dict[str, Side]:
-    """Track name to side in the fault-filtered partition: 443 / 197 / 290 tracks (Kereliuk, Sturm, Larsen 2015)."""
-    return {name: side for side in SIDES for name in _resource(f"{side}.txt").read_text(encoding="utf-8").split()}
+def fault_filtered_split() -> dict[str, Subset]:
+    """Track name to subset in the fault-filtered partition: 443 / 197 / 290 tracks (Kereliuk, Sturm, Larsen 2015)."""
+    return {
+        name: subset for subset in SUBSETS for name in _resource(f"{subset}.txt").read_text(encoding="utf-8").split()
+    }
 
 
 def _resource(name: str) -> Traversable:

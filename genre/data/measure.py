@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from genre.audio.decode import AudioError, read_segment
-from genre.data.features import Feature
+from genre.audio.features import Feature
 from genre.data.scan import BadFiles
 from genre.data.track import Track
 from genre.errors import GenreError

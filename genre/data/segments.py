@@ -38,8 +38,8 @@ class Batch(NamedTuple):
     Attributes:
         inputs: ``(B, 1, samples)`` waveforms from the loader, ``(B, 1, frequency, time)`` features on the device.
         targets: ``(B,)`` class indices; after mixup ``(B, classes)`` probabilities.
-        tracks: ``(B,)`` index of each segment's track within its side.
-        segments: ``(B,)`` index of each segment within its side, for telling repeated ones.
+        tracks: ``(B,)`` index of each segment's track within its subset.
+        segments: ``(B,)`` index of each segment within its subset, for telling repeated ones.
         valid: ``(B,)`` false where the track could not be read and ``inputs`` is silence.
         seed: Seeds whatever is random about the batch on the device.
         faults: Index of each unreadable track met, and why.
@@ -75,10 +75,10 @@ def collate(segments: Sequence[Segment]) -> Batch:
 
 
 class Segments:
-    """Reads the segments of one side's tracks.
+    """Reads the segments of one subset's tracks.
 
     Args:
-        tracks: The tracks of the side.
+        tracks: The tracks of the subset.
         targets: The class index of each.
         sample_rate: The rate in hertz.
         samples: The length of a segment in samples.
@@ -140,7 +140,7 @@ class EvaluationSegments(Segments, Dataset[Segment]):
     """The fixed segments of every track, one after the other.
 
     Args:
-        tracks: The tracks of the side.
+        tracks: The tracks of the subset.
         targets: The class index of each.
         positions: The positions of each track's segments.
         sample_rate: The rate in hertz.

@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, Str
 
 from genre.data.names import first_spellings, match_composed
 from genre.data.scan import BadFiles, scan
-from genre.data.track import SIDES, Corpus, Side, Track
+from genre.data.track import SUBSETS, Corpus, Subset, Track
 from genre.errors import GenreError
 
 log = logging.getLogger(__name__)
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 ARTIST_DRAWS = 100
 ARTIST_SLACK = 0.03
 
-Partition: TypeAlias = dict[Side, list[Track]]
+Partition: TypeAlias = dict[Subset, list[Track]]
 
 
 class Split(ABC):
-    """A rule that puts every track of a corpus on one side, or on none.
+    """A rule that puts every track of a corpus in one subset, or on none.
 
     Attributes:
-        leaky: Whether segments of one track may stand on two sides.
+        leaky: Whether segments of one track may stand in two subsets.
     """
 
     leaky: ClassVar[bool] = False
@@ -57,17 +57,17 @@ class OfficialSplit(Split):
         if not corpus.official:
             raise GenreError("this data set has no official split; choose StratifiedSplit or KFoldSplit for data.split")
         present = match_composed(corpus.official, {track.name for track in corpus.tracks})
-        sides = {present[name]: side for name, side in corpus.official.items() if name in present}
-        missing = Counter(side for name, side in corpus.official.items() if name not in present)
+        subsets = {present[name]: subset for name, subset in corpus.official.items() if name in present}
+        missing = Counter(subset for name, subset in corpus.official.items() if name not in present)
         if missing:
-            parts = ", ".join(f"{missing[side]} of {side}" for side in SIDES if missing[side])
+            parts = ", ".join(f"{missing[subset]} of {subset}" for subset in SUBSETS if missing[subset])
             log.warning(
                 "official split: %d of its %d tracks are not on disk (%s)",
                 missing.total(),
                 len(corpus.official),
                 parts,
             )
-        return {side: [track for track in corpus.tracks if sides.get(track.name) == side] for side in SIDES}
+        return {subset: [track for track in corpus.tracks if subsets.get(track.name) == subset] for subset in SUBSETS}
 
 
 class StratifiedSplit(Split):
@@ -76,7 +76,7 @@ class StratifiedSplit(Split):
     Args:
         validation: The share of tracks that validates; 0: no validation subset, as several papers have it.
         test: The share of tracks that tests.
-        by_artist: Keep every artist on one side. Tracks of unknown artists count as artists of their own. The
+        by_artist: Keep every artist in one subset. Tracks of unknown artists count as artists of their own. The
             shares are then approximate, since artists are not divided: of many random divisions of the artists the
             one that comes closest in every genre is taken.
         seed: The same seed gives the same split of the same corpus.
@@ -153,7 +153,7 @@ class KFoldSplit(Split):
 class SegmentSplit(Split):
     """A random split of SEGMENTS, to reproduce the figures of Gaitanou et al. (inferred) and Khamees et al. only.
 
-    Segments of one track stand on every side, so the scores say how well a network recognises a recording that it was
+    Segments of one track stand in every subset, so the scores say how well a network recognises a recording that it was
     trained on. Every result carries ``leaky: true``. A segment is scored by itself, as in the papers.
 
     Args:
@@ -177,7 +177,7 @@ class SegmentSplit(Split):
         return self.validation > 0
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
-        log.warning("LEAKY split: segments of one track stand on both sides; for reproducing published figures only")
+        log.warning("LEAKY split: segments of one track stand in both subsets; for reproducing published figures only")
         seconds = {found.track: found.seconds for found in scan(corpus.tracks, BadFiles())}  # a bad file stays whole
         segments = [segment for track in corpus.tracks for segment in track.cut(seconds.get(track, 0.0), self.seconds)]
         return StratifiedSplit(self.validation, self.test, seed=self.seed)(Corpus(segments))
@@ -253,7 +253,7 @@ def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: 
 
 
 def _check_counts(tracks: Sequence[Track], least: int) -> None:
-    """Raises if a genre has too few tracks to stand on every side."""
+    """Raises if a genre has too few tracks to stand in every subset."""
     counts = Counter(track.genre for track in tracks)
     for genre, count in sorted(counts.items()):
         if count < least:

@@ -1,6 +1,6 @@
 """The built-in corpus, for seeing the whole library work without any data."""
 
-from genre.data.csv_list import read_track_list
+from genre.data.csv import read_track_list
 from genre.data.datamodule import GenreDataModule
 from genre.data.synthetic_corpus import write_corpus
 from genre.data.track import Corpus

@@ -8,8 +8,8 @@ from typing import Literal
 from genre.data.names import composed, name_key, show_name
 from genre.errors import GenreError
 
-Side = Literal["train", "validation", "test"]
-SIDES: tuple[Side, ...] = ("train", "validation", "test")
+Subset = Literal["train", "validation", "test"]
+SUBSETS: tuple[Subset, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Track:
         path: The audio file.
         genre: The name of its genre.
         artist: Who plays; ``None`` where unknown, as where the name is empty. Spellings with one
-            :func:`~genre.data.names.name_key` are one artist. Grouped splits keep an artist on one side.
+            :func:`~genre.data.names.name_key` are one artist. Grouped splits keep an artist in one subset.
         excerpt: First and last second of the file that belong to it; ``None``: all of it.
     """
 
@@ -57,11 +57,11 @@ class Corpus:
 
     Attributes:
         tracks: Every track found, in a fixed order.
-        official: Track name to side, for every track of the official split, present or not.
+        official: Track name to subset, for every track of the official split, present or not.
     """
 
     tracks: list[Track]
-    official: Mapping[str, Side] = field(default_factory=dict)
+    official: Mapping[str, Subset] = field(default_factory=dict)
 
     @property
     def genres(self) -> list[str]:

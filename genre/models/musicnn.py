@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genre.data.features import MelSpectrogram
+from genre.audio.features import MelSpectrogram
 from genre.models.layers import check_rates
 from genre.models.musicnn_weights import read_weights
 from genre.models.sizes import SizeError, need_channels

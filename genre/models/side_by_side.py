@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genre.data.features import Feature
+from genre.audio.features import Feature
+from genre.config import from_config, to_config, without_weights
 from genre.errors import GenreError
 from genre.models.head import find_head
-from genre.spec import build, describe, without_weights
 
 
 class SideBySide(nn.Module):
@@ -41,7 +41,7 @@ class SideBySide(nn.Module):
         super().__init__()
         if not networks:
             raise GenreError("SideBySide needs at least one network; found none")
-        self.backbone = Embeddings([_build(spec, num_classes, pretrained) for spec in networks])
+        self.backbone = Embeddings([_build(config, num_classes, pretrained) for config in networks])
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.backbone.num_features, num_classes)
 
@@ -80,8 +80,8 @@ class Embeddings(nn.Module):
 
 
 def _build(network: dict[str, Any], num_classes: int, pretrained: bool) -> nn.Module:
-    spec = {"class_path": network["class_path"], "init_args": dict(network.get("init_args") or {})}
-    return build(spec if pretrained else without_weights(spec), nn.Module, num_classes)
+    config = {"class_path": network["class_path"], "init_args": dict(network.get("init_args") or {})}
+    return from_config(config if pretrained else without_weights(config), nn.Module, num_classes)
 
 
 def _common_features(networks: Sequence[nn.Module]) -> Feature | None:
@@ -91,7 +91,7 @@ def _common_features(networks: Sequence[nn.Module]) -> Feature | None:
         features: Feature | None = getattr(network, "pretrained_features", lambda: None)()
         if features is None:
             continue
-        if common is not None and describe(common) != describe(features):
+        if common is not None and to_config(common) != to_config(features):
             raise GenreError(
                 f"SideBySide needs networks that were trained on the same features; {type(network).__name__} was "
                 "trained on others than those before it; train a classifier for each, and take their mean"

@@ -14,8 +14,8 @@ from torch import nn
 from genre._version import __version__
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
-from genre.data.heard import Heard, artist_digests, shared_artists
 from genre.data.names import unknown_names
+from genre.data.provenance import Provenance, artist_digests, shared_artists
 from genre.report.folder import absence, print_report, write_report, write_whole
 from genre.report.results import Results, scores
 from genre.terminal import terminal
@@ -59,13 +59,13 @@ class Report(pl.Callback):
         """Says in one line what is trained on what."""
         data = getattr(trainer, "datamodule", None)
         if trainer.is_global_zero and isinstance(pl_module, GenreClassifier) and isinstance(data, GenreDataModule):
-            sides = ", ".join(f"{len(tracks)} {side}" for side, tracks in data.partition.items())
+            subsets = ", ".join(f"{len(tracks)} {subset}" for subset, tracks in data.partition.items())
             unit = "segments" if data.split.leaky else "tracks"
             network = pl_module.network
             sizes = f"{count(network):,} parameters, {count(network, trainable=True):,} trainable"
             terminal().print(
                 f"{type(network).__name__} ({sizes}) on {type(data).__name__}: "
-                f"{len(data.genres)} genres, {sides} {unit}",
+                f"{len(data.genres)} genres, {subsets} {unit}",
                 highlight=False,
             )
             for line in absence(absent_genres(data)):
@@ -88,7 +88,7 @@ class Report(pl.Callback):
         assert isinstance(pl_module, GenreClassifier)
         predictions = pl_module.test_predictions
         assert predictions is not None
-        tracks = data.tracks(data.test_side)
+        tracks = data.tracks(data.test_subset)
         results = Results(
             pl_module.genres, [tracks[i] for i in predictions.tracks.tolist()], predictions.probabilities.cpu()
         )
@@ -113,37 +113,40 @@ def summarize(results: Results, loss: float, model: GenreClassifier, data: Genre
         "trainable": count(model.network, trainable=True),
         "features": type(data.features).__name__,
     }
-    return scores(results) | network | conditions(data, model.heard) | {"tracks": len(results.tracks)}
+    return scores(results) | network | conditions(data, model.provenance) | {"tracks": len(results.tracks)}
 
 
-def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
+def conditions(data: GenreDataModule, provenance: Provenance | None) -> dict[str, Any]:
     """On which data, split in which way, a classifier is scored.
 
     Args:
         data: The data.
-        heard: What the classifier was trained and chosen on; ``None`` where that is not known.
+        provenance: What the classifier was trained and chosen on; ``None`` where that is not known.
     """
-    seen = None if heard is None else heard.count(data.tracks(data.test_side))
-    if seen and data.test_side != "test":
-        # That these tracks chose the checkpoint is said by the side.
+    seen = None if provenance is None else provenance.count(data.tracks(data.test_subset))
+    if seen and data.test_subset != "test":
+        # That these tracks chose the checkpoint is said by the subset.
         seen |= {subset: 0 for subset in ("validation", "earlier_validation") if subset in seen}
-    if heard is None:  # then the split alone can tell
+    if provenance is None:  # then the split alone can tell
         artists = (artist_digests(data.partition["train"]), artist_digests(data.partition["validation"]))
     else:
-        artists = heard.artist_subsets()
+        artists = provenance.artist_subsets()
     return {
         "data_set": type(data).__name__,
         "root": str(data.root),
         "split": {"class": type(data.split).__name__, **vars(data.split)},
-        "side": data.test_side,
+        "subset": data.test_subset,
         "unit": "segments" if data.split.leaky else "tracks",
         "seed": data.seed,
-        "tracks_by_side": {
-            side: sum(track.path not in data.bad_files for track in tracks) for side, tracks in data.partition.items()
+        "tracks_by_subset": {
+            subset: sum(track.path not in data.bad_files for track in tracks)
+            for subset, tracks in data.partition.items()
         },
         "absent_genres": absent_genres(data),
-        "heard": seen,
-        "chosen_on": None if heard is None or "validation" not in heard.tracks else len(heard.tracks["validation"]),
+        "seen": seen,
+        "chosen_on": None
+        if provenance is None or "validation" not in provenance.tracks
+        else len(provenance.tracks["validation"]),
         "leaky": data.split.leaky or any((seen or {}).values()),
         "artists_shared": shared_artists(*artists, artist_digests(data.partition["test"])),
         "bad_files": [{"path": str(path), "reason": reason} for path, reason in data.bad_files.items()],
@@ -152,10 +155,10 @@ def conditions(data: GenreDataModule, heard: Heard | None) -> dict[str, Any]:
 
 
 def absent_genres(data: GenreDataModule) -> dict[str, list[str]]:
-    """The genres that have no track on a side, by side; a side that has no track at all is left out."""
-    there = {side: {track.genre for track in tracks} for side, tracks in data.partition.items() if tracks}
-    absent = {str(side): unknown_names(data.genres, found) for side, found in there.items()}
-    return {side: genres for side, genres in absent.items() if genres}
+    """The genres that have no track in a subset, by subset; a subset that has no track at all is left out."""
+    there = {subset: {track.genre for track in tracks} for subset, tracks in data.partition.items() if tracks}
+    absent = {str(subset): unknown_names(data.genres, found) for subset, found in there.items()}
+    return {subset: genres for subset, genres in absent.items() if genres}
 
 
 def write_cost(folder: Path, history: list[dict[str, float]], trainer: pl.Trainer) -> None:

@@ -12,10 +12,10 @@ import jinja2
 import torch
 from rich.table import Table
 
-from genre import plots
 from genre.audio.decode import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
 from genre.metrics import SCORES
+from genre.plots import style
 from genre.report.results import Results, write_results
 from genre.terminal import terminal
 
@@ -49,7 +49,7 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
 
 def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
     """Prints the table of scores, what a reader of them has to know, and the report's path."""
-    table = Table(title=f"{metrics['tracks']} {metrics['side']} {metrics['unit']} of {metrics['data_set']}")
+    table = Table(title=f"{metrics['tracks']} {metrics['subset']} {metrics['unit']} of {metrics['data_set']}")
     table.add_column("score")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -67,21 +67,19 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
     """What a reader of the scores has to know, a sentence each."""
     found = []
     if metrics["unit"] == "segments":
-        found.append(
-            "LEAKY: segments of one track stand on both sides of this split; the scores are not those of unseen music."
-        )
-    if metrics["heard"] is None:
+        found.append("LEAKY: segments of one track stand in both subsets; the scores are not those of unseen music.")
+    if metrics["seen"] is None:
         found.append("It is not known on which tracks this network was trained, if on any.")
-    elif any(metrics["heard"].values()):
+    elif any(metrics["seen"].values()):
         known = " and ".join(
-            f"{verb} on {metrics['heard'][side]}"
-            for side, verb in (
+            f"{verb} on {metrics['seen'][subset]}"
+            for subset, verb in (
                 ("train", "trained"),
                 ("validation", "chosen"),
                 ("earlier_train", "in an earlier fit trained"),
                 ("earlier_validation", "in an earlier fit chosen"),
             )
-            if metrics["heard"].get(side)
+            if metrics["seen"].get(subset)
         )
         found.append(
             f"LEAKY: the network was {known} of these {metrics['tracks']} tracks; the scores are not those of unseen "
@@ -89,13 +87,13 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         )
     if metrics.get("chosen_on") == 0:
         found.append("No track chose the epoch: the network was trained without a validation subset.")
-    if metrics["side"] != "test":
+    if metrics["subset"] != "test":
         found.append(
             "The split has no test track at hand: these are the validation tracks, which also chose the checkpoint."
         )
     if metrics["artists_shared"]:
         found.append(
-            f"{metrics['artists_shared']} artist(s) stand on more than one side: expect lower scores on artists that "
+            f"{metrics['artists_shared']} artist(s) stand in more than one subset: expect lower scores on artists that "
             "were never heard (by_artist: true measures them)."
         )
     if _of_all_folds(metrics):
@@ -115,13 +113,13 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def absence(genres: Mapping[str, Sequence[str]]) -> list[str]:
-    """What it means that genres have no track on a side, a sentence a side."""
+    """What it means that genres have no track in a subset, a sentence a subset."""
     means = {"train": "cannot be learned", "validation": "has no part in the choice of a checkpoint",
              "test": "is not scored"}  # fmt: skip
     return [
-        f"No {side} track of {', '.join(genres[side])}: a genre without one {meaning}."
-        for side, meaning in means.items()
-        if genres.get(side)
+        f"No {subset} track of {', '.join(genres[subset])}: a genre without one {meaning}."
+        for subset, meaning in means.items()
+        if genres.get(subset)
     ]
 
 
@@ -155,18 +153,18 @@ def _draw(folder: Path, results: Results, metrics: Mapping[str, Any], data: Genr
     genres, targets, probabilities = results.genres, results.targets.numpy(), results.probabilities.numpy()
     areas = {genre: values["auroc"] for genre, values in metrics["genres"].items()}
     drawn = {"confusion_matrix.png": "Confusion matrix"}
-    plots.save(
-        plots.plot_confusion_matrix(targets, probabilities.argmax(1), genres),
+    style.save(
+        style.plot_confusion_matrix(targets, probabilities.argmax(1), genres),
         folder / "confusion_matrix.png",
     )
     if not _of_all_folds(metrics):
-        plots.save(
-            plots.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]),
+        style.save(
+            style.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]),
             folder / "roc.png",
         )
         drawn["roc.png"] = "ROC curves"
     if history:
-        plots.save(plots.plot_learning_curves(history, best_epoch), folder / "learning_curves.png")
+        style.save(style.plot_learning_curves(history, best_epoch), folder / "learning_curves.png")
         drawn["learning_curves.png"] = "Learning curves"
     if data is not None:
         _draw_inputs(folder / "inputs.png", data)
@@ -176,7 +174,7 @@ def _draw(folder: Path, results: Results, metrics: Mapping[str, Any], data: Genr
 
 def _draw_inputs(path: Path, data: GenreDataModule) -> None:
     inputs = {}
-    for track in data.tracks(data.test_side):
+    for track in data.tracks(data.test_subset):
         if track.genre not in inputs:
             try:
                 samples = read_segment(track.path, data.features.sample_rate, data.samples, 0.5, track.excerpt)
@@ -184,10 +182,10 @@ def _draw_inputs(path: Path, data: GenreDataModule) -> None:
                 continue
             inputs[track.genre] = data.features.cpu()(torch.from_numpy(samples)).numpy()
     hop = data.samples / max(1, next(iter(inputs.values())).shape[1] - 1)
-    figure = plots.plot_inputs(
+    figure = style.plot_inputs(
         dict(sorted(inputs.items())), data.features.sample_rate, round(hop), type(data.features).__name__
     )
-    plots.save(figure, path)
+    style.save(figure, path)
 
 
 def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str]) -> None:

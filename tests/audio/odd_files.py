@@ -34,12 +34,12 @@ def encode(path: Path, codec: str, container: str, rate: int = 44100, **options:
     """Writes a sound by PyAV, in stereo, whole frames of the codec."""
     import av
 
-    sides = np.stack([wave(rate=rate), wave(rate=rate, seed=1)])
+    subsets = np.stack([wave(rate=rate), wave(rate=rate, seed=1)])
     with av.open(str(path), "w", format=container, options=options) as file:
         stream = file.add_stream(codec, rate=rate, layout="stereo")
         stream.bit_rate = 128000
         stream.codec_context.open()
-        frame = av.AudioFrame.from_ndarray(sides, format="fltp", layout="stereo")
+        frame = av.AudioFrame.from_ndarray(subsets, format="fltp", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         resampler = av.AudioResampler(stream.codec_context.format.name, "stereo", rate)
         fifo = av.AudioFifo()
@@ -214,7 +214,7 @@ HEARD: dict[str, tuple[Make, float]] = {
 #: The same, of which a stretch alone is there: as much as can be decoded.
 CUT: dict[str, Make] = {"cut.flac": cut(), "cut.mp3": cut(), "cut.ogg": cut()}
 
-#: Heard whole by PyAV, with the seconds that whole frames of the codec make.
+#: Provenance whole by PyAV, with the seconds that whole frames of the codec make.
 HEARD_BY_AV: dict[str, tuple[Make, float]] = {
     "song.m4a": (lambda path: encode(path, "aac", "ipod"), 2.995),
     "fragments.m4a": (lambda path: encode(path, "aac", "mp4", movflags="frag_keyframe+empty_moov"), 3.02),

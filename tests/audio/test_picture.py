@@ -12,8 +12,8 @@ import genre
 from genre import GenreError
 from genre.audio.picture import Picture
 from genre.benchmark.plan import read_plan
+from genre.config import from_config, to_config
 from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram
-from genre.spec import build, describe
 from tests.conftest import run_cli
 from tests.test_examples import EXAMPLES, options
 
@@ -50,7 +50,7 @@ def test_features_as_pictures(kind: Callable[..., Feature]) -> None:
     rows = kind(n_fft=512, mean=0.0, std=1.0)(waveform)
     torch.testing.assert_close(pictures, Picture(224)(rows))
     torch.testing.assert_close(feature(waveform[0, 0]), rows[0, 0])  # what a report draws
-    assert build(describe(feature), Feature).picture == 224
+    assert from_config(to_config(feature), Feature).picture == 224
 
 
 def test_no_pixel() -> None:
@@ -78,7 +78,7 @@ def test_plan_of_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(plan.cells) == 9
     assert run_cli("fit", *plan.cells[8].options, "--print_config") == 0
     printed = capsys.readouterr().out
-    assert "class_path: genre.data.MFCC" in printed
+    assert "class_path: genre.audio.MFCC" in printed
     assert "picture: 224" in printed
     assert "in_channels: 3" in printed
 

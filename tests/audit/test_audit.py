@@ -7,11 +7,11 @@ import pytest
 import soundfile
 
 from genre.audit.examine import examine, examine_all
+from genre.audit.exclusions import select_exclusions
 from genre.audit.faults import Levels, Limits
 from genre.audit.layout import read_corpus
-from genre.audit.leave_out import leave_out
 from genre.data.exclusions import read_exclusions
-from genre.data.track import Side, Track
+from genre.data.track import Subset, Track
 from genre.errors import GenreError
 
 from ..conftest import run_cli, tone, write_folder
@@ -231,11 +231,11 @@ class TestLeaveOut:
 
     def test_copy_on_the_later_side_stays(self, tmp_path: Path) -> None:
         copies = self.copies(tmp_path, "x", "x", "x")
-        sides: dict[Path, Side] = {tmp_path / "0.wav": "train", tmp_path / "1.wav": "validation"}
-        assert set(leave_out([], [copies], sides, tmp_path)) == {tmp_path / "0.wav", tmp_path / "2.wav"}  # type: ignore[list-item]
-        assert set(leave_out([], [copies], {}, tmp_path)) == {tmp_path / "1.wav", tmp_path / "2.wav"}  # type: ignore[list-item]
+        subsets: dict[Path, Subset] = {tmp_path / "0.wav": "train", tmp_path / "1.wav": "validation"}
+        assert set(select_exclusions([], [copies], subsets, tmp_path)) == {tmp_path / "0.wav", tmp_path / "2.wav"}  # type: ignore[list-item]
+        assert set(select_exclusions([], [copies], {}, tmp_path)) == {tmp_path / "1.wav", tmp_path / "2.wav"}  # type: ignore[list-item]
 
     def test_contested_copies_all_go(self, tmp_path: Path) -> None:
         copies = self.copies(tmp_path, "x", "y", "x")
-        found = leave_out([], [copies], {}, tmp_path)  # type: ignore[list-item]
+        found = select_exclusions([], [copies], {}, tmp_path)  # type: ignore[list-item]
         assert list(found.values()) == ["contested: one recording as x and as y"] * 3

@@ -195,10 +195,10 @@ def test_exclusion_list_is_taken_by_the_data(audited: Audit, name: str) -> None:
 
 
 def test_splits_that_tear_pairs_apart_are_named(audited: Audit) -> None:
-    sides = {
+    subsets = {
         name: {
-            track.path.relative_to(audited.root).as_posix(): side
-            for side, tracks in StratifiedSplit(by_artist=name == "by_artist")(
+            track.path.relative_to(audited.root).as_posix(): subset
+            for subset, tracks in StratifiedSplit(by_artist=name == "by_artist")(
                 Folder(audited.root, MelSpectrogram(), StratifiedSplit()).corpus
             ).items()
             for track in tracks
@@ -208,7 +208,7 @@ def test_splits_that_tear_pairs_apart_are_named(audited: Audit) -> None:
     rows = audited.rows("pairs.csv")
     assert "official" not in rows[0]  # a folder has none
     for row in rows:
-        for name, places in sides.items():
+        for name, places in subsets.items():
             assert set(row[name].split("/")) == {places[row["track_a"]], places[row["track_b"]]}
 
 

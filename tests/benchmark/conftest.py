@@ -12,7 +12,7 @@ data:
   init_args:
     root: {root}
     features:
-      class_path: genre.data.MelSpectrogram
+      class_path: genre.audio.MelSpectrogram
       init_args: {{n_fft: 512, hop_length: 256, n_mels: {bands}}}
     split: {{class_path: genre.data.StratifiedSplit, init_args: {{by_artist: true, test: 0.25}}}}
     segment_seconds: 0.8

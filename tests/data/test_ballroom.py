@@ -6,7 +6,7 @@ import soundfile
 
 from genre.data import Spectrogram, StratifiedSplit
 from genre.data.ballroom import DUPLICATES, Ballroom
-from genre.data.track import SIDES
+from genre.data.track import SUBSETS
 from genre.errors import GenreError
 
 from ..conftest import tone
@@ -22,7 +22,7 @@ WAVES = (
     "Samba/Albums-Fire-09.wav",
 )
 
-#: In the real layout: relations from either side or both, to tracks that are not there, and in children of both kinds.
+#: In the real layout: relations from either subset or both, to tracks that are not there, and in children of both kinds.
 XML = """<ballroom>
   <Waltz>
     <song album="The Best, Part 5" artist="Musica &amp; Poesia" bpm="87" id="100601" title="Say &quot;A&quot;" hash="27"/>
@@ -83,8 +83,8 @@ class TestBallroom:
         touch(tmp_path, *(f"{genre}/{name}.wav" for genre, name in zip(("Jive", "Waltz") * 13, names, strict=True)))
         touch(tmp_path, *(f"{genre}/{number}.wav" for genre in ("Jive", "Waltz") for number in range(10)))
         partition = data(Ballroom, tmp_path, split=StratifiedSplit(0.3, 0.3, by_artist=True, seed=seed)).partition
-        sides = {track.name: side for side in SIDES for track in partition[side]}
-        assert all(sides[first] == sides[second] for first, second in DUPLICATES)
+        subsets = {track.name: subset for subset in SUBSETS for track in partition[subset]}
+        assert all(subsets[first] == subsets[second] for first, second in DUPLICATES)
 
     def test_no_official_split(self, tmp_path: Path) -> None:
         touch(tmp_path, *WAVES)
@@ -98,7 +98,7 @@ class TestBallroom:
             for number in range(4):
                 soundfile.write(tmp_path / genre / f"Media-{number}.wav", tone(0, number, 0.3), 22050)
         kind = Ballroom(tmp_path, Spectrogram(), StratifiedSplit(0.3, 0.3), num_workers=0)
-        assert sum(len(kind.tracks(side)) for side in SIDES) == 8
+        assert sum(len(kind.tracks(subset)) for subset in SUBSETS) == 8
         assert list(kind.bad_files) == [tmp_path / "Jive" / "bad.wav"]
 
 

@@ -20,7 +20,7 @@ from genre.data import (
 )
 from genre.data.gtzan import GENRES, read_artists
 from genre.data.synthetic_corpus import write_corpus
-from genre.data.track import SIDES
+from genre.data.track import SUBSETS
 from genre.errors import GenreError
 
 from ..conftest import write_folder
@@ -150,18 +150,18 @@ class TestGTZANMini:
         assert mini.genres == list(GENRES)
 
     def test_official_split(self, mini: GenreDataModule, caplog: pytest.LogCaptureFixture) -> None:
-        sides = {side: len(mini.partition[side]) for side in SIDES}
-        assert sides == {"train": 233, "validation": 98, "test": 0}
+        subsets = {subset: len(mini.partition[subset]) for subset in SUBSETS}
+        assert subsets == {"train": 233, "validation": 98, "test": 0}
         assert caplog.messages == [
             "official split: 599 of its 930 tracks are not on disk (210 of train, 99 of validation, 290 of test)"
         ]
-        assert mini.test_side == "validation"
+        assert mini.test_subset == "validation"
 
     def test_official_sides_are_those_of_its_index(self, mini: GenreDataModule, gtzan_mini: Path) -> None:
         with (gtzan_mini / "index.csv").open(encoding="utf-8", newline="") as lines:
             index = {Path(row["path"]).stem: row["fault_filtered_split"] for row in csv.DictReader(lines)}
-        for side, part in {"train": "train", "validation": "valid"}.items():
-            names = {track.name for track in mini.partition[side]}  # type: ignore[index]
+        for subset, part in {"train": "train", "validation": "valid"}.items():
+            names = {track.name for track in mini.partition[subset]}  # type: ignore[index]
             assert names == {name for name, where in index.items() if where == part}
 
 
@@ -208,7 +208,7 @@ class TestFolder:
         folder.symlink_to(tmp_path, target_is_directory=True)
         module = data(Folder, tmp_path, split=StratifiedSplit(0.2, 0.2))
         assert len(module.corpus.tracks) == 19
-        read = [track.path for side in (*SIDES, *SIDES) for track in module.tracks(side)]
+        read = [track.path for subset in (*SUBSETS, *SUBSETS) for track in module.tracks(subset)]
         assert len(set(read)) == 17
         assert song in read
         assert module.bad_files == dict.fromkeys(links, "the link leads nowhere")
@@ -379,7 +379,7 @@ class TestCSV:
         (tmp_path / "tracks.csv").write_text("\n".join(["path,genre", *rows]))
         module = data(CSV, tmp_path / "tracks.csv", split=StratifiedSplit(0.2, 0.2))
         assert len(module.corpus.tracks) == 17  # the split depends on the list, not on the disk
-        found = [track.path for side in SIDES for track in module.tracks(side)]
+        found = [track.path for subset in SUBSETS for track in module.tracks(subset)]
         assert sorted(found) == [tmp_path / path for path in paths]
         assert module.bad_files == {tmp_path / "genre0/absent.wav": "no such file"}
 

@@ -25,7 +25,7 @@ from genre.data import (
 )
 from genre.data.segments import Batch, TrainSampler
 from genre.data.splits import Partition
-from genre.data.track import SIDES, Side
+from genre.data.track import SUBSETS, Subset
 from genre.errors import GenreError
 
 from ..conftest import tone
@@ -37,10 +37,10 @@ SECONDS = 0.2
 
 
 class ByName(Split):
-    """The side is in the file's name, so that a test can choose it."""
+    """The subset is in the file's name, so that a test can choose it."""
 
     def __call__(self, corpus: Corpus) -> Partition:
-        return {side: [track for track in corpus.tracks if track.name.startswith(side)] for side in SIDES}
+        return {subset: [track for track in corpus.tracks if track.name.startswith(subset)] for subset in SUBSETS}
 
 
 class Recorder(pl.LightningModule):
@@ -50,7 +50,7 @@ class Recorder(pl.LightningModule):
         super().__init__()
         self.genres = genres
         self.weight = nn.Parameter(torch.zeros(1))
-        self.batches: dict[Side, list[Batch]] = {"train": [], "validation": [], "test": []}
+        self.batches: dict[Subset, list[Batch]] = {"train": [], "validation": [], "test": []}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         self.batches["train"].append(batch)
@@ -87,9 +87,9 @@ def write_wave(path: Path, wave: Any) -> Path:
     return path
 
 
-def write_track(root: Path, genre: int, side: Side, number: int = 0, seconds: float = 0.5) -> Path:
-    seed = SIDES.index(side) * 100 + number
-    return write_wave(root / f"genre{genre}" / f"{side}{number}.wav", tone(genre, seed, seconds, RATE))
+def write_track(root: Path, genre: int, subset: Subset, number: int = 0, seconds: float = 0.5) -> Path:
+    seed = SUBSETS.index(subset) * 100 + number
+    return write_wave(root / f"genre{genre}" / f"{subset}{number}.wav", tone(genre, seed, seconds, RATE))
 
 
 def write_text(path: Path) -> Path:
@@ -106,9 +106,9 @@ def write_nan(path: Path) -> Path:
 def root(tmp_path: Path) -> Path:
     """Two genres with three train tracks, two validation tracks and one test track each."""
     for genre in (0, 1):
-        for side, count in {"train": 3, "validation": 2, "test": 1}.items():
+        for subset, count in {"train": 3, "validation": 2, "test": 1}.items():
             for number in range(count):
-                write_track(tmp_path, genre, side, number)  # type: ignore[arg-type]
+                write_track(tmp_path, genre, subset, number)  # type: ignore[arg-type]
     return tmp_path
 
 
@@ -128,23 +128,23 @@ def trainer(**arguments: Any) -> pl.Trainer:
     )
 
 
-def fit(data: Folder, epochs: int = 1, genres: list[str] | None = None) -> dict[Side, list[Batch]]:
+def fit(data: Folder, epochs: int = 1, genres: list[str] | None = None) -> dict[Subset, list[Batch]]:
     """The batches of a fit."""
     recorder = Recorder(genres)
     trainer(max_epochs=epochs, num_sanity_val_steps=0).fit(recorder, datamodule=data)
     return recorder.batches
 
 
-def evaluate(data: Folder) -> dict[Side, list[Batch]]:
+def evaluate(data: Folder) -> dict[Subset, list[Batch]]:
     """The batches of a test."""
     recorder = Recorder()
     trainer().test(recorder, datamodule=data, verbose=False)
     return recorder.batches
 
 
-def assert_same(one: dict[Side, list[Batch]], other: dict[Side, list[Batch]]) -> None:
-    for side in SIDES:
-        for left, right in zip(one[side], other[side], strict=True):
+def assert_same(one: dict[Subset, list[Batch]], other: dict[Subset, list[Batch]]) -> None:
+    for subset in SUBSETS:
+        for left, right in zip(one[subset], other[subset], strict=True):
             for here, there in zip(left[:5], right[:5], strict=True):
                 assert torch.equal(here, there)
             assert left.seed == right.seed
@@ -199,13 +199,13 @@ class TestBatches:
             assert torch.equal(clip, data.features(torch.from_numpy(wave)[None]))
 
     def test_tenth_of_a_second_beside_a_minute(self, root: Path) -> None:
-        for side in SIDES[:2]:
-            write_track(root, 0, side, 7, seconds=0.1)
-            write_track(root, 1, side, 7, seconds=60.0)
+        for subset in SUBSETS[:2]:
+            write_track(root, 0, subset, 7, seconds=0.1)
+            write_track(root, 1, subset, 7, seconds=60.0)
         data = make(root, batch_size=2, evaluation_segments=5)
         batches = fit(data)
-        assert {batch.inputs.shape[1:] for side in SIDES for batch in batches[side]} == {(1, 16, 13)}
-        assert all(batch.inputs.isfinite().all() for side in SIDES for batch in batches[side])
+        assert {batch.inputs.shape[1:] for subset in SUBSETS for batch in batches[subset]} == {(1, 16, 13)}
+        assert all(batch.inputs.isfinite().all() for subset in SUBSETS for batch in batches[subset])
         names = [track.name for track in data.tracks("validation")]
         tracks = torch.cat([batch.tracks for batch in batches["validation"]]).tolist()
         counts = [(name, tracks.count(index)) for index, name in enumerate(names)]
@@ -298,12 +298,12 @@ class TestStatistics:
         np.testing.assert_allclose(mean, values.mean(axis=1), rtol=1e-5)
         np.testing.assert_allclose(std, values.std(axis=1), rtol=1e-5)
 
-    @pytest.mark.parametrize("side", SIDES)
-    def test_depend_on_train_tracks_alone(self, root: Path, side: Side) -> None:
+    @pytest.mark.parametrize("subset", SUBSETS)
+    def test_depend_on_train_tracks_alone(self, root: Path, subset: Subset) -> None:
         before = self.measured(root)
-        for path in root.rglob(f"{side}*.wav"):
+        for path in root.rglob(f"{subset}*.wav"):
             write_wave(path, np.random.default_rng(0).uniform(-1, 1, RATE // 2))
-        assert (self.measured(root) == before) == (side != "train")
+        assert (self.measured(root) == before) == (subset != "train")
 
     @pytest.mark.parametrize(("given", "times"), [({}, 1), ({"mean": -30.0, "std": 10.0}, 0)])
     def test_are_measured_once(
@@ -409,14 +409,14 @@ class TestBadFiles:
         write_text(root / "genre0" / "train0.wav")
         assert make(root).partition == before
 
-    @pytest.mark.parametrize("side", SIDES)
-    def test_all_of_a_side(self, root: Path, side: Side) -> None:
-        paths = [write_text(path) for path in sorted(root.rglob(f"{side}*.wav"))]
-        run: Callable[[Folder], object] = fit if side != "test" else evaluate
+    @pytest.mark.parametrize("subset", SUBSETS)
+    def test_all_of_a_side(self, root: Path, subset: Subset) -> None:
+        paths = [write_text(path) for path in sorted(root.rglob(f"{subset}*.wav"))]
+        run: Callable[[Folder], object] = fit if subset != "test" else evaluate
         with pytest.raises(GenreError) as caught:
             run(make(root))
         assert str(caught.value) == (
-            f"every file of the {side} split is bad ({len(paths)} files); "
+            f"every file of the {subset} split is bad ({len(paths)} files); "
             f"one is {paths[0]}: undecodable (Format not recognised)"
         )
 
@@ -463,11 +463,11 @@ class TestMistakes:
         with pytest.raises(GenreError, match="80 samples is too short for n_fft=256"):
             fit(make(root, segment_seconds=0.01))
 
-    @pytest.mark.parametrize("side", ["train", "validation"])
-    def test_split_without_a_needed_side(self, root: Path, side: Side) -> None:
-        for path in root.rglob(f"{side}*.wav"):
+    @pytest.mark.parametrize("subset", ["train", "validation"])
+    def test_split_without_a_needed_side(self, root: Path, subset: Subset) -> None:
+        for path in root.rglob(f"{subset}*.wav"):
             path.unlink()
-        with pytest.raises(GenreError, match=f"leaves no {side} track of "):
+        with pytest.raises(GenreError, match=f"leaves no {subset} track of "):
             fit(make(root))
 
     def test_without_test_tracks_validation_tracks_test(self, root: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -476,6 +476,6 @@ class TestMistakes:
         data = make(root)
         batches = fit(data)
         tested = evaluate(data)
-        assert data.test_side == "validation"
+        assert data.test_subset == "validation"
         assert_same({**tested, "validation": tested["test"], "test": []}, {**batches, "train": []})
         assert said(caplog) == ["the split has no test track at hand: testing on the validation tracks"]

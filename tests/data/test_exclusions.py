@@ -4,7 +4,7 @@ import pytest
 
 from genre.data import CSV, GTZAN, Folder, MelSpectrogram, OfficialSplit, StratifiedSplit
 from genre.data.exclusions import read_exclusions
-from genre.data.track import SIDES
+from genre.data.track import SUBSETS
 from genre.errors import GenreError
 
 from ..conftest import QUICK, run_cli
@@ -91,7 +91,7 @@ def test_come_before_the_split(gtzan: Path, tmp_path: Path, caplog: pytest.LogCa
     dropped = whole["test"][0]
     (tmp_path / "list.txt").write_text(str(dropped.path.relative_to(gtzan)))
     data = GTZAN(gtzan, MelSpectrogram(), OfficialSplit(), exclude=tmp_path / "list.txt")
-    assert data.partition == {side: [track for track in whole[side] if track != dropped] for side in SIDES}
+    assert data.partition == {subset: [track for track in whole[subset] if track != dropped] for subset in SUBSETS}
     missing = [record.getMessage() for record in caplog.records if "not on disk" in record.getMessage()]
     assert "850 of its 930" in missing[0]
     assert "850 of its 929" in missing[1]  # what is left out on purpose is not missing

@@ -8,7 +8,7 @@ import soundfile
 
 from genre.data import OfficialSplit, Spectrogram, StratifiedSplit
 from genre.data.fma import FMA
-from genre.data.track import SIDES
+from genre.data.track import SUBSETS
 
 from ..conftest import tone
 from .test_data_sets import data, listed, refusal, touch
@@ -167,12 +167,12 @@ class TestTracks:
 
 
 class TestOfficialSplit:
-    def sides(self, root: Path) -> dict[str, list[str]]:
+    def subsets(self, root: Path) -> dict[str, list[str]]:
         partition = data(FMA, root).partition
-        return {side: [track.name for track in partition[side]] for side in SIDES}
+        return {subset: [track.name for track in partition[subset]] for subset in SUBSETS}
 
     def test_whole_subset(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        assert self.sides(write_fma(tmp_path)) == {
+        assert self.subsets(write_fma(tmp_path)) == {
             "train": ["000002", "000005", "001082"],
             "validation": ["000010"],
             "test": ["000140"],
@@ -183,13 +183,13 @@ class TestOfficialSplit:
         write_fma(tmp_path, "fma_medium")
         for number in ("5", "1082", "140"):
             (tmp_path / "fma_medium" / mp3(number)).unlink()
-        assert self.sides(tmp_path) == {"train": ["000002"], "validation": ["000010", "000182"], "test": ["144194"]}
+        assert self.subsets(tmp_path) == {"train": ["000002"], "validation": ["000010", "000182"], "test": ["144194"]}
         assert caplog.messages == [
             "official split: 3 of its 7 tracks are not on disk (2 of train, 1 of test)",
         ]
 
     def test_tracks_without_a_genre_are_not_missing(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        self.sides(write_fma(tmp_path, "fma_large"))
+        self.subsets(write_fma(tmp_path, "fma_large"))
         assert not caplog.records
 
     def test_bad_and_short_files(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -200,7 +200,11 @@ class TestOfficialSplit:
             soundfile.write(audio / mp3(number), tone(0, int(number), seconds, 44100), 44100)
         (audio / mp3("5")).write_bytes(b"ID3\x04\x00\x00\x00\x00\x00\x00")
         kind = FMA(tmp_path, Spectrogram(), OfficialSplit(), segment_seconds=0.5, num_workers=0)
-        assert [[track.name for track in kind.tracks(side)] for side in SIDES] == [["000002"], ["000010"], ["000140"]]
+        assert [[track.name for track in kind.tracks(subset)] for subset in SUBSETS] == [
+            ["000002"],
+            ["000010"],
+            ["000140"],
+        ]
         assert sorted(kind.bad_files) == [audio / mp3("5"), audio / mp3("1082")]
         assert sum(message.startswith("skipped ") for message in caplog.messages) == 2
         (segment,) = list(kind.val_dataloader())
@@ -210,8 +214,8 @@ class TestOfficialSplit:
     def test_split_by_artist(self, tmp_path: Path) -> None:
         write_fma(tmp_path, "fma_large")
         partition = data(FMA, tmp_path, split=StratifiedSplit(0.3, 0.3, by_artist=True)).partition
-        sides = {track.name: side for side in SIDES for track in partition[side]}
-        assert sides["000002"] == sides["000005"]
+        subsets = {track.name: subset for subset in SUBSETS for track in partition[subset]}
+        assert subsets["000002"] == subsets["000005"]
 
 
 class TestErrors:

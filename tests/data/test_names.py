@@ -11,11 +11,11 @@ from genre.audit.examine import Examined
 from genre.audit.genres import count
 from genre.data import CSV, Corpus, KFoldSplit, MelSpectrogram, OfficialSplit, StratifiedSplit, Track
 from genre.data.exclusions import exclude
-from genre.data.heard import artist_digests, shared_artists
 from genre.data.names import class_indices, match_composed, name_key, same_names, unknown_names
+from genre.data.provenance import artist_digests, shared_artists
 from genre.data.splits import groups
 from genre.errors import GenreError
-from genre.figures.corpus import count_artists
+from genre.plots.corpus import count_artists
 
 
 def nfd(name: str) -> str:
@@ -86,10 +86,10 @@ def test_no_spelling_leaves_its_artist(spellings: list[str]) -> None:
     corpus = corpus_of([name.strip() for name in spellings])
     splits = [KFoldSplit(4, fold, by_artist=True) for fold in range(4)]
     for split in (*splits, *(StratifiedSplit(0.2, 0.2, by_artist=True, seed=seed) for seed in range(4))):
-        sides = split(corpus)
-        keys = [{name_key(track.artist or "") for track in tracks} for tracks in sides.values()]
+        subsets = split(corpus)
+        keys = [{name_key(track.artist or "") for track in tracks} for tracks in subsets.values()]
         assert sum(map(len, keys)) == len(set().union(*keys)) == 22
-        assert shared_artists(*map(artist_digests, sides.values())) == 0
+        assert shared_artists(*map(artist_digests, subsets.values())) == 0
 
 
 def test_one_spelling_each_gives_the_folds_of_the_names_themselves() -> None:
@@ -139,8 +139,8 @@ def test_official_list_and_exclusions_match_in_any_form(tmp_path: Path, caplog: 
     names = ["café", "naïve", "plain"]
     tracks = [Track(tmp_path / f"{nfd(name)}.wav", "pop") for name in names]
     corpus = Corpus(tracks, {"café": "train", "naïve": "test", "plain": "validation"})
-    sides = OfficialSplit()(corpus)
-    assert {side: [track.name for track in part] for side, part in sides.items()} == {
+    subsets = OfficialSplit()(corpus)
+    assert {subset: [track.name for track in part] for subset, part in subsets.items()} == {
         "train": [nfd("café")],
         "validation": ["plain"],
         "test": [nfd("naïve")],

@@ -31,12 +31,12 @@ from genre.data import (
 from genre.data.gtzan import GENRES, fault_filtered_split, read_artists
 from genre.data.splits import Partition, groups
 from genre.data.synthetic_corpus import write_corpus
-from genre.data.track import SIDES
+from genre.data.track import SUBSETS
 from genre.errors import GenreError
 
 SEEDS = range(3)
 
-#: Every split that promises to keep tracks on one side, from its seed; by artist or not.
+#: Every split that promises to keep tracks in one subset, from its seed; by artist or not.
 SPLITS: dict[str, Callable[[int], Split]] = {
     "StratifiedSplit": lambda seed: StratifiedSplit(seed=seed),
     "StratifiedSplit by artist": lambda seed: StratifiedSplit(by_artist=True, seed=seed),
@@ -66,8 +66,8 @@ def gtzan_names() -> Corpus:
 
 
 def shared(partition: Partition, key: Callable[[Track], object]) -> set[object]:
-    """What stands on more than one side, ``None`` left aside."""
-    found = [{key(track) for track in partition[side]} - {None} for side in SIDES]
+    """What stands in more than one subset, ``None`` left aside."""
+    found = [{key(track) for track in partition[subset]} - {None} for subset in SUBSETS]
     return set().union(*(one & two for one, two in itertools.combinations(found, 2)))
 
 
@@ -79,8 +79,8 @@ def corpora(gtzan: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory)
     listed.write_text("\n".join(["path,genre,artist", *rows]))
     fma, ballroom = tmp_path_factory.mktemp("fma"), tmp_path_factory.mktemp("ballroom")
     columns = [",artist,set,set,track", ",id,split,subset,genre_top", "track_id,,,,"]
-    sides = ("training", "training", "training", "validation", "test")
-    rows = [f"{n},{n % 15},{sides[n % 5]},small,{'abc'[n % 3]}" for n in range(45)]
+    subsets = ("training", "training", "training", "validation", "test")
+    rows = [f"{n},{n % 15},{subsets[n % 5]},small,{'abc'[n % 3]}" for n in range(45)]
     (fma / "fma_metadata").mkdir()
     (fma / "fma_metadata" / "tracks.csv").write_text("\n".join([*columns, *rows]))
     (fma / "fma_small" / "000").mkdir(parents=True)
@@ -123,9 +123,9 @@ class TestEverySplitOfEveryDataSet:
                 split(corpus)
             return
         partition = split(corpus)
-        assert tuple(partition) == SIDES
+        assert tuple(partition) == SUBSETS
         assert not shared(partition, lambda track: track.path)
-        found = [track for side in SIDES for track in partition[side]]
+        found = [track for subset in SUBSETS for track in partition[subset]]
         if name == "OfficialSplit":
             assert set(found) <= set(corpus.tracks)
         else:
@@ -147,8 +147,8 @@ class TestEverySplitOfEveryDataSet:
     @pytest.mark.parametrize("by_artist", [False, True])
     def test_folds_are_the_corpus_once(self, corpus: Corpus, by_artist: bool, seed: int) -> None:
         turns = [KFoldSplit(4, fold, by_artist, seed)(corpus) for fold in range(4)]
-        for side in ("test", "validation"):
-            tracks = [track for turn in turns for track in turn[side]]
+        for subset in ("test", "validation"):
+            tracks = [track for turn in turns for track in turn[subset]]
             assert Counter(tracks) == Counter(corpus.tracks)
         for turn, following in zip(turns, turns[1:] + turns[:1], strict=True):
             assert turn["validation"] == following["test"]
@@ -160,8 +160,8 @@ class TestStratified:
     def test_genres_are_in_proportion(self, validation: float, test: float, seed: int) -> None:
         counts = {"blues": 100, "jazz": 40, "pop": 60}
         partition = StratifiedSplit(validation, test, seed=seed)(make_corpus(counts))
-        for side, share in {"train": 1 - validation - test, "validation": validation, "test": test}.items():
-            found = Counter(track.genre for track in partition[side])  # type: ignore[index]
+        for subset, share in {"train": 1 - validation - test, "validation": validation, "test": test}.items():
+            found = Counter(track.genre for track in partition[subset])  # type: ignore[index]
             assert all(abs(found[genre] - share * count) < 1.01 for genre, count in counts.items())
 
     @pytest.mark.parametrize("count", [200, 1000])
@@ -181,7 +181,7 @@ class TestStratified:
     @pytest.mark.parametrize("seed", SEEDS)
     def test_artists_of_one_size_divide_exactly(self, seed: int) -> None:
         partition = StratifiedSplit(0.2, 0.2, by_artist=True, seed=seed)(make_corpus({"a": 20, "b": 20, "c": 20}, 4))
-        sizes = {side: Counter(track.genre for track in partition[side]) for side in SIDES}
+        sizes = {subset: Counter(track.genre for track in partition[subset]) for subset in SUBSETS}
         assert sizes == {
             "train": {"a": 12, "b": 12, "c": 12},
             "validation": {"a": 4, "b": 4, "c": 4},
@@ -192,14 +192,14 @@ class TestStratified:
     def test_artists_of_gtzan_divide_closely(self, seed: int) -> None:
         """Of 20 to 62 artists a genre, some always make up 15 of its 100 tracks, give or take a few."""
         partition = StratifiedSplit(0.15, 0.15, by_artist=True, seed=seed)(gtzan_names())
-        for side in ("validation", "test"):
-            found = Counter(track.genre for track in partition[side])  # type: ignore[index]
+        for subset in ("validation", "test"):
+            found = Counter(track.genre for track in partition[subset])  # type: ignore[index]
             assert {genre: found[genre] for genre in GENRES if abs(found[genre] - 15) > 5} == {}
 
     def test_tracks_of_unknown_artists_are_divided_one_by_one(self) -> None:
         tracks = [Track(Path(f"{number}.wav"), "ab"[number % 2]) for number in range(40)]
         partition = StratifiedSplit(0.25, 0.25, by_artist=True)(Corpus(tracks))
-        assert {side: len(partition[side]) for side in SIDES} == {"train": 20, "validation": 10, "test": 10}
+        assert {subset: len(partition[subset]) for subset in SUBSETS} == {"train": 20, "validation": 10, "test": 10}
 
     def test_unknown_artist_is_not_an_artist_of_that_name(self) -> None:
         tracks = [Track(Path("a"), "g", "x"), Track(Path("b"), "g"), Track(Path("c"), "g"), Track(Path("d"), "g", "x")]
@@ -231,12 +231,12 @@ class TestWithoutValidation:
 
     def test_two_tracks_of_a_genre_are_enough(self) -> None:
         partition = StratifiedSplit(0, 0.5)(make_corpus({"a": 2, "b": 2}))
-        assert {side: len(partition[side]) for side in SIDES} == {"train": 2, "validation": 0, "test": 2}
+        assert {subset: len(partition[subset]) for subset in SUBSETS} == {"train": 2, "validation": 0, "test": 2}
 
     def test_folds(self) -> None:
         corpus = make_corpus({"a": 20, "b": 20})
         turns = [KFoldSplit(10, fold, validation=False)(corpus) for fold in range(10)]
-        assert {tuple(len(turn[side]) for side in SIDES) for turn in turns} == {(36, 0, 4)}
+        assert {tuple(len(turn[subset]) for subset in SUBSETS) for turn in turns} == {(36, 0, 4)}
         assert Counter(track for turn in turns for track in turn["test"]) == Counter(corpus.tracks)
         assert [turn["test"] for turn in turns] == [KFoldSplit(10, fold)(corpus)["test"] for fold in range(10)]
         assert KFoldSplit().has_validation
@@ -249,7 +249,7 @@ class TestWithoutValidation:
         split = SegmentSplit(3.0, 0, 0.2)
         assert not split.has_validation
         partition = split(Corpus(tracks))
-        assert {side: len(partition[side]) for side in SIDES} == {"train": 16, "validation": 0, "test": 4}
+        assert {subset: len(partition[subset]) for subset in SUBSETS} == {"train": 16, "validation": 0, "test": 4}
 
 
 class TestOfficialGtzan:
@@ -269,22 +269,22 @@ class TestOfficialGtzan:
         }
     )
 
-    @pytest.mark.parametrize(("side", "count"), [("train", 443), ("validation", 197), ("test", 290)])
-    def test_lists(self, side: str, count: int) -> None:
-        names = (files("genre.data") / "gtzan_lists" / f"{side}.txt").read_text(encoding="utf-8").split()
+    @pytest.mark.parametrize(("subset", "count"), [("train", 443), ("validation", 197), ("test", 290)])
+    def test_lists(self, subset: str, count: int) -> None:
+        names = (files("genre.data") / "gtzan_lists" / f"{subset}.txt").read_text(encoding="utf-8").split()
         assert len(names) == len(set(names)) == count
-        assert {name for name, where in fault_filtered_split().items() if where == side} == set(names)
+        assert {name for name, where in fault_filtered_split().items() if where == subset} == set(names)
         assert set(names) <= set(read_artists())
 
     def test_lists_are_the_published_ones(self, gtzan_mini: Path) -> None:
-        for side, part in {"train": "train", "validation": "valid", "test": "test"}.items():
+        for subset, part in {"train": "train", "validation": "valid", "test": "test"}.items():
             lines = (gtzan_mini / "fault_filtered" / f"{part}.txt").read_text().split()
             published = {Path(line).name.removesuffix(".wav") for line in lines}
-            assert {name for name, where in fault_filtered_split().items() if where == side} == published
+            assert {name for name, where in fault_filtered_split().items() if where == subset} == published
 
     def test_whole_data_set(self, caplog: pytest.LogCaptureFixture) -> None:
         partition = OfficialSplit()(gtzan_names())
-        assert {side: len(partition[side]) for side in SIDES} == {"train": 443, "validation": 197, "test": 290}
+        assert {subset: len(partition[subset]) for subset in SUBSETS} == {"train": 443, "validation": 197, "test": 290}
         assert not shared(partition, lambda track: track.name)
         assert shared(partition, lambda track: track.artist) == self.COMMON_ARTISTS
         assert not caplog.records  # nothing is missing
@@ -293,7 +293,7 @@ class TestOfficialGtzan:
         self, corpora: dict[type[GenreDataModule], Corpus], caplog: pytest.LogCaptureFixture
     ) -> None:
         partition = OfficialSplit()(corpora[GTZAN])
-        assert {side: len(partition[side]) for side in SIDES} == {"train": 40, "validation": 20, "test": 20}
+        assert {subset: len(partition[subset]) for subset in SUBSETS} == {"train": 40, "validation": 20, "test": 20}
         assert caplog.messages == [
             "official split: 850 of its 930 tracks are not on disk (403 of train, 177 of validation, 270 of test)"
         ]
@@ -347,7 +347,7 @@ class TestErrors:
 
 
 class TestSegmentSplit:
-    """The leaky one: segments of a track on both sides, no segment twice."""
+    """The leaky one: segments of a track in both subsets, no segment twice."""
 
     def test_cuts_tracks_into_segments(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         tracks = []
@@ -357,9 +357,9 @@ class TestSegmentSplit:
                 soundfile.write(path, np.zeros(round(8000 * (30.0 if number else 2.0))), 8000)
                 tracks.append(Track(path, name, f"artist {number}"))
         partition = SegmentSplit(seconds=3.0, validation=0.1, test=0.2)(Corpus(tracks))
-        segments = [track for side in SIDES for track in partition[side]]
+        segments = [track for subset in SUBSETS for track in partition[subset]]
         assert len(segments) == len(set(segments)) == 2 * (3 * 10 + 1)
-        assert {side: len(partition[side]) for side in SIDES} == {"train": 44, "validation": 6, "test": 12}
+        assert {subset: len(partition[subset]) for subset in SUBSETS} == {"train": 44, "validation": 6, "test": 12}
         assert shared(partition, lambda track: track.path)
         assert sum(track.excerpt is None for track in segments) == 2
         of_one = sorted(track.excerpt for track in segments if track.name == "a1" and track.excerpt)

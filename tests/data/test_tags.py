@@ -161,10 +161,10 @@ def test_grouped_splits_go_by_the_tags(library: Path, caplog: pytest.LogCaptureF
     for seed in range(4):
         data = Folder(library, MelSpectrogram(), StratifiedSplit(0.25, 0.25, True, seed), artist="tags")
         assert len(set(groups(data.corpus.tracks))) == 2 * 6 + 2
-        sides = [set(groups(tracks)) for tracks in data.partition.values()]
-        names = {name.casefold() for side in sides for name in side if "The Band" in name or "eyonc" in name}
+        subsets = [set(groups(tracks)) for tracks in data.partition.values()]
+        names = {name.casefold() for subset in subsets for name in subset if "The Band" in name or "eyonc" in name}
         assert len(names) == 4
-        assert sum(map(len, sides)) == 14
+        assert sum(map(len, subsets)) == 14
     assert caplog.messages[0] == (
         f"2 of 34 files have no artist tag, such as {library / 'genre0' / 'untagged.wav'}: each of them counts as an "
         "artist of its own"

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from genre import GenreError
+from genre.config import from_config
 from genre.models import Backbone, EfficientNetV2S, ResNet18
 from genre.models.backbone import convert_by_order
 from genre.report.callback import count
-from genre.spec import build
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_any_repository_of_the_hub(imagenet: nn.Module, offline: Path, name: str
         "class_path": "genre.models.pretrained.Backbone",
         "init_args": {"name": identifier, "pretrained": False, "in_channels": 3},
     }
-    build(spec, nn.Module, 3).load_state_dict(network.state_dict())
+    from_config(spec, nn.Module, 3).load_state_dict(network.state_dict())
 
 
 def test_cache_with_a_name_of_timm(imagenet: nn.Module, offline: Path) -> None:

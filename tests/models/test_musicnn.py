@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 import genre
 from genre import GenreClassifier, GenreError, GradualUnfreezing, LinearProbe
+from genre.config import from_config, to_config
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.finetuning import layers, parameter_groups, scale_learning_rates, warn_of_other_features
 from genre.models import IndRNN, MusiCNN
 from genre.models.musicnn import TAGS
 from genre.models.sizes import SizeError
 from genre.report.callback import count
-from genre.spec import build, describe
 
 #: What the original, in TensorFlow, gives for a signal.
 REFERENCE = json.loads(Path(__file__).with_name("musicnn_reference.json").read_text(encoding="utf-8"))
@@ -221,7 +221,7 @@ def test_fit_save_and_load(
     state, expected = predictor.network.state_dict(), classifier.network.state_dict()
     assert state.keys() == expected.keys()
     assert all(torch.equal(state[name], expected[name]) for name in state)
-    assert describe(predictor.features) == describe(MusiCNN.features())
+    assert to_config(predictor.features) == to_config(MusiCNN.features())
     prediction = predictor.predict(next(folder.rglob("*.wav")))
     assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
 
@@ -242,7 +242,7 @@ OTHERS: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_features_are_told_in_one_line(name: str, musicnn: Path, caplog: pytest.LogCaptureFixture) -> None:
     arguments, differences = OTHERS[name]
-    features = MelSpectrogram(**(describe(MusiCNN.features())["init_args"] | arguments))
+    features = MelSpectrogram(**(to_config(MusiCNN.features())["init_args"] | arguments))
     warn_of_other_features(MusiCNN(10), features)
     (record,) = caplog.records
     assert record.getMessage() == (
@@ -253,7 +253,7 @@ def test_other_features_are_told_in_one_line(name: str, musicnn: Path, caplog: p
 
 def test_a_fit_on_other_features_is_warned_of(folder: Path, musicnn: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Once at the start of a fit. Without pretrained weights, or a backbone that says nothing, there is nothing to say."""
-    features = describe(MusiCNN.features())["init_args"] | {"hop_length": 128}
+    features = to_config(MusiCNN.features())["init_args"] | {"hop_length": 128}
     for network, lines in ((MusiCNN, 1), (partial(MusiCNN, pretrained=False), 0), (partial(IndRNN, bands=96), 0)):
         caplog.clear()
         data = data_of(folder, MelSpectrogram(**features))
@@ -268,7 +268,7 @@ def test_a_fit_on_other_features_is_warned_of(folder: Path, musicnn: Path, caplo
 
 
 def test_features_of_a_class_of_their_own(musicnn: Path, caplog: pytest.LogCaptureFixture) -> None:
-    warn_of_other_features(MusiCNN(10), genre.data.MFCC(n_mfcc=96))
+    warn_of_other_features(MusiCNN(10), genre.audio.MFCC(n_mfcc=96))
     (record,) = caplog.records
     assert "MusiCNN was trained on MelSpectrogram(sample_rate=16000, " in record.getMessage()
     assert "the data gives MFCC(" in record.getMessage()
@@ -279,9 +279,8 @@ def test_features_in_the_examples() -> None:
 
     path = Path(__file__).parents[2] / "examples/transfer/musicnn_features.yaml"
     spec = read_yaml(path)
-    assert spec["class_path"] == "genre.data.MelSpectrogram"
-    spec["class_path"] = "genre.data.features.MelSpectrogram"
-    assert describe(build(spec, MelSpectrogram)) == describe(MusiCNN.features())
+    assert spec["class_path"] == "genre.audio.MelSpectrogram"
+    assert to_config(from_config(spec, MelSpectrogram)) == to_config(MusiCNN.features())
 
 
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])

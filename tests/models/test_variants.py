@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import genre.models
 from genre import GenreError
+from genre.config import from_config
 from genre.models import (
     CNN,
     CRNN,
@@ -29,7 +30,6 @@ from genre.models import (
     YaacobCRNN,
     YaacobRNN,
 )
-from genre.spec import build
 from tests.models import test_all_models as promises
 from tests.models.test_layers import computed
 from tests.models.test_published_counts import trainable
@@ -317,7 +317,7 @@ def by_formula(name: str, place: int, like: Tensor) -> Tensor:
 def test_checkpoints_of_earlier_versions(path: str) -> None:
     """Their class paths, arguments and weights still give the network that they were saved from."""
     arguments, classes, size, (count, first, last), expected = OLD[path]
-    model = build({"class_path": f"genre.models.{path}", "init_args": arguments}, nn.Module, classes)
+    model = from_config({"class_path": f"genre.models.{path}", "init_args": arguments}, nn.Module, classes)
     state = {name: by_formula(name, place, value) for place, (name, value) in enumerate(model.state_dict().items())}
     assert (len(state), next(iter(state)), list(state)[-1]) == (count, first, last)
     model.double().load_state_dict(state)

@@ -22,7 +22,7 @@ def test_a_checkpoint_that_is_tested_on_another_split_has_heard_some_of_it(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     best = trained / "checkpoints" / "best.ckpt"
-    assert metrics(trained)["heard"] == {"train": 0, "validation": 0}
+    assert metrics(trained)["seen"] == {"train": 0, "validation": 0}
     assert metrics(trained)["leaky"] is False
     options = ["--ckpt_path", str(best), "--data.split.seed=5", f"--runs_dir={tmp_path}", "--name=again"]
     assert run_cli("test", *options) == 0
@@ -30,10 +30,10 @@ def test_a_checkpoint_that_is_tested_on_another_split_has_heard_some_of_it(
     # The same division once more, by hand.
     data = Folder(found["root"], MelSpectrogram(), StratifiedSplit(**_arguments(trained)))
     again = Folder(found["root"], MelSpectrogram(), StratifiedSplit(**(_arguments(trained) | {"seed": 5})))
-    paths = {side: {track.path for track in tracks} for side, tracks in data.partition.items()}
+    paths = {subset: {track.path for track in tracks} for subset, tracks in data.partition.items()}
     test = {track.path for track in again.partition["test"]}
-    wanted = {side: len(paths[side] & test) for side in ("train", "validation")}
-    assert found["heard"] == wanted
+    wanted = {subset: len(paths[subset] & test) for subset in ("train", "validation")}
+    assert found["seen"] == wanted
     assert found["leaky"] is True
     assert sum(wanted.values()) > 0
     page = (tmp_path / "again" / "version_0" / "report" / "index.html").read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def test_a_network_without_a_record_says_so(folder: Path, tmp_path: Path) -> Non
     model = GenreClassifier(SpectralCNN, data.genres)
     trainer = pl.Trainer(logger=False, callbacks=[Report(tmp_path / "report")], accelerator="cpu")
     trainer.test(model, datamodule=data, verbose=False)
-    assert metrics(tmp_path)["heard"] is None
+    assert metrics(tmp_path)["seen"] is None
     assert "It is not known on which tracks" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
@@ -54,7 +54,7 @@ def test_artists_that_a_network_knows_are_found_in_other_music(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = Folder(metrics(trained)["root"], MelSpectrogram(), StratifiedSplit(**_arguments(trained)))
-    artists = {side: {track.artist for track in tracks} for side, tracks in data.partition.items()}
+    artists = {subset: {track.artist for track in tracks} for subset, tracks in data.partition.items()}
     known = min(artists["train"] - artists["validation"] - artists["test"])  # type: ignore[type-var]
     assert known is not None
     music = write_folder(tmp_path / "music", seconds=1.3)  # new recordings, of artists with new names but one
@@ -72,9 +72,9 @@ def test_artists_that_a_network_knows_are_found_in_other_music(
     ]  # fmt: skip
     assert run_cli("test", *options, f"--data.split.seed={seed}", "--name=new") == 0
     report = metrics(tmp_path / "new" / "version_0")
-    assert report["heard"] == {"train": 0, "validation": 0}
+    assert report["seen"] == {"train": 0, "validation": 0}
     assert report["artists_shared"] == metrics(trained)["artists_shared"] + 1
-    assert "artist(s) stand on more than one side" in capsys.readouterr().out
+    assert "artist(s) stand in more than one subset" in capsys.readouterr().out
 
 
 def test_a_genre_of_one_artist_is_missed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,298 @@
+"""Train-only augmentation of waveforms: the torchaudio-augmentations set (Spijkervet 2021) on torchaudio's operators.
+
+With ``Gain`` of :mod:`genre.audio.augment` these are the set; its random crop is the train sampler's business, which
+draws a new crop of a track each time. The ranges of cutoffs, delays and pitch are that library's, those of noise and
+reverberation are ours.
+
+Like all augmentation these are modules from ``(B, 1, samples)`` to the same shape, computed in batches on the
+waveform's device, and draw from torch's generator.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from fractions import Fraction
+
+import torch
+import torch.nn.functional as F
+import torchaudio.functional as AF
+from torch import Tensor, nn
+
+from genre.errors import GenreError
+
+#: The quality of a filter of second order that has no resonance.
+BUTTERWORTH = 0.5**0.5
+#: The window of the phase vocoder in samples; torchaudio's 512 is too short for the bass of music.
+WINDOW = 2048
+
+
+class PerClip(nn.Module, ABC):
+    """Base: changes each clip with a probability, and returns the others as they are, at no cost.
+
+    Args:
+        probability: The share of clips that are changed.
+
+    Raises:
+        GenreError: The probability, or a range of a subclass, makes no sense.
+    """
+
+    def __init__(self, probability: float = 0.5) -> None:
+        super().__init__()
+        _check_range("probability", probability, probability, 0, 1)
+        self.probability = probability
+
+    @abstractmethod
+    def change(self, waveform: Tensor) -> Tensor:
+        """The drawn clips, ``(drawn, 1, samples)`` with at least one, to the same shape; each draws its own numbers."""
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(B, 1, samples)`` to the same shape."""
+        drawn = torch.rand(len(waveform), device=waveform.device) < self.probability
+        places = drawn.nonzero().squeeze(1)
+        if not len(places):
+            return waveform
+        with torch.autocast(waveform.device.type, enabled=False):
+            return waveform.index_copy(0, places, self.change(waveform[places]))
+
+
+class PolarityInversion(PerClip):
+    """Turns the waveform upside down.
+
+    Args:
+        probability: The share of clips that are changed.
+    """
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """The negative."""
+        return -waveform
+
+
+class Reverse(PerClip):
+    """Plays the clip backwards.
+
+    Args:
+        probability: The share of clips that are changed.
+    """
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """The last sample first."""
+        return waveform.flip(-1)
+
+
+class Noise(PerClip):
+    """Adds white Gaussian noise at a random signal-to-noise ratio; a silent clip stays silent.
+
+    Args:
+        probability: The share of clips that are changed.
+        min_snr_db: The lowest ratio of the clip's power to the noise's, in decibels.
+        max_snr_db: The highest.
+    """
+
+    def __init__(self, probability: float = 0.5, min_snr_db: float = 10.0, max_snr_db: float = 40.0) -> None:
+        super().__init__(probability)
+        _check_range("the signal-to-noise ratio", min_snr_db, max_snr_db)
+        self.min_snr_db, self.max_snr_db = min_snr_db, max_snr_db
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """Clip plus noise."""
+        ratio = _uniform(waveform, self.min_snr_db, self.max_snr_db).squeeze(-1)
+        noisy: Tensor = AF.add_noise(waveform, torch.randn_like(waveform), ratio)
+        return noisy
+
+
+class HighLowPass(PerClip):
+    """Takes the highs or the lows away: a low-pass or a high-pass filter at a random cutoff, 12 dB an octave.
+
+    The filters are those of torchaudio's ``lowpass_biquad`` and ``highpass_biquad`` (second order, Butterworth).
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        probability: The share of clips that are changed.
+        low_pass_share: The share of these that are low-passed; the others are high-passed.
+        min_low_pass: The lowest cutoff of the low pass in hertz.
+        max_low_pass: The highest.
+        min_high_pass: The lowest cutoff of the high pass in hertz.
+        max_high_pass: The highest.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        probability: float = 0.5,
+        low_pass_share: float = 0.5,
+        min_low_pass: float = 2200.0,
+        max_low_pass: float = 4000.0,
+        min_high_pass: float = 200.0,
+        max_high_pass: float = 1200.0,
+    ) -> None:
+        super().__init__(probability)
+        _check_range("low_pass_share", low_pass_share, low_pass_share, 0, 1)
+        # Below 10 Hz a filter rings for longer than a clip should be padded by.
+        _check_range("the low pass's cutoff", min_low_pass, max_low_pass, 10, sample_rate / 2 - 10)
+        _check_range("the high pass's cutoff", min_high_pass, max_high_pass, 10, sample_rate / 2 - 10)
+        self.sample_rate, self.low_pass_share = sample_rate, low_pass_share
+        self.min_low_pass, self.max_low_pass = min_low_pass, max_low_pass
+        self.min_high_pass, self.max_high_pass = min_high_pass, max_high_pass
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """The filtered clips.
+
+        Filtered in the frequency domain, which is parallel on a GPU, where ``lfilter`` takes one sample after the
+        other. On a CPU ``lfilter`` with a row of coefficients a clip would take about half as long, 0.4 ms a clip.
+        """
+        low = torch.rand((len(waveform), 1, 1), device=waveform.device) < self.low_pass_share
+        low_cutoff = _uniform(waveform, self.min_low_pass, self.max_low_pass)
+        high_cutoff = _uniform(waveform, self.min_high_pass, self.max_high_pass)
+        cutoff = torch.where(low, low_cutoff, high_cutoff) * (math.pi / self.sample_rate)  # half the angle
+        samples = waveform.shape[-1]
+        size = _fast_size(samples + self._ringing())
+        angle = torch.linspace(0, math.pi / 2, size // 2 + 1, device=waveform.device, dtype=waveform.dtype)  # half, too
+        # The analogue prototype 1 / (1 + s/Q + s²), or s² over the same, at s = j · tan(angle) / tan(cutoff) by the
+        # bilinear transform, with both tangents' denominators multiplied out.
+        c, s = angle.cos() * cutoff.sin(), angle.sin() * cutoff.cos()  # (drawn, 1, size // 2 + 1)
+        over = torch.where(low, c * c, -s * s)
+        spectrum = torch.fft.rfft(waveform, size) * over / torch.complex(c * c - s * s, c * s / BUTTERWORTH)
+        filtered: Tensor = torch.fft.irfft(spectrum, size)
+        return filtered[..., :samples]
+
+    def _ringing(self) -> int:
+        """Samples until any of the filters has decayed to exp(-16), lest its end wraps round to the beginning."""
+        cutoffs = (self.min_low_pass, self.max_low_pass, self.min_high_pass, self.max_high_pass)
+        slowest = min(math.sin(2 * math.pi * cutoff / self.sample_rate) for cutoff in cutoffs)
+        return math.ceil(16 * 2 * BUTTERWORTH / slowest)
+
+
+class Delay(PerClip):
+    """Adds an echo: the clip itself, later and softer.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        probability: The share of clips that are changed.
+        min_seconds: The shortest delay.
+        max_seconds: The longest.
+        level_db: The echo's level relative to the clip.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        probability: float = 0.5,
+        min_seconds: float = 0.2,
+        max_seconds: float = 0.5,
+        level_db: float = -6.0,
+    ) -> None:
+        super().__init__(probability)
+        _check_range("the delay", min_seconds, max_seconds, 0)
+        self.sample_rate, self.level_db = sample_rate, level_db
+        self.min_seconds, self.max_seconds = min_seconds, max_seconds
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """Clip plus echo."""
+        clips, samples = len(waveform), waveform.shape[-1]
+        shortest, longest = (round(seconds * self.sample_rate) for seconds in (self.min_seconds, self.max_seconds))
+        lag = torch.randint(shortest, longest + 1, (clips, 1, 1), device=waveform.device)
+        source = torch.arange(longest, longest + samples, device=waveform.device) - lag  # (drawn, 1, samples)
+        return waveform + F.pad(waveform, (longest, 0)).gather(-1, source) * 10 ** (self.level_db / 20)
+
+
+class Reverb(PerClip):
+    """Puts the clip in a room: adds its convolution with exponentially decaying noise, drawn for each clip.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        probability: The share of clips that are changed.
+        min_t60: The shortest reverberation time: seconds in which the tail falls by 60 dB.
+        max_t60: The longest.
+        min_level_db: The lowest energy of the tail's impulse response relative to the direct sound, which stays as it
+            is.
+        max_level_db: The highest.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        probability: float = 0.5,
+        min_t60: float = 0.2,
+        max_t60: float = 1.0,
+        min_level_db: float = -20.0,
+        max_level_db: float = -5.0,
+    ) -> None:
+        super().__init__(probability)
+        _check_range("the reverberation time", min_t60, max_t60, 0.01)
+        _check_range("the tail's level", min_level_db, max_level_db)
+        self.sample_rate = sample_rate
+        self.min_t60, self.max_t60 = min_t60, max_t60
+        self.min_level_db, self.max_level_db = min_level_db, max_level_db
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """Clip plus reverberation."""
+        samples = waveform.shape[-1]
+        decay = -math.log(1000) / (_uniform(waveform, self.min_t60, self.max_t60) * self.sample_rate)  # a sample
+        level = 10 ** (_uniform(waveform, self.min_level_db, self.max_level_db) / 20)
+        # At least the longest tail, and so many taps that the convolution's Fourier transforms have a fast size.
+        longest = min(round(self.max_t60 * self.sample_rate), samples)
+        taps = _fast_size(samples + longest) + 1 - samples
+        tail = waveform.new_empty(len(waveform), 1, taps).normal_()
+        tail *= (decay * torch.arange(taps, device=waveform.device)).exp()
+        tail[..., 0] = 0
+        response = tail * (level / torch.linalg.vector_norm(tail, dim=-1, keepdim=True))
+        reverberation: Tensor = AF.fftconvolve(waveform, response)
+        return waveform + reverberation[..., :samples]
+
+
+class PitchShift(PerClip):
+    """Transposes the clip by a random number of semitones, never 0, at the same speed.
+
+    Torchaudio's ``pitch_shift``: a phase vocoder, then resampling; here with librosa's window of 2048 samples, once
+    for all clips with the same step. By far the costliest of the set: on one CPU thread 6 to 8 ms for a clip of 3 s,
+    more than a small CNN's training step takes; the others take less than 1 ms. Clips must be longer than 1024
+    samples.
+
+    Args:
+        probability: The share of clips that are changed.
+        min_semitones: The lowest step; negative is down.
+        max_semitones: The highest step.
+    """
+
+    def __init__(self, probability: float = 0.5, min_semitones: int = -7, max_semitones: int = 7) -> None:
+        super().__init__(probability)
+        _check_range("the semitones", min_semitones, max_semitones, -24, 24)
+        self.steps = [step for step in range(min_semitones, max_semitones + 1) if step]
+        if not self.steps:
+            raise GenreError("the semitones are all 0: expected min_semitones below 0 or max_semitones above")
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """The transposed clips, exact to 2 cents."""
+        drawn = torch.randint(len(self.steps), (len(waveform),), device=waveform.device).tolist()
+        shifted = torch.empty_like(waveform)
+        for index in sorted(set(drawn)):
+            places = [place for place, other in enumerate(drawn) if other == index]
+            shifted[places] = _transpose(waveform[places], self.steps[index])
+        return shifted
+
+
+def _transpose(waveform: Tensor, semitones: int) -> Tensor:
+    """The waveform higher by so many semitones, all clips alike."""
+    # Torchaudio resamples from int(sample_rate · 2^(semitones / 12)) to sample_rate, and to nothing else does the rate
+    # matter. At 22,050 Hz these have next to no common factor, and the resampler's kernel takes 1 GB. A ratio of small
+    # numbers in their stead is as good; the millionth of a semitone keeps int() from the number below.
+    ratio = Fraction(2 ** (semitones / 12)).limit_denominator(100)
+    steps = 12 * math.log2(ratio) + 1e-6
+    shifted: Tensor = AF.pitch_shift(waveform, ratio.denominator, steps, n_fft=WINDOW)
+    return shifted
+
+
+def _uniform(waveform: Tensor, low: float, high: float) -> Tensor:
+    """One number for each clip, ``(clips, 1, 1)``, on the waveform's device."""
+    return waveform.new_empty(len(waveform), 1, 1).uniform_(low, high)
+
+
+def _fast_size(least: int) -> int:
+    """A size for Fourier transforms that is even and has no large prime factor: 8 to 15 times a power of two."""
+    step = 1 << max(least.bit_length() - 4, 1)
+    return math.ceil(least / step) * step
+
+
+def _check_range(name: str, low: float, high: float, floor: float = -math.inf, ceiling: float = math.inf) -> None:
+    if not floor <= low <= high <= ceiling:
+        found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        raise GenreError(f"{name}: found {found}, expected a range within {floor:g} and {ceiling:g}")

@@ -1,0 +1,342 @@
+"""Features: what a network hears, from waveform to normalised decibels.
+
+All three stand on torchaudio's transforms and take their arguments by torchaudio's names. They differ from the plain
+transforms in three ways: the result is in decibels and normalised, ``top_db`` holds for each clip by itself, and they
+compute in float32 also under autocast.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias, get_args
+
+import torch
+import torchaudio.functional
+from torch import Tensor, nn
+
+from genre.audio.mel_bank import MelBank, MelNorm, MelScaleName
+from genre.audio.picture import Picture
+from genre.errors import GenreError
+
+Statistic: TypeAlias = float | Sequence[float] | None
+PadMode: TypeAlias = Literal["reflect", "constant"]
+Compression: TypeAlias = Literal["decibels", "log10"]
+
+
+class Feature(nn.Module, ABC):
+    """Base of the features: any ``(…, samples)`` to ``(…, frequency, time)``, normalised.
+
+    A subclass computes :meth:`transform` and keeps every argument of its constructor as an attribute of the same
+    name, so that a checkpoint can carry its configuration.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        mean: What is subtracted: one number, or one for each row (frequency bin, mel band, coefficient).
+            ``None``: measured on the train tracks before the first batch. 0 and a ``std`` of 1: no normalisation.
+        std: What it is then divided by, likewise.
+        centering: The share of each row's mean over the clip that is taken away first. What a room, a microphone or
+            an equaliser adds to all of a recording is such a mean; 1 takes all of it, and with it much of the timbre:
+            cepstral mean normalisation (B. S. Atal, J. Acoust. Soc. Am. 55(6), 1974).
+        picture: Height and width in pixels of an RGB picture in the colours of viridis, which then stands in place of
+            the rows and frames and needs no statistics; ``None``: no picture.
+    """
+
+    mean: Statistic
+    std: Statistic
+    _shift: Tensor
+    _scale: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int,
+        mean: Statistic,
+        std: Statistic,
+        centering: float = 0.0,
+        picture: int | None = None,
+    ) -> None:
+        super().__init__()
+        _at_least_one(sample_rate=sample_rate)
+        if not 0 <= centering <= 1:
+            raise GenreError(f"centering is a share, from 0 to 1; found {centering}")
+        self.sample_rate, self.centering, self.picture = sample_rate, centering, picture
+        self.paint = None if picture is None else Picture(picture)
+        self.register_buffer("_shift", torch.zeros(1), persistent=False)
+        self.register_buffer("_scale", torch.ones(1), persistent=False)
+        # A picture is painted from each clip's least to its greatest value, which undoes a shift and a scale.
+        self.set_statistics(*((mean, std) if picture is None else (0.0, 1.0)))
+
+    @abstractmethod
+    def transform(self, waveform: Tensor) -> Tensor:
+        """``(clips, samples)`` in float32 to ``(clips, frequency, time)``, not yet normalised."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether the statistics are known."""
+        return self.mean is not None and self.std is not None
+
+    def set_statistics(self, mean: Statistic, std: Statistic) -> None:
+        """Sets the normalisation: a number, or one for each row.
+
+        Raises:
+            GenreError: ``std`` is not positive.
+        """
+        self.mean, self.std = mean, std
+        self._shift = torch.as_tensor(0.0 if mean is None else mean, dtype=torch.float32).reshape(-1, 1)
+        self._scale = torch.as_tensor(1.0 if std is None else std, dtype=torch.float32).reshape(-1, 1)
+        if not (self._scale > 0).all():
+            raise GenreError(f"std is what the features are divided by, and must be positive; found {std}")
+
+    @torch.no_grad()
+    def measure(self, waveforms: Iterable[Tensor]) -> None:
+        """Measures mean and standard deviation of every row over clips of any length, in float64."""
+        count, total, squares = 0, torch.zeros(()), torch.zeros(())
+        for waveform in waveforms:
+            rows = self.decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
+            count += len(rows)
+            total, squares = total + rows.sum(0), squares + rows.square().sum(0)
+        if not count:
+            raise GenreError("no readable train track to measure the features' mean and standard deviation on")
+        mean = total / count
+        std = (squares / count - mean.square()).clamp(min=1e-6).sqrt()
+        self.set_statistics(
+            mean.float().tolist() if self.mean is None else self.mean,
+            std.float().tolist() if self.std is None else self.std,
+        )
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32; with ``picture``, see below.
+
+        ``(…, 1, samples)`` then becomes ``(…, 3, picture, picture)``, from 0 to 1. Without the channel axis, a
+        waveform comes out as the rows and frames that its picture is painted from.
+
+        Raises:
+            GenreError: The statistics are unknown: what is not normalised is no input of a network.
+        """
+        if not self.measured:
+            raise GenreError(
+                f"{type(self).__name__} has no mean and std yet; they are measured on the train tracks: call "
+                "data.measure_features(), take data.to_inputs(batch), or give mean and std (0 and 1: no normalisation)"
+            )
+        decibels = self.decibels(waveform)
+        if self.paint is not None and waveform.ndim > 1:
+            painted: Tensor = self.paint(decibels)
+            return painted
+        for name, values in (("mean", self._shift), ("std", self._scale)):
+            if len(values) not in (1, decibels.shape[-2]):
+                raise GenreError(
+                    f"{name} has {len(values)} values for the {decibels.shape[-2]} rows of {type(self).__name__}; give "
+                    "one for each row, or a single number"
+                )
+        return (decibels - self._shift.to(decibels.device)) / self._scale.to(decibels.device)
+
+    def decibels(self, waveform: Tensor) -> Tensor:
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32, not normalised: no statistics are needed."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            # Counted, as -1 cannot stand for the clips where they have no samples.
+            clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])
+            # On a CPU a batch's spectrogram falls out of the cache; clip by clip it is twice as fast.
+            parts = torch.split(clips, 1) if clips.device.type == "cpu" else (clips,)
+            result = torch.cat([self.transform(part) for part in parts])
+            if self.centering:
+                result = result - self.centering * result.mean(-1, keepdim=True)
+        return result.reshape(*waveform.shape[:-1], *result.shape[-2:])
+
+
+class Spectrogram(Feature):
+    """Power spectrogram in decibels, ``n_fft // 2 + 1`` rows.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        n_fft: The length of a frame's Fourier transform in samples.
+        win_length: The length of the Hann window; ``None``: ``n_fft``.
+        hop_length: Samples from frame to frame; ``None``: half of the window.
+        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``.
+        mean: See :class:`Feature`.
+        std: See :class:`Feature`.
+        centering: See :class:`Feature`.
+        picture: See :class:`Feature`.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int | None = 512,
+        top_db: float | None = 80.0,
+        mean: Statistic = None,
+        std: Statistic = None,
+        centering: float = 0.0,
+        picture: int | None = None,
+    ) -> None:
+        super().__init__(sample_rate, mean, std, centering, picture)
+        self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
+        self.power = _Power(n_fft, win_length, hop_length)
+
+    def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
+        return _decibels(self.power(waveform), self.top_db)
+
+
+class MelSpectrogram(Feature):
+    """Mel spectrogram in decibels or another logarithm, ``n_mels`` rows; by default equal to librosa's.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        n_fft: The length of a frame's Fourier transform in samples.
+        win_length: The length of the Hann window; ``None``: ``n_fft``.
+        hop_length: Samples from frame to frame; ``None``: half of the window.
+        f_min: The lowest frequency in hertz.
+        f_max: The highest frequency in hertz; ``None``: half of the sample rate.
+        n_mels: The number of mel bands.
+        norm: ``slaney``: triangles of equal area; ``None``: of equal height (torchaudio's own default).
+        mel_scale: The formula of the mel scale; ``htk`` is torchaudio's own default.
+        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``; only
+            for ``decibels``.
+        mean: See :class:`Feature`.
+        std: See :class:`Feature`.
+        centering: See :class:`Feature`.
+        pad_mode: How the first and the last frame are padded: ``reflect`` as in torchaudio, ``constant`` (zeros) as in
+            librosa.
+        compression: ``decibels``: 10 log10(power); ``log10``: log10(1 + 10000 power), as many taggers have it, such as
+            MusiCNN.
+        picture: See :class:`Feature`.
+
+    Raises:
+        GenreError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int | None = 512,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        n_mels: int = 128,
+        norm: MelNorm = "slaney",
+        mel_scale: MelScaleName = "slaney",
+        top_db: float | None = 80.0,
+        mean: Statistic = None,
+        std: Statistic = None,
+        centering: float = 0.0,
+        pad_mode: PadMode = "reflect",
+        compression: Compression = "decibels",
+        picture: int | None = None,
+    ) -> None:
+        super().__init__(sample_rate, mean, std, centering, picture)
+        self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
+        self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
+        self.pad_mode, self.compression = pad_mode, compression
+        _at_least_one(n_mels=n_mels)
+        _one_of(get_args(Compression), compression=compression)
+        self.power = _Power(n_fft, win_length, hop_length, pad_mode)
+        self.filterbank = MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
+
+    def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
+        power: Tensor = self.filterbank(self.power(waveform))
+        return _decibels(power, self.top_db) if self.compression == "decibels" else torch.log10(1 + 10000 * power)
+
+
+class MFCC(Feature):
+    """Mel-frequency cepstral coefficients, ``n_mfcc`` rows: the orthonormal DCT-II of a mel spectrogram in decibels.
+
+    Args:
+        sample_rate: The rate of the waveform in hertz.
+        n_mfcc: The number of coefficients, at most ``n_mels``.
+        n_fft: The length of a frame's Fourier transform in samples.
+        win_length: The length of the Hann window; ``None``: ``n_fft``.
+        hop_length: Samples from frame to frame; ``None``: half of the window.
+        f_min: The lowest frequency in hertz.
+        f_max: The highest frequency in hertz; ``None``: half of the sample rate.
+        n_mels: The number of mel bands.
+        norm: ``slaney``: triangles of equal area; ``None``: of equal height (torchaudio's own default).
+        mel_scale: The formula of the mel scale; ``htk`` is torchaudio's own default.
+        top_db: The range in decibels below each clip's maximum at which quieter values are clipped, or ``None``.
+        mean: See :class:`Feature`.
+        std: See :class:`Feature`.
+        centering: See :class:`Feature`.
+        picture: See :class:`Feature`.
+    """
+
+    basis: Tensor
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        n_mfcc: int = 20,
+        n_fft: int = 2048,
+        win_length: int | None = None,
+        hop_length: int | None = 512,
+        f_min: float = 0.0,
+        f_max: float | None = None,
+        n_mels: int = 128,
+        norm: MelNorm = "slaney",
+        mel_scale: MelScaleName = "slaney",
+        top_db: float | None = 80.0,
+        mean: Statistic = None,
+        std: Statistic = None,
+        centering: float = 0.0,
+        picture: int | None = None,
+    ) -> None:
+        _at_least_one(n_mfcc=n_mfcc, n_mels=n_mels)
+        if n_mfcc > n_mels:
+            raise GenreError(f"MFCC needs n_mfcc <= n_mels; found n_mfcc={n_mfcc}, n_mels={n_mels}")
+        super().__init__(sample_rate, mean, std, centering, picture)
+        self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
+        self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
+        self.n_mfcc = n_mfcc
+        self.power = _Power(n_fft, win_length, hop_length)
+        self.filterbank = MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
+        self.register_buffer("basis", torchaudio.functional.create_dct(n_mfcc, n_mels, "ortho"), persistent=False)
+
+    def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
+        decibels = _decibels(self.filterbank(self.power(waveform)), self.top_db)
+        return self.basis.T @ decibels  # (coefficients, bands) @ (clips, bands, time)
+
+
+class _Power(nn.Module):
+    """Power spectrogram ``(clips, samples)`` to ``(clips, n_fft // 2 + 1, time)``, frames centred."""
+
+    def __init__(
+        self, n_fft: int, win_length: int | None, hop_length: int | None, pad_mode: PadMode = "reflect"
+    ) -> None:
+        super().__init__()
+        window = n_fft if win_length is None else win_length
+        _at_least_one(n_fft=n_fft, win_length=window, hop_length=window // 2 if hop_length is None else hop_length)
+        if window > n_fft:
+            raise GenreError(f"win_length must be at most n_fft, which is {n_fft}; found {win_length}")
+        _one_of(get_args(PadMode), pad_mode=pad_mode)
+        self.transform = torchaudio.transforms.Spectrogram(n_fft, win_length, hop_length, power=None, pad_mode=pad_mode)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        n_fft = self.transform.n_fft
+        # A reflection needs as many samples as it adds; zeros need none.
+        shortest = n_fft // 2 + 1 if self.transform.pad_mode == "reflect" else 1
+        if waveform.shape[-1] < shortest:
+            raise GenreError(
+                f"a clip of {waveform.shape[-1]} samples is too short for n_fft={n_fft}; "
+                f"give at least {shortest} samples or a smaller n_fft"
+            )
+        spectrum = self.transform(waveform)
+        # Not abs().square(): its square root, squared away again, costs more than the Fourier transform.
+        return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
+
+
+def _at_least_one(**arguments: int) -> None:
+    for name, value in arguments.items():
+        if value < 1:
+            raise GenreError(f"{name} must be at least 1; found {value}")
+
+
+def _one_of(known: Sequence[str], **arguments: str) -> None:
+    for name, value in arguments.items():
+        if value not in known:
+            raise GenreError(f"{name} must be {' or '.join(known)}; found {value}")
+
+
+def _decibels(power: Tensor, top_db: float | None) -> Tensor:
+    """``10 log10(power)``, clipped to ``top_db`` below the maximum of each clip."""
+    # The channel axis keeps torchaudio from taking the maximum over the whole batch.
+    decibels: Tensor = torchaudio.functional.amplitude_to_DB(power.unsqueeze(1), 10.0, 1e-10, 0.0, top_db)
+    return decibels.squeeze(1)

@@ -1,0 +1,191 @@
+"""Configuration as plain data: how a checkpoint names a class and its arguments, and builds it again."""
+
+import functools
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from torch import nn
+
+from genre._version import __version__
+from genre.errors import GenreError
+
+Config: TypeAlias = dict[str, Any]
+
+#: What Python calls the running script or notebook, whatever its name.
+MAIN = "__main__"
+
+
+def to_config(module: nn.Module) -> Config:
+    """The class path and arguments of a module that keeps each argument as an attribute of the same name.
+
+    Raises:
+        GenreError: An argument is not kept, or is not plain data.
+    """
+    kind = type(module)
+    names = inspect.signature(kind).parameters
+    absent = [name for name in names if not hasattr(module, name)]
+    if absent:
+        raise GenreError(f"{kind.__name__} must keep its argument '{absent[0]}' as the attribute self.{absent[0]}")
+    return _config(kind, {name: getattr(module, name) for name in names})
+
+
+def factory_config(factory: Callable[..., nn.Module]) -> Config | None:
+    """The class path and arguments of a class or of a ``functools.partial`` of one; of anything else ``None``."""
+    kind = target(factory)
+    arguments = dict(factory.keywords) if isinstance(factory, functools.partial) else {}
+    return _config(kind, arguments) if isinstance(kind, type) else None
+
+
+def target(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """What a factory calls in the end: the class inside a ``functools.partial``, or the factory itself."""
+    if not isinstance(factory, functools.partial):
+        return factory
+    # The command line's partials call an instantiator, with the class among its arguments.
+    return next((argument for argument in factory.args if isinstance(argument, type)), factory.func)
+
+
+def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Module:
+    """Builds what a config describes; see :func:`factory`.
+
+    Args:
+        config: ``class_path`` and ``init_args``.
+        base: What the class must be a subclass of.
+        args: Positional arguments that come before the config's own.
+
+    Raises:
+        GenreError: The class is unknown, not allowed, no subclass of ``base``, or does not take the arguments.
+    """
+    make = factory(config, base)
+    try:
+        return make(*args)
+    except TypeError as error:
+        path = config["class_path"]
+        raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {error}") from None
+
+
+def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Module]:
+    """The class that a config names, with its arguments.
+
+    Only classes of this package, or of modules that the running program has imported itself, are looked up: a
+    checkpoint never causes other code to be imported.
+
+    Args:
+        config: ``class_path`` and ``init_args``.
+        base: What the class must be a subclass of.
+
+    Raises:
+        GenreError: The class is unknown, not allowed or no subclass of ``base``.
+    """
+    path = str(config.get("class_path"))
+    module_name, _, class_name = path.rpartition(".")
+    source = _module(module_name)
+    kind = getattr(source, class_name, None)
+    if kind is None and (module_name == MAIN or "<locals>" in path):
+        raise GenreError(
+            f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
+            "network= to genre.load, or train with a class that stands in a module"
+        )
+    if _is_ours(module_name) and kind is None:
+        raise GenreError(
+            f"the checkpoint needs the class {path}, which genre {__version__} does not have; install the version that "
+            "it was trained with"
+        )
+    if source is None:
+        raise GenreError(
+            f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
+            f"'{module_name}', import it first (genre predict --import {module_name}, in the folder where it lies or "
+            "with that folder on PYTHONPATH)"
+        )
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise GenreError(
+            f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
+            f"that it was trained with, this '{module_name}' is {getattr(source, '__file__', None) or 'built in'}"
+        )
+    return functools.partial(kind, **config["init_args"])
+
+
+def without_weights(config: Config) -> Config:
+    """The same network without pretrained weights, where its class has some to fetch, be it by default.
+
+    Raises:
+        GenreError: See :func:`factory`.
+    """
+    if "pretrained" not in inspect.signature(factory(config, nn.Module).func).parameters:
+        return config
+    return {**config, "init_args": config["init_args"] | {"pretrained": False}}
+
+
+def without(config: Config, *names: str) -> Config:
+    """The same without some of its arguments."""
+    arguments = {name: value for name, value in config["init_args"].items() if name not in names}
+    return {**config, "init_args": arguments}
+
+
+def show(config: Config) -> str:
+    """As it would be written in Python."""
+    arguments = ", ".join(f"{name}={value!r}" for name, value in config["init_args"].items())
+    return f"{config['class_path'].rpartition('.')[2]}({arguments})"
+
+
+def _config(kind: type, arguments: dict[str, Any]) -> Config:
+    for name, value in arguments.items():
+        if not _is_plain(value):
+            raise GenreError(
+                f"{kind.__name__}({name}=…) is a {type(value).__name__}; a checkpoint can carry only numbers, strings, "
+                "None, lists and dicts as arguments"
+            )
+    return {"class_path": f"{_module_name(kind)}.{kind.__qualname__}", "init_args": arguments}
+
+
+def _module_name(kind: type) -> str:
+    """Where a class is imported from: one of this library from its room, which outlasts the file."""
+    if kind.__module__ == MAIN:
+        return _main_name()
+    home = _public_home(kind.__module__)
+    if _is_ours(home) and getattr(importlib.import_module(home), kind.__qualname__, None) is kind:
+        return home
+    return kind.__module__
+
+
+def _public_home(name: str) -> str:
+    """``genre.models`` of ``genre.models.bbnn``."""
+    return ".".join(name.split(".")[:2])
+
+
+def _main_name() -> str:
+    """The name by which the running script could be imported; that of a notebook, which cannot be, stays as it is."""
+    main = sys.modules[MAIN]
+    module_spec = getattr(main, "__spec__", None)
+    if module_spec is not None:  # python -m
+        return str(module_spec.name)
+    stem = Path(getattr(main, "__file__", None) or "").stem
+    return stem if stem.isidentifier() else MAIN
+
+
+def _module(name: str) -> ModuleType | None:
+    """A module of this package, the running script under its own name, or what the program has imported."""
+    if _is_ours(name):
+        for home in (name, _public_home(name)):  # of a file that has gone since, its room
+            try:
+                return importlib.import_module(home)
+            except ModuleNotFoundError:
+                continue
+        return None
+    return sys.modules.get(MAIN if name == _main_name() else name)
+
+
+def _is_ours(name: str) -> bool:
+    return name == "genre" or name.startswith("genre.")
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or type(value) in (bool, int, float, str)

@@ -1,0 +1,79 @@
+"""What the pictures are drawn from: stretches of tracks as they are, neither repeated nor padded."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genre.audio.decode import AudioError, probe, read_segment
+from genre.audio.features import Feature
+from genre.data.scan import BadFiles
+from genre.data.track import Track
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A stretch of a track.
+
+    Attributes:
+        track: Which one.
+        waveform: ``(samples,)`` at the rate of the features.
+        start: Where in the file it begins, in seconds.
+    """
+
+    track: Track
+    waveform: Tensor
+    start: float = 0.0
+
+
+def read_clip(track: Track, feature: Feature, seconds: float, position: float = 0.0) -> Clip:
+    """Reads a stretch of a track, or all of it where it is shorter.
+
+    Args:
+        track: Which one.
+        feature: What the clip is for; it gives the rate and the least length, to which a tiny track is repeated.
+        seconds: The length.
+        position: Where the stretch begins: 0 is the track's beginning, 1 the last possible start.
+
+    Raises:
+        AudioError: The file cannot be read.
+    """
+    first, last = track.excerpt or (0.0, probe(track.path).seconds)
+    length = min(seconds, last - first)
+    samples = max(round(length * feature.sample_rate), int(getattr(feature, "n_fft", 2048)))
+    waveform = torch.from_numpy(read_segment(track.path, feature.sample_rate, samples, position, track.excerpt))
+    return Clip(track, waveform, first + position * (last - first - length))
+
+
+def read_clips(
+    tracks: Iterable[Track], feature: Feature, seconds: float, position: float, bad_files: BadFiles
+) -> Iterable[Clip]:
+    """Reads one after the other; a bad file is noted and left out."""
+    for track in tracks:
+        try:
+            yield read_clip(track, feature, seconds, position)
+        except AudioError as error:
+            bad_files.note(track.path, error.reason)
+
+
+def draw_clips(
+    tracks: Sequence[Track], feature: Feature, count: int, seconds: float, seed: int, bad_files: BadFiles
+) -> dict[str, list[Clip]]:
+    """Reads the middle of ``count`` random tracks of every genre; in place of a bad file another one is drawn."""
+    random = np.random.default_rng(seed)
+    drawn: dict[str, list[Clip]] = {}
+    for genre in sorted({track.genre for track in tracks}):
+        of_genre = [track for track in tracks if track.genre == genre]
+        shuffled = [of_genre[index] for index in random.permutation(len(of_genre))]
+        clips = read_clips(shuffled, feature, seconds, 0.5, bad_files)
+        drawn[genre] = [clip for _, clip in zip(range(count), clips, strict=False)]
+    return {genre: clips for genre, clips in drawn.items() if clips}
+
+
+def describe_number(clips: Mapping[str, Sequence[Clip]]) -> str:
+    """How many were drawn, such as ``3 to 5 random tracks a genre``."""
+    least, most = min(map(len, clips.values())), max(map(len, clips.values()))
+    number = str(most) if least == most else f"{least} to {most}"
+    return f"{number} random track{'s' * (most > 1)} a genre"
