@@ -42,8 +42,8 @@ def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path |
         raise GenreError(
             f"{file}: the checkpoint of {show(config) if config else 'a network'} does not fit "
             f"{type(network).__name__}: {len(differing)} of {len(names)} tensors beside the head differ, such as "
-            f"{example}: {_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; pretrained takes a "
-            "checkpoint of the same network"
+            f"{example}: {_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; pretrained "
+            "takes a checkpoint of the same network"
         )
     network.load_state_dict(theirs, strict=False)  # the head alone is missing
 

@@ -1,9 +1,11 @@
 """Several runs on one sheet: learning curves, accuracy against epochs, ROC curves."""
 
+from __future__ import annotations
+
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,11 +23,13 @@ from genre.plots.style import (
     mean_curve,
     roc_curves,
 )
-from genre.report.folder import History
-from genre.report.results import Results
 
 #: With more runs than this, curves of the train segments would hide those of the validation tracks.
 MOST_WITH_TRAIN = 4
+
+if TYPE_CHECKING:  # the report's pages are made with the pictures of this room
+    from genre.report.folder import History
+    from genre.report.results import Results
 
 
 def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
