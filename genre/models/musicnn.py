@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genre.audio.features import MelSpectrogram
-from genre.models.layers import check_rates
+from genre.models.layers import SizeError, check_input, check_rates, keras_norm1d, keras_norm2d
 from genre.models.musicnn_weights import read_weights
-from genre.models.sizes import SizeError, need_channels
 
 BANDS = 96
 
@@ -70,7 +69,7 @@ class MusiCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, 96, frames)`` to ``(B, num_classes)`` logits."""
-        need_channels(self, x.shape[1])
+        check_input(self, x)
         x = self.backbone(x)  # (B, 200)
         logits: Tensor = self.head(self.dropout(x))
         return logits
@@ -144,7 +143,7 @@ class FrontEnd(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.norm = _batch_norm_2d(1)
+        self.norm = keras_norm2d(1)
         self.timbral = nn.ModuleList(PooledFilters(204, bands, 7) for bands in (38, 67))
         self.temporal = nn.ModuleList(PooledFilters(51, 1, frames) for frames in (128, 64, 32))
 
@@ -170,7 +169,7 @@ class PooledFilters(nn.Module):
         super().__init__()
         self.padding = ((frames - 1) // 2, frames // 2)
         self.convolution = nn.Conv2d(1, filters, (bands, frames))
-        self.norm = _batch_norm_2d(filters)
+        self.norm = keras_norm2d(filters)
 
     def forward(self, x: Tensor, scale: Tensor | None = None, offset: Tensor | None = None) -> Tensor:
         """``(B, 1, 96, frames)``, or ``scale * x + offset`` where these are given, to ``(B, filters, frames)``."""
@@ -190,7 +189,7 @@ class TemporalLayer(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.convolution = nn.Conv1d(in_channels, 64, 7, padding=3)
-        self.norm = _batch_norm_1d(64)
+        self.norm = keras_norm1d(64)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, frames)`` to ``(B, 64, frames)``."""
@@ -204,10 +203,10 @@ class BackEnd(nn.Module):
 
     def __init__(self, channels: int, units: int, dropout: float) -> None:
         super().__init__()
-        self.norm = _batch_norm_1d(2 * channels)
+        self.norm = keras_norm1d(2 * channels)
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(2 * channels, units)
-        self.dense_norm = _batch_norm_1d(units)
+        self.dense_norm = keras_norm1d(units)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, channels, frames)`` to ``(B, units)``."""
@@ -216,11 +215,3 @@ class BackEnd(nn.Module):
         x = self.dense(self.dropout(self.norm(x)))  # (B, units)
         penultimate: Tensor = self.dense_norm(F.relu(x))
         return penultimate
-
-
-def _batch_norm_1d(channels: int) -> nn.BatchNorm1d:
-    return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01)  # as in TensorFlow
-
-
-def _batch_norm_2d(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)

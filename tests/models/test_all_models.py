@@ -9,17 +9,25 @@ import pytest
 import torch
 from torch import nn
 
+from genre.models import (
+    ChoiCRNN,
+    EfficientNetV2S,
+    GaitanouCNN,
+    GaitanouCRNN,
+    KhameesCNN,
+    KhameesLSTM,
+    KhameesMLP,
+    ResNet18,
+    SpectralCNN,
+    WuRNN,
+    YaacobCNN1D,
+    YaacobCNN2D,
+    YaacobCRNN,
+    YaacobRNN,
+)
 from genre.models.bbnn import BBNN
-from genre.models.cnn import GaitanouCNN, KhameesCNN
-from genre.models.crnn import ChoiCRNN, GaitanouCRNN
-from genre.models.efficientnet import EfficientNetV2S
 from genre.models.indrnn import IndRNN
-from genre.models.mlp import KhameesMLP
 from genre.models.musicnn import MusiCNN
-from genre.models.resnet import ResNet18
-from genre.models.rnn import KhameesLSTM, WuRNN
-from genre.models.spectral_cnn import SpectralCNN
-from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
 
 Build = Callable[[int], nn.Module]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from genre import GenreError
 from genre.config import from_config
 from genre.models import Backbone, EfficientNetV2S, ResNet18
-from genre.models.backbone import convert_by_order
+from genre.models.timm_weights import convert_by_order
 from genre.report.callback import count
 
 

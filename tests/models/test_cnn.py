@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from genre.models.cnn import GaitanouCNN, KhameesCNN
+from genre.models import GaitanouCNN, KhameesCNN
 
 
 def test_khamees_flattens_480_numbers() -> None:

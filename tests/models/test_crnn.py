@@ -1,6 +1,6 @@
 import torch
 
-from genre.models.crnn import ChoiCRNN, GaitanouCRNN
+from genre.models import ChoiCRNN, GaitanouCRNN
 
 
 def test_gaitanou_reads_the_map_time_by_time() -> None:

@@ -13,7 +13,7 @@ from genre import GenreClassifier, GenreError, GradualUnfreezing, LinearProbe
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.finetuning import layers
 from genre.models import Backbone
-from genre.models.sizes import SizeError
+from genre.models.layers import SizeError
 from genre.report.callback import count
 from tests.models import test_all_models as promises
 

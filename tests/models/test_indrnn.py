@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genre.models.indrnn import IndRNN, linear_over_time
-from genre.models.recurrence import recur, recur_by_loop, recur_by_scan
+from genre.models import IndRNN
+from genre.models.recurrence import linear_over_time, recur, recur_by_loop, recur_by_scan
 
 Recur = Callable[[Tensor, Tensor], Tensor]
 both_paths = pytest.mark.parametrize("path", [recur_by_loop, recur_by_scan])

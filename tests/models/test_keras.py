@@ -2,9 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genre.models.keras import SameMaxPool2d, conv_blocks, l2, length_after, smallest_length
-from genre.models.mlp import KhameesMLP
-from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
+from genre.models import KhameesMLP, YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
+from genre.models.layers import SameMaxPool2d, conv_blocks, l2, map_size, min_size
 
 
 @pytest.mark.parametrize(
@@ -46,10 +45,9 @@ def test_same_pooling_against_windows(length: int, kernel: int, stride: int) -> 
 
 @pytest.mark.parametrize(("length", "left"), [(331, 20), (3308, 206), (20, 1), (40, 2), (19, 1)])
 def test_the_maps_of_gaitanou(length: int, left: int) -> None:
-    blocks = ((32, 3), (64, 3), (128, 2), (128, 2))
-    assert length_after(blocks, length) == left
-    assert conv_blocks(blocks)(torch.randn(2, 1, 19, length)).shape == (2, 128, 1, left)
-    assert smallest_length(blocks) == 19
+    assert map_size(nn.Identity(), (19, length), layers=4) == (1, left)
+    assert conv_blocks([32, 64, 128, 128])(torch.randn(2, 1, 19, length)).shape == (2, 128, 1, left)
+    assert min_size(layers=4) == (19, 19)
 
 
 def test_l2_is_that_of_the_weights_alone() -> None:

@@ -16,16 +16,24 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from genre.models import (
+    ChoiCRNN,
+    EfficientNetV2S,
+    GaitanouCNN,
+    GaitanouCRNN,
+    KhameesCNN,
+    KhameesLSTM,
+    KhameesMLP,
+    ResNet18,
+    SpectralCNN,
+    WuRNN,
+    YaacobCNN1D,
+    YaacobCNN2D,
+    YaacobCRNN,
+    YaacobRNN,
+)
 from genre.models.bbnn import BBNN
-from genre.models.cnn import GaitanouCNN, KhameesCNN
-from genre.models.crnn import ChoiCRNN, GaitanouCRNN
-from genre.models.efficientnet import EfficientNetV2S
 from genre.models.indrnn import IndRNN, IndRNNLayer
-from genre.models.mlp import KhameesMLP
-from genre.models.resnet import ResNet18
-from genre.models.rnn import KhameesLSTM, WuRNN
-from genre.models.spectral_cnn import SpectralCNN
-from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
 
 # Singh and Gupta, "Empirical Analysis of Music Genre Classification using CNNs": the public code, whose dense layers
 # are two, with the paper's third; a global average in place of pools that are tied to the size of one picture.

@@ -21,8 +21,8 @@ from genre.config import from_config, to_config
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.finetuning import layers, parameter_groups, scale_learning_rates, warn_of_other_features
 from genre.models import IndRNN, MusiCNN
+from genre.models.layers import SizeError
 from genre.models.musicnn import TAGS
-from genre.models.sizes import SizeError
 from genre.report.callback import count
 
 #: What the original, in TensorFlow, gives for a signal.

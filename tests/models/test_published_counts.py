@@ -4,14 +4,22 @@ import pytest
 import torch
 from torch import nn
 
+from genre.models import (
+    ChoiCRNN,
+    GaitanouCNN,
+    GaitanouCRNN,
+    KhameesCNN,
+    KhameesLSTM,
+    KhameesMLP,
+    SpectralCNN,
+    WuRNN,
+    YaacobCNN1D,
+    YaacobCNN2D,
+    YaacobCRNN,
+    YaacobRNN,
+)
 from genre.models.bbnn import BBNN
-from genre.models.cnn import GaitanouCNN, KhameesCNN
-from genre.models.crnn import ChoiCRNN, GaitanouCRNN
 from genre.models.indrnn import IndRNN
-from genre.models.mlp import KhameesMLP
-from genre.models.rnn import KhameesLSTM, WuRNN
-from genre.models.spectral_cnn import SpectralCNN
-from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
 
 
 def trainable(model: nn.Module) -> int:

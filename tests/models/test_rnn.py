@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from genre.models.rnn import KhameesLSTM, WuRNN
-from genre.models.yaacob import YaacobCRNN
+from genre.models import KhameesLSTM, WuRNN, YaacobCRNN
 
 
 @pytest.mark.parametrize(("cell", "reference"), [("rnn", nn.RNN), ("lstm", nn.LSTM)])
