@@ -1,4 +1,4 @@
-"""MusiCNN: a network pretrained on music, its features and its tags."""
+"""MusiCNN of Pons and Serra: a network pretrained on music, its features and its tags."""
 
 from typing import Literal
 
@@ -12,8 +12,8 @@ from genre.models.musicnn_weights import read_weights
 
 BANDS = 96
 
-#: The names of the tagger's outputs, 50 tags of listeners of Last.fm ("msd") and of players of TagATune ("mtt"), in the
-#: order of `configuration.py` of the package `musicnn` 0.1.0.
+#: The names of the tagger's outputs: 50 tags by listeners of Last.fm ("msd") and by players of TagATune ("mtt"), in
+#: the order of `configuration.py` of the package `musicnn` 0.1.0.
 TAGS = {
     "msd": (
         "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s", "alternative rock",
@@ -34,27 +34,30 @@ TAGS = {
 
 
 class MusiCNN(nn.Module):
-    """MusiCNN (Pons and Serra 2019): musically motivated filters, dense layers, global pooling; pretrained on music.
+    """Musically motivated filters, densely connected layers, global pooling; pretrained on music.
 
-    J. Pons and X. Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging", late-breaking
-    demo at ISMIR 2019. 779,119 parameters with 10 genres, of which the head has 2,010. The network is that of the
-    package `musicnn` 0.1.0, whose weights and layers it shares; where the paper's figure has horizontal filters over
-    the mean energy of the bands, the package's go over every band, and the maximum over the bands follows. Ours: the
-    head for genres, and float32 for the features, as the package's float16 overflows on loud music.
+    Paper: Pons and Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging", late-breaking
+    demo at ISMIR 2019.
 
-    The weights come from the distribution `musicnn`, which has to be installed without its own dependencies (it is
-    never imported): ``pip install --no-deps musicnn==0.1.0``.
+    779,119 parameters with 10 genres, of which the head has 2,010.
+
+    Code: layers and weights are those of the package `musicnn` 0.1.0. Its horizontal filters cover every band, and the
+    maximum over the bands follows; in the paper's figure, they cover the mean over the bands.
+    Ours: the head for genres; features in float32, as the package's float16 overflows on loud music.
+
+    The weights are files of the distribution `musicnn`, which is never imported. Install it without its dependencies:
+    ``pip install --no-deps musicnn==0.1.0``.
 
     Args:
-        num_classes: The number of genres.
+        num_classes: Number of genres.
         pretrained: "msd" or ``true``: weights trained on the Million Song Dataset; "mtt": on MagnaTagATune; another
             string: a TensorFlow checkpoint of this network (its ``.index`` file), or a ``.pth`` or ``.safetensors``
-            file with the ``state_dict`` of a :class:`MusiCNN`, of which all but the head is taken; ``false``: random
-            weights.
-        dropout: Dropout before the two dense layers: the last of the backbone, and the head.
+            file with the ``state_dict`` of a :class:`MusiCNN`, whose head is left out; ``false``: random weights.
+        dropout: Dropout rate before the last layer of the backbone and before the head.
 
     Raises:
-        GenreError: The weights are not at hand, or do not fit, or ``dropout`` is no share below 1.
+        GenreError: The weights are not available or do not fit, or ``dropout`` is out of its range.
+        SizeError: An input has other channels or bands.
     """
 
     def __init__(self, num_classes: int, pretrained: bool | str = "msd", dropout: float = 0.5) -> None:
@@ -70,19 +73,19 @@ class MusiCNN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, 96, frames)`` to ``(B, num_classes)`` logits."""
         check_input(self, x)
-        x = self.backbone(x)  # (B, 200)
+        x = self.backbone(x)  # (B, 1, 96, frames) → (B, 200)
         logits: Tensor = self.head(self.dropout(x))
         return logits
 
     @classmethod
     def tagger(cls, pretrained: Literal["msd", "mtt"] = "msd") -> "MusiCNN":
-        """The whole pretrained network: its logits are those of the 50 tags in ``TAGS[pretrained]``.
+        """The pretrained network with its own head: the logits of the 50 tags in ``TAGS[pretrained]``.
 
         Args:
             pretrained: "msd" or "mtt".
 
         Raises:
-            GenreError: The weights are not at hand.
+            GenreError: The weights are not available.
         """
         network = cls(len(TAGS[pretrained]), pretrained=False)
         network.load_state_dict(read_weights(pretrained, network))
@@ -108,7 +111,7 @@ class MusiCNN(nn.Module):
 
 
 class MusiCNNBackbone(nn.Module):
-    """All of MusiCNN but its last layer: ``(B, 1, 96, frames)`` to the 200 penultimate units."""
+    """MusiCNN without its last layer: ``(B, 1, 96, frames)`` to the 200 penultimate units."""
 
     num_features = 200
 
@@ -128,8 +131,8 @@ class MusiCNNBackbone(nn.Module):
                 f"MusiCNN needs {BANDS} bands: found {x.shape[-2]} bands by {x.shape[-1]} frames; give it the features "
                 "of MusiCNN.features(), which are those of examples/transfer/musicnn_features.yaml"
             )
-        front = self.frontend(x)  # (B, 561, frames)
-        first = self.midend1(front)  # (B, 64, frames)
+        front = self.frontend(x)  # (B, 1, 96, frames) → (B, 561, frames)
+        first = self.midend1(front)  # (B, 561, frames) → (B, 64, frames)
         second = first + self.midend2(first)
         third = second + self.midend3(second)
         units: Tensor = self.backend(torch.cat([front, first, second, third], dim=1))
@@ -152,7 +155,7 @@ class FrontEnd(nn.Module):
         norm = self.norm
         if torch.is_grad_enabled() and norm.weight.requires_grad:
             # The filters apply the scale and the offset of the norm. Otherwise the gradient of these two numbers
-            # would go through the pixels of the input, which on a CPU takes three times as long as all the rest.
+            # would need that of every pixel of the input, which takes three times as long as all the rest on a CPU.
             x = F.batch_norm(
                 x, norm.running_mean, norm.running_var, None, None, norm.training, norm.momentum or 0.0, norm.eps
             )
@@ -163,7 +166,7 @@ class FrontEnd(nn.Module):
 
 
 class PooledFilters(nn.Module):
-    """Filters of one size, whose maximum over the bands is kept."""
+    """Filters of one size, then the maximum over the bands."""
 
     def __init__(self, filters: int, bands: int, frames: int) -> None:
         super().__init__()
@@ -175,7 +178,7 @@ class PooledFilters(nn.Module):
         """``(B, 1, 96, frames)``, or ``scale * x + offset`` where these are given, to ``(B, filters, frames)``."""
         ones, x = F.pad(torch.ones_like(x[:1]), self.padding), F.pad(x, self.padding)
         if scale is None or offset is None:
-            x = self.convolution(x)  # (B, filters, 97 - bands, frames)
+            x = self.convolution(x)  # (B, 1, 96, frames + kernel - 1) → (B, filters, 97 - bands, frames)
         else:
             weight, bias = self.convolution.weight, self.convolution.bias
             x = F.conv2d(x, scale * weight, bias) + F.conv2d(ones, offset * weight)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from genre import GenreError
-from genre.models.tensorflow_checkpoint import LANES, MAX_INDEX_BYTES, crc32c, read_tensors
+from genre.models.musicnn_weights import LANES, MAX_INDEX_BYTES, crc32c, read_tensors
 
 DATA = ".data-00000-of-00001"
 #: The first tensor of the data file, and one with several dimensions.
@@ -172,9 +172,7 @@ def test_changed_index_with_right_checksums(checkpoint: Path, monkeypatch: pytes
     """As above, where whoever changed the file has set the checksums of the blocks right: lengths run wild."""
     content, random = checkpoint.read_bytes(), np.random.default_rng(1)
     checked = []
-    monkeypatch.setattr(
-        "genre.models.tensorflow_checkpoint._checksum", lambda block: checked.append(block) or AnyChecksum()
-    )
+    monkeypatch.setattr("genre.models.musicnn_weights._checksum", lambda block: checked.append(block) or AnyChecksum())
     for place in random.integers(0, len(content), 500):
         changed = bytearray(content)
         changed[place] = int(random.integers(256))
