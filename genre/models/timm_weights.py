@@ -1,8 +1,8 @@
 """Builds timm's networks with weights from its hub, with those of a local file, or with random ones."""
 
 import inspect
-import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -44,19 +44,19 @@ def create_backbone(name: str, pretrained: bool | str, in_channels: int, drop_pa
     if pretrained is False:
         return _build(source, in_channels, drop_path)
     if pretrained is True:
-        return _load(source, _hub_file(name), in_channels, drop_path)
-    file = Path(pretrained).expanduser()
-    if file.is_file():
-        return _load(source, file, in_channels, drop_path)
-    architecture = name.partition(".")[0]
-    if pretrained.startswith(HUB):
-        return _load(source, _hub_file(pretrained), in_channels, drop_path)
-    if timm.is_model(pretrained) and pretrained.partition(".")[0] == architecture:
-        return _load(_source(pretrained), _hub_file(pretrained), in_channels, drop_path)
-    raise GenreError(
-        f"pretrained: {pretrained} is no file and no name of weights for {architecture}; pass a .pth or .safetensors "
-        f"file, a name such as {name}, or false"
-    )
+        weights = _hub_file(name)
+    elif Path(pretrained).expanduser().is_file():
+        weights = Path(pretrained).expanduser()
+    elif pretrained.startswith(HUB):
+        weights = _hub_file(pretrained)
+    elif timm.is_model(pretrained) and _architecture(pretrained) == _architecture(name):
+        source, weights = _source(pretrained), _hub_file(pretrained)
+    else:
+        raise GenreError(
+            f"pretrained: {pretrained} is no file and no name of weights for {_architecture(name)}; pass a .pth or "
+            f".safetensors file, a name such as {name}, or false"
+        )
+    return _load(source, weights, in_channels, drop_path)
 
 
 def _source(name: str, offline: bool = False) -> str:
@@ -68,21 +68,20 @@ def _source(name: str, offline: bool = False) -> str:
             cache, as for a checkpoint, which brings the weights.
     """
     if name.startswith(HUB):
-        repository, _, revision = name.removeprefix(HUB).partition("@")
-        cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision or None)
-        architecture = repository.rpartition("/")[2].partition(".")[0]
+        repository, revision = _repository(name)
+        cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
+        architecture = _architecture(repository.rpartition("/")[2])
         if offline and not isinstance(cached, str) and timm.is_model(architecture):
             return architecture
         return f"{LOCAL}{_hub_file(name, ('config.json',)).parent}"
     if not timm.is_model(name):
-        close = get_close_matches(name.partition(".")[0], timm.list_models(), n=1)
+        close = get_close_matches(_architecture(name), timm.list_models(), n=1)
         hint = f"did you mean {close[0]}?" if close else "timm.list_models() lists its networks"
         raise GenreError(f"timm has no network named {name}; {hint}")
     try:
         timm.get_pretrained_cfg(name)
     except RuntimeError:  # the architecture has no such tag
-        architecture = name.partition(".")[0]
-        tags = timm.list_models(f"{architecture}.*", pretrained=True)
+        tags = timm.list_models(f"{_architecture(name)}.*", pretrained=True)
         raise GenreError(f"timm has no weights named {name}; it has {', '.join(tags) or 'none'}") from None
     return name
 
@@ -186,34 +185,27 @@ def _hub_file(name: str, files: tuple[str, ...] = HUB_FILES) -> Path:
         files: The names that the file may have, the preferred one first.
     """
     if name.startswith(HUB):
-        repository, _, revision = name.removeprefix(HUB).partition("@")
+        repository, revision = _repository(name)
     else:
         config = timm.get_pretrained_cfg(name)
         if config is None or config.hf_hub_id is None:
             raise GenreError(
                 f"timm has no weights named {name}; pass a .pth or .safetensors file, or pretrained: false"
             )
-        repository, _, revision = config.hf_hub_id.partition("@")
+        repository, revision = _repository(config.hf_hub_id)
         if config.hf_hub_filename:
             safe = config.hf_hub_filename.replace("pytorch_model.bin", "model.safetensors")
             files = tuple(dict.fromkeys((safe, config.hf_hub_filename)))
     for filename in files:
-        cached = huggingface_hub.try_to_load_from_cache(repository, filename, revision=revision or None)
+        cached = huggingface_hub.try_to_load_from_cache(repository, filename, revision=revision)
         if isinstance(cached, str):
             return Path(cached)
-    return _download(name, repository, revision or None, files)
-
-
-def _download(name: str, repository: str, revision: str | None, files: tuple[str, ...]) -> Path:
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         # One request with a short timeout first: without a network, the hub's client tries for most of a minute.
         huggingface_hub.get_session().head(huggingface_hub.hf_hub_url(repository, files[0]), timeout=10)
         for filename in files[:-1]:
-            try:
+            with suppress(EntryNotFoundError):
                 return Path(huggingface_hub.hf_hub_download(repository, filename, revision=revision))
-            except EntryNotFoundError:
-                continue
         return Path(huggingface_hub.hf_hub_download(repository, files[-1], revision=revision))
     except Exception as error:  # the hub, the network and the file system raise many types
         raise GenreError(
@@ -222,9 +214,20 @@ def _download(name: str, repository: str, revision: str | None, files: tuple[str
         ) from None
 
 
+def _repository(identifier: str) -> tuple[str, str | None]:
+    """Repository and revision of ``hf-hub:OWNER/REPOSITORY@REVISION``."""
+    repository, _, revision = identifier.removeprefix(HUB).partition("@")
+    return repository, revision or None
+
+
+def _architecture(name: str) -> str:
+    """The name of a network without the tag of its weights."""
+    return name.partition(".")[0]
+
+
 def _shown(source: str) -> str:
-    """A name for messages: the architecture of a timm name, or the folder in the hub's cache."""
-    return source.removeprefix(LOCAL) if source.startswith(LOCAL) else source.partition(".")[0]
+    """The architecture or, for a network from the hub, its folder in the cache."""
+    return source.removeprefix(LOCAL) if source.startswith(LOCAL) else _architecture(source)
 
 
 def _first_line(error: Exception) -> str:
