@@ -7,7 +7,7 @@ from genre.models.layers import check_input, check_min_size, keras_norm2d
 
 
 class BBNN(nn.Module):
-    """A stem, three broadcast blocks that each see the maps of all blocks below, a transition, a linear layer.
+    """BBNN (Liu et al. 2021): a stem, three broadcast blocks that see the maps of all blocks below, a linear layer.
 
     Papers: Liu, Feng, Liu, Wang, Liu, "Bottom-up broadcast neural network for music genre classification" (2021);
     Engelkes, "Music Genre Classification Capabilities of Enhanced Neural Network Architectures", who trains it on GTZAN

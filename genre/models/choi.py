@@ -6,7 +6,7 @@ from genre.models.layers import check_input, keras_norm2d, last_step
 
 
 class ChoiCRNN(nn.Module):
-    """Four convolutional blocks, two GRU layers, a linear layer.
+    """The CRNN of Choi et al. (2017): four convolutional blocks, two GRU layers, a linear layer.
 
     Paper: "Convolutional Recurrent Neural Networks for Music Classification" (2017).
 

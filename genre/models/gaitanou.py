@@ -31,7 +31,7 @@ MULTIPLES = (1, 2, 4)
 
 
 class GaitanouCNN(nn.Module):
-    """Four convolutional blocks, a flattened map, two dense layers (Gaitanou et al., Table I).
+    """The CNN of Gaitanou et al. (Table I): four convolutional blocks, a flattened map, two dense layers.
 
     Trainable parameters with 10 genres, as published: 447,178 (20 bands × 331 frames), 774,858 (40 × 331),
     3,494,602 (20 × 3308) and 6,869,706 (40 × 3308). The input sizes are stated, the layer sizes are inferred from
@@ -92,7 +92,7 @@ class CNN(GaitanouCNN):
 
 
 class GaitanouCRNN(nn.Module):
-    """The blocks of :class:`GaitanouCNN`, two LSTM layers, two dense layers (Gaitanou et al., Table I).
+    """The CRNN of Gaitanou et al. (Table I): the blocks of :class:`GaitanouCNN`, two LSTM and two dense layers.
 
     400,074 trainable parameters with 10 genres at every input size. The published 399,050 are those of Keras, where
     an LSTM layer has one bias vector and not two (4 · 128 fewer per layer). The layer sizes are inferred from this

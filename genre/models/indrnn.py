@@ -21,7 +21,7 @@ from genre.models.recurrence import linear_over_time, recur
 
 
 class IndRNN(nn.Module):
-    """Layers whose units recur each on itself alone: h_t = ReLU(W x_t + b + u ⊙ h_{t−1}), |u| bounded.
+    """IndRNN (Li et al. 2018): each unit recurs on itself alone, h_t = ReLU(W x_t + b + u ⊙ h_{t−1}), |u| bounded.
 
     With d bands, h units, L layers and k genres, dh + h + (L−1)(h² + h) + 3Lh + hk + k trainable parameters:
     85,770 with the defaults and 10 genres. The recurrence is stated by Li et al., the sizes are ours.
@@ -118,7 +118,7 @@ class IndRNNLayer(nn.Module):
 
 
 class WuRNN(nn.Module):
-    """The vanilla RNN and the LSTM that IndRNN is compared with, in the layout of :class:`IndRNN`; also a GRU.
+    """The vanilla RNN and the LSTM that Wu et al. compare with IndRNN, in the layout of :class:`IndRNN`; also a GRU.
 
     With the defaults and 10 genres, 167,690 (RNN) and 663,050 (LSTM) trainable parameters, two bias vectors in each
     recurrent layer. Wu et al. and Engelkes state the two cells; the GRU and the sizes, those of ``IndRNN``, are ours.

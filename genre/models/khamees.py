@@ -27,7 +27,7 @@ from genre.models.layers import (
 
 
 class KhameesMLP(nn.Module):
-    """Three hidden dense layers, plain or regularised by dropout and L2 (Khamees et al.).
+    """The MLP of Khamees et al.: three hidden dense layers, plain or regularised by dropout and L2.
 
     1,014,218 trainable parameters with 10 genres, as in Keras. The paper states the layers; sizes, dropout and L2
     are from the public code.
@@ -76,7 +76,7 @@ class KhameesMLP(nn.Module):
 
 
 class KhameesCNN(nn.Module):
-    """Three convolutional blocks with max-pooling, two dense layers (Khamees et al.).
+    """The CNN of Khamees et al.: three convolutional blocks with max-pooling, two dense layers.
 
     45,322 trainable parameters with 10 genres, as in Keras. The paper states three convolutions, max-pools of stride
     2 and a dense layer; sizes and dropout are from the public code; the third ReLU and 130 frames are ours.
@@ -131,7 +131,7 @@ class KhameesCNN(nn.Module):
 
 
 class KhameesLSTM(nn.Module):
-    """Two LSTM layers, of which the last step is kept, and two dense layers (Khamees et al.).
+    """The LSTM of Khamees et al.: two LSTM layers, of which the last step is kept, and two dense layers.
 
     58,314 trainable parameters with 10 genres; 57,802 in Keras, where an LSTM layer has one bias vector and not two.
     The paper states the layers; sizes and dropout are from the public code.

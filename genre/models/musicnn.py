@@ -34,7 +34,7 @@ TAGS = {
 
 
 class MusiCNN(nn.Module):
-    """Musically motivated filters, densely connected layers, global pooling; pretrained on music.
+    """MusiCNN (Pons and Serra 2019): filters along bands and along time, densely connected layers, global pooling.
 
     Paper: Pons and Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging", late-breaking
     demo at ISMIR 2019.

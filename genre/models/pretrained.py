@@ -120,7 +120,8 @@ class ResNet18(Backbone):
 
     Args:
         num_classes: Number of genres.
-        pretrained: See :class:`Backbone`.
+        pretrained: ``true``: ImageNet weights from timm's hub; a string: a ``.pth`` or ``.safetensors`` file, or timm's
+            name of other weights; ``false``: random weights.
         in_channels: Channels of the input, 1 or 3; see :class:`Backbone`.
         dropout: Dropout rate before the head.
     """
@@ -141,7 +142,8 @@ class EfficientNetV2S(Backbone):
 
     Args:
         num_classes: Number of genres.
-        pretrained: See :class:`Backbone`.
+        pretrained: ``true``: ImageNet weights from timm's hub; a string: a ``.pth`` or ``.safetensors`` file, or timm's
+            name of other weights; ``false``: random weights.
         in_channels: Channels of the input, 1 or 3; see :class:`Backbone`.
         dropout: Dropout rate before the head; 0.2 as in torchvision's network.
     """

@@ -93,8 +93,8 @@ def _common_features(networks: Sequence[nn.Module]) -> Feature | None:
             continue
         if common is not None and to_config(common) != to_config(features):
             raise GenreError(
-                f"SideBySide needs networks that were trained on the same features; {type(network).__name__} was "
-                "trained on others than those before it; train a classifier for each, and take their mean"
+                f"SideBySide needs networks that were trained on the same features; those of {type(network).__name__} "
+                "differ from those of the networks before it; train one classifier for each and take their mean"
             )
         common = features
     return common

@@ -7,7 +7,7 @@ from genre.models.layers import check_input, check_min_size, check_rates
 
 
 class SpectralCNN(nn.Module):
-    """Five convolutional blocks, three dense layers.
+    """SpectralCNN (Singh and Gupta): five convolutional blocks, three dense layers.
 
     Paper: "Empirical Analysis of Music Genre Classification using CNNs".
 

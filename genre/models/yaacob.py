@@ -31,7 +31,7 @@ FEWER = "fewer layers"
 
 
 class YaacobCRNN(nn.Module):
-    """The CRNN, plain and stacked: blocks along time, an LSTM of which the last step is kept, the head.
+    """The CRNN of Yaacob and Goldrich, plain or stacked: blocks along time, the last step of an LSTM, the head.
 
     133,568 trainable parameters; 133,184 in Keras, where an LSTM layer has one bias vector and not two. The stacked
     CRNN, with two LSTM layers, has 208,064; its size is ours.
@@ -95,7 +95,7 @@ class YaacobCRNN(nn.Module):
 
 
 class YaacobRNN(nn.Module):
-    """The RNN: the CRNN without its convolutions.
+    """The RNN of Yaacob and Goldrich: the CRNN without its convolutions.
 
     93,512 trainable parameters. The size is ours.
 
@@ -144,7 +144,7 @@ class YaacobRNN(nn.Module):
 
 
 class YaacobCNN1D(nn.Module):
-    """The CNNs in one dimension: the CRNN's blocks with bands as channels, the mean over time, the head.
+    """The 1D CNNs of Yaacob and Goldrich: the CRNN's blocks with bands as channels, the mean over time, the head.
 
     Trainable parameters: 103,568 (deep), 71,872 (shallow). The sizes are ours.
 
@@ -194,7 +194,7 @@ class YaacobCNN1D(nn.Module):
 
 
 class YaacobCNN2D(nn.Module):
-    """The CNNs in two dimensions: blocks of 3 × 3 convolutions, the mean over the map, the head.
+    """The 2D CNNs of Yaacob and Goldrich: blocks of 3 × 3 convolutions, the mean over the map, the head.
 
     Trainable parameters: 118,408 (deep), 61,624 (shallow). The sizes are ours; five valid blocks with kernels of
     3 × 3 fit into 128 bands.
