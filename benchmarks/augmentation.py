@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from benchmarks.timing import medians
 from genre.audio.augment import Gain
 from genre.audio.effects import Delay, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse
-from genre.models.cnn import GaitanouCNN
+from genre.models import GaitanouCNN
 
 CLIPS, SAMPLES = 32, 66150
 BOUND = 1.5

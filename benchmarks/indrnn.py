@@ -10,8 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from genre.models.indrnn import IndRNN, IndRNNLayer, norm_over_time
-from genre.models.rnn import WuRNN
+from genre.models.indrnn import IndRNN, IndRNNLayer, WuRNN, norm_over_time
 
 HEADER = ("frames", "IndRNN", "nn.LSTM", "naive loop", "IndRNN : nn.LSTM", "naive loop : IndRNN")
 # frames: the largest share of nn.LSTM's time that will do, the smallest gain over the loop (0: none asked)

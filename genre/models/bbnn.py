@@ -1,27 +1,28 @@
-"""BBNN, the bottom-up broadcast neural network."""
+"""BBNN, the bottom-up broadcast neural network of Liu et al."""
 
 import torch
 from torch import Tensor, nn
 
-from genre.models.sizes import need_at_least, need_channels
+from genre.models.layers import check_input, check_min_size, keras_norm2d
 
 
 class BBNN(nn.Module):
-    """The bottom-up broadcast network of Liu et al.: every block sees the maps of all blocks below it.
+    """BBNN (Liu et al. 2021): a stem, three broadcast blocks that see the maps of all blocks below, a linear layer.
 
-    Source: Liu, Feng, Liu, Wang, Liu, "Bottom-up broadcast neural network for music genre classification"
-    (2021); Engelkes, "Music Genre Classification Capabilities of Enhanced Neural Network Architectures".
-    The input is a mel spectrogram of 128 bands × 647 frames. Layers, sizes and counts are from Liu et al. and their
-    code, not from Engelkes.
+    Papers: Liu, Feng, Liu, Wang, Liu, "Bottom-up broadcast neural network for music genre classification" (2021);
+    Engelkes, "Music Genre Classification Capabilities of Enhanced Neural Network Architectures", who trains it on GTZAN
+    and Ballroom. Layers and sizes are from Liu et al. and their code; Engelkes does not state them.
 
     Trainable parameters, as in Liu et al.: 185,642 (10 genres), 185,576 (8), 185,741 (13). With the running
     statistics of batch norm, which Keras counts in the total, 190,826 (10 genres).
+
+    The published input is a mel spectrogram of 128 bands × 647 frames; any of at least 2 × 8 is accepted.
 
     Args:
         num_classes: Number of genres.
 
     Raises:
-        SizeError: If an input is smaller.
+        SizeError: An input is too small.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -41,9 +42,9 @@ class BBNN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F of at least 2, T of at least 8."""
-        need_channels(self, x.shape[1])
-        need_at_least(self, x.shape[-2:], bands=2, frames=8)
+        """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F is at least 2, T at least 8."""
+        check_input(self, x)
+        check_min_size(self, x.shape[-2:], min_bands=2, min_frames=8)
         x = self.stem(x)  # (B, 1, F, T) → (B, 32, F, T/4)
         x = self.broadcast(x)  # (B, 32, F, T/4) → (B, 416, F, T/4)
         x = self.transition(x)  # (B, 416, F, T/4) → (B, 32, F/2, T/8)
@@ -52,7 +53,7 @@ class BBNN(nn.Module):
 
 
 class BroadcastBlock(nn.Module):
-    """Four paths of different reach side by side, 32 filters each, stacked on top of the block's input.
+    """Four paths of 32 filters each, whose maps are concatenated with the block's input.
 
     Args:
         inputs: Channels of the input; the output has 128 more.
@@ -75,10 +76,10 @@ class BroadcastBlock(nn.Module):
 
 
 def conv(inputs: int, filters: int, kernel: int) -> nn.Sequential:
-    """Batch norm and ReLU before a convolution that keeps the size."""
+    """Batch norm and ReLU, then a convolution that keeps the size."""
     return nn.Sequential(*norm_relu(inputs), nn.Conv2d(inputs, filters, kernel, padding=kernel // 2))
 
 
 def norm_relu(channels: int) -> tuple[nn.Module, nn.Module]:
-    """Batch norm with Keras's defaults (momentum 0.99 there is 0.01 here), then ReLU."""
-    return nn.BatchNorm2d(channels, momentum=0.01, eps=1e-3), nn.ReLU()
+    """Batch norm with Keras's defaults, then ReLU."""
+    return keras_norm2d(channels), nn.ReLU()

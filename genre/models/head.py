@@ -1,4 +1,4 @@
-"""The head of a network, its last linear layer, and what enters it."""
+"""The head of a network, its last linear layer, and the embeddings that enter it."""
 
 from torch import Tensor, nn
 
@@ -6,10 +6,10 @@ from genre.errors import GenreError
 
 
 def find_head(network: nn.Module) -> tuple[str, nn.Linear]:
-    """The head of a network and its name: the last linear layer, outside of the ``backbone`` where there is one.
+    """The head of a network and its name: the last linear layer outside of its ``backbone``, if it has one.
 
     Raises:
-        GenreError: There is none.
+        GenreError: The network has no head.
     """
     heads = [
         (name, module)
@@ -22,38 +22,38 @@ def find_head(network: nn.Module) -> tuple[str, nn.Linear]:
 
 
 def penultimate(network: nn.Module, inputs: Tensor) -> Tensor:
-    """What enters the head of a network.
+    """The embeddings of inputs: the vectors that enter the head of a network.
 
     Args:
         network: The network. In training mode, dropout and batch norm are those of training.
-        inputs: What it takes, ``(B, C, frequency, time)``.
+        inputs: The inputs of the network, ``(B, C, frequency, time)``.
 
     Returns:
-        ``(B, D)``: for a network with a ``backbone`` what comes out of that. The mean over all other dimensions where
-        the head is applied to several vectors for each input.
+        ``(B, D)``. If the head is applied to several vectors per input, their mean. The embeddings of a network with a
+        ``backbone`` are the backbone's outputs.
 
     Raises:
         GenreError: The network has no head, or does not call it.
     """
     _, head = find_head(network)
-    caught: list[Tensor] = []
-    # It returns None: the head's input stays as it is.
-    hook = head.register_forward_pre_hook(lambda _, arguments: caught.append(arguments[0]))
+    head_inputs: list[Tensor] = []
+    # The hook returns None, which leaves the head's input as it is.
+    hook = head.register_forward_pre_hook(lambda _, arguments: head_inputs.append(arguments[0]))
     try:
         network(inputs)
     finally:
         hook.remove()
-    if not caught:
-        raise GenreError(f"{type(network).__name__} does not call its last nn.Linear, of which the input is wanted")
-    vectors = caught[-1]
+    if not head_inputs:
+        raise GenreError(f"{type(network).__name__} does not call its last nn.Linear, whose input is wanted")
+    vectors = head_inputs[-1]
     return vectors.flatten(1, -2).mean(1) if vectors.ndim > 2 else vectors
 
 
 def classify(network: nn.Module, embeddings: Tensor) -> Tensor:
-    """What a network makes of what enters its head, after its ``dropout`` where it has one.
+    """The logits of embeddings: ``dropout``, if the network has it, then the head.
 
     Args:
-        network: A network with a ``backbone``, whose head follows that and, if there is one, ``dropout``.
+        network: A network that consists of ``backbone``, ``dropout`` (optional) and a head.
         embeddings: ``(B, D)``, see :func:`penultimate`.
 
     Returns:

@@ -1,9 +1,13 @@
-"""What the arguments of several networks have in common: layers, filters, strides, recurrent cells, dropout."""
+"""What several networks share: checks of their arguments and inputs, Keras's layers, recurrent layers."""
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from typing import Literal, TypeAlias
 
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector
 
 from genre.errors import GenreError
 
@@ -12,52 +16,98 @@ Cell: TypeAlias = Literal["lstm", "gru", "rnn"]
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
+#: Batch norm with the defaults of Keras and TensorFlow, whose momentum of 0.99 is 0.01 in PyTorch.
+keras_norm1d = partial(nn.BatchNorm1d, eps=1e-3, momentum=0.01)
+keras_norm2d = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
-def stacked(cell: Cell, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
-    """Stacked recurrent layers, batch first: ``(B, T, inputs)`` to ``(B, T, units)``.
+#: What makes :func:`conv_blocks` accept a smaller input.
+FEWER = "fewer layers or a smaller stride"
+
+
+class SizeError(GenreError, ValueError):
+    """A network is given an input of the wrong size."""
+
+
+def check_input(
+    model: nn.Module, x: Tensor, channels: int = 1, bands: int | None = None, frames: int | None = None
+) -> None:
+    """Checks that an input has the size that a network is built for.
 
     Args:
-        cell: The cell of every layer.
-        inputs: Length of the vector at each step.
-        units: Units of each layer.
-        layers: Number of layers.
-        dropout: Rate of the dropout between the layers; what comes behind the last one is the network's to drop.
+        model: The network, for its name.
+        x: The input, ``(B, C, F, T)``.
+        channels: The number of channels that the network takes.
+        bands: The number of bands that the network takes; ``None``: any.
+        frames: The number of frames that the network takes; ``None``: any.
 
     Raises:
-        GenreError: The cell is unknown.
+        SizeError: The input has another size.
     """
-    between = dropout if layers > 1 else 0.0  # torch warns of a rate that has no place
-    return cell_class(cell)(inputs, units, num_layers=layers, batch_first=True, dropout=between)
+    name, x_channels, (x_bands, x_frames) = type(model).__name__, x.shape[1], x.shape[-2:]
+    if x_channels != channels:
+        raise SizeError(
+            f"{name} takes inputs of {channels} channel{'s' if channels > 1 else ''}: found {x_channels}; "
+            "use a feature to fit (one channel; three with picture), or a network that has in_channels"
+        )
+    if bands not in (None, x_bands) or frames not in (None, x_frames):
+        expected = f"{bands} bands" + ("" if frames is None else f" by {frames} frames")
+        fitting = f"bands: {x_bands}" + ("" if frames is None else f", frames: {x_frames}")
+        raise SizeError(
+            f"{name} is built for {expected}: found {x_bands} bands by {x_frames} frames; "
+            f"change the feature or the segments to fit, or build the model with {fitting}"
+        )
 
 
-def last_step(recurrence: nn.RNNBase, x: Tensor) -> Tensor:
-    """The output of the last layer at the last step, ``(B, T, inputs)`` to ``(B, units)``."""
-    states: Tensor = recurrence(x)[0]
-    return states[:, -1]
+def check_min_size(
+    model: nn.Module, size: Sequence[int], min_bands: int = 1, min_frames: int = 1, instead: str | None = None
+) -> None:
+    """Checks that the convolutions and pools of a network leave something of an input.
 
-
-def cell_class(cell: str) -> type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]:
-    """The class of a cell.
+    Args:
+        model: The network, for its name.
+        size: Bands and frames of the input, ``x.shape[-2:]``.
+        min_bands: The smallest number of bands.
+        min_frames: The smallest number of frames.
+        instead: What the network can be built with to take a smaller input.
 
     Raises:
-        GenreError: There is no such cell.
+        SizeError: The input is smaller.
     """
-    if cell not in CELLS:
-        raise GenreError(f"cell must be one of {', '.join(CELLS)}; found {cell}")
-    return CELLS[cell]
+    bands, frames = size
+    if bands < min_bands or frames < min_frames:
+        expected = f"{min_frames} frames" if min_bands == 1 else f"{min_bands} bands by {min_frames} frames"
+        advice = f", or build the model with {instead}" if instead else ""
+        raise SizeError(
+            f"{type(model).__name__} needs at least {expected}: found {bands} bands by {frames} frames; "
+            f"use longer segments or a feature with more bands{advice}"
+        )
 
 
-def filters_of_layers(filters: int | Sequence[int], layers: int, multiples: Sequence[int] = (1,)) -> list[int]:
+def check_counts(**counts: int) -> None:
+    """Raises a :class:`GenreError` unless every value is an integer of at least 1."""
+    for name, count in counts.items():
+        if not isinstance(count, int) or count < 1:
+            raise GenreError(f"{name} must be a whole number of at least 1; found {count}")
+
+
+def check_rates(**rates: float) -> None:
+    """Raises a :class:`GenreError` unless every dropout rate is at least 0 and below 1."""
+    for name, rate in rates.items():
+        if not 0 <= rate < 1:
+            raise GenreError(f"{name} is the share that is dropped, at least 0 and below 1; found {rate}")
+
+
+def filters_per_layer(filters: int | Sequence[int], layers: int, multiples: Sequence[int] = (1,)) -> list[int]:
     """The number of filters of each convolution.
 
     Args:
-        filters: Those of the first convolution, or a list with those of each.
-        layers: Number of convolutions.
-        multiples: What the others have of the first one's filters, as in the paper; the last one holds for all further
-            convolutions.
+        filters: The number of filters of the first convolution, or a list with the number of each.
+        layers: The number of convolutions.
+        multiples: What the number of the first convolution is multiplied by in each convolution; the last factor
+            holds for all further ones.
 
     Raises:
-        GenreError: A number is below 1, or the list is not as long as there are layers.
+        GenreError: A number is below 1, or the length of the list is not ``layers``.
     """
     check_counts(layers=layers)
     if isinstance(filters, int):
@@ -72,10 +122,10 @@ def filters_of_layers(filters: int | Sequence[int], layers: int, multiples: Sequ
 
 
 def stride_pair(stride: int | Sequence[int]) -> tuple[int, int]:
-    """A stride over bands and frames, from one number for both or from two.
+    """The strides over bands and frames, from one number for both or from two.
 
     Raises:
-        GenreError: There are not one or two numbers of at least 1.
+        GenreError: There are not one or two integers of at least 1.
     """
     pair = (stride, stride) if isinstance(stride, int) else tuple(stride)
     if len(pair) != 2:
@@ -85,15 +135,124 @@ def stride_pair(stride: int | Sequence[int]) -> tuple[int, int]:
     return pair
 
 
-def check_counts(**counts: int) -> None:
-    """Raises a :class:`GenreError` unless every number is a whole one of at least 1."""
-    for name, count in counts.items():
-        if not isinstance(count, int) or count < 1:
-            raise GenreError(f"{name} must be a whole number of at least 1; found {count}")
+class SameMaxPool2d(nn.Module):
+    """Max-pooling with TensorFlow's "same" padding: an axis of length n becomes ceil(n / stride) long.
+
+    The padding is −inf, which never wins; of an odd amount, the end gets the larger part. The amount depends on the
+    length: with kernel 3 and stride 2, an even axis is padded by (0, 1) and an odd one by (1, 1).
+
+    Args:
+        kernel: Side of the square window.
+        stride: Step between windows, one for both axes or one for each.
+    """
+
+    def __init__(self, kernel: int, stride: int | Sequence[int] = 2) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride_pair(stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, H, W)`` to ``(B, C, ceil(H / stride), ceil(W / stride))``."""
+        padding: list[int] = []
+        for length, step in zip(reversed(x.shape[-2:]), reversed(self.stride), strict=True):  # F.pad: last axis first
+            windows = -(-length // step)
+            total = max((windows - 1) * step + self.kernel - length, 0)
+            padding += [total // 2, total - total // 2]
+        return F.max_pool2d(F.pad(x, padding, value=float("-inf")), self.kernel, self.stride)
 
 
-def check_rates(**rates: float) -> None:
-    """Raises a :class:`GenreError` unless every rate of dropout is at least 0 and below 1."""
-    for name, rate in rates.items():
-        if not 0 <= rate < 1:
-            raise GenreError(f"{name} is the share that is dropped, at least 0 and below 1; found {rate}")
+def conv_blocks(filters: Sequence[int], stride: int | Sequence[int] = 2, dropout: float = 0.0) -> nn.Sequential:
+    """The blocks of Gaitanou and of Khamees: valid convolution, ReLU, "same" max-pool, batch norm, dropout.
+
+    ``(B, 1, F, T)`` to ``(B, filters[-1], height, width)``, see :func:`map_size`.
+
+    Args:
+        filters: The number of filters of each block.
+        stride: Stride of the pools, one for both axes or one for each.
+        dropout: Dropout rate at the end of each block.
+
+    Raises:
+        GenreError: The rate or the stride is out of its range.
+    """
+    check_rates(dropout=dropout)
+    blocks = nn.Sequential()
+    for inputs, outputs, kernel in zip([1, *filters], filters, kernels(len(filters)), strict=False):
+        blocks += nn.Sequential(
+            nn.Conv2d(inputs, outputs, kernel),
+            nn.ReLU(),
+            SameMaxPool2d(kernel, stride),
+            keras_norm2d(outputs),
+            nn.Dropout(dropout),
+        )
+    return blocks
+
+
+def kernels(layers: int) -> list[int]:
+    """The kernels of the convolutions and pools of :func:`conv_blocks`: 3 × 3 in the first two blocks, then 2 × 2."""
+    return [3 if layer < 2 else 2 for layer in range(layers)]
+
+
+def map_size(model: nn.Module, size: Sequence[int], layers: int, stride: int | Sequence[int] = 2) -> tuple[int, int]:
+    """Height and width of the map that :func:`conv_blocks` make of an input of this size.
+
+    Raises:
+        SizeError: The blocks leave nothing of the input.
+    """
+    check_min_size(model, size, *min_size(layers, stride), instead=FEWER)
+    height, width = size
+    rows, columns = stride_pair(stride)
+    for kernel in kernels(layers):  # a block takes kernel − 1 off, then divides by the stride and rounds up
+        height, width = -((kernel - 1 - height) // rows), -((kernel - 1 - width) // columns)
+    return height, width
+
+
+def min_size(layers: int, stride: int | Sequence[int] = 2) -> tuple[int, int]:
+    """Bands and frames of the smallest input of :func:`conv_blocks`: the one with a map of 1 × 1."""
+    bands, frames = 1, 1
+    rows, columns = stride_pair(stride)
+    for kernel in reversed(kernels(layers)):
+        bands, frames = rows * (bands - 1) + kernel, columns * (frames - 1) + kernel
+    return bands, frames
+
+
+def l2(*modules: nn.Module, factor: float = 1e-3) -> Tensor:
+    """Keras's ``kernel_regularizer=l2(factor)``: factor · Σw² over the weights of these modules.
+
+    Biases and batch norm, which are vectors, are left out.
+    """
+    weights = (p for p in chain.from_iterable(m.parameters() for m in modules) if p.ndim > 1)
+    return factor * parameters_to_vector(weights).square().sum()
+
+
+def cell_class(cell: str) -> type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]:
+    """The class of a cell.
+
+    Raises:
+        GenreError: There is no such cell.
+    """
+    if cell not in CELLS:
+        raise GenreError(f"cell must be one of {', '.join(CELLS)}; found {cell}")
+    return CELLS[cell]
+
+
+def stacked(cell: Cell, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
+    """Stacked recurrent layers, batch first: ``(B, T, inputs)`` to ``(B, T, units)``.
+
+    Args:
+        cell: The cell of every layer.
+        inputs: Length of the vector at each step.
+        units: Units of each layer.
+        layers: The number of layers.
+        dropout: Dropout rate between the layers; none follows the last one.
+
+    Raises:
+        GenreError: The cell is unknown.
+    """
+    between = dropout if layers > 1 else 0.0  # torch warns of a rate without effect
+    return cell_class(cell)(inputs, units, num_layers=layers, batch_first=True, dropout=between)
+
+
+def last_step(recurrence: nn.RNNBase, x: Tensor) -> Tensor:
+    """The output of the last layer at the last step, ``(B, T, inputs)`` to ``(B, units)``."""
+    states: Tensor = recurrence(x)[0]
+    return states[:, -1]

@@ -1,4 +1,4 @@
-"""MusiCNN: a network pretrained on music, its features and its tags."""
+"""MusiCNN of Pons and Serra: a network pretrained on music, its features and its tags."""
 
 from typing import Literal
 
@@ -7,14 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genre.audio.features import MelSpectrogram
-from genre.models.layers import check_rates
+from genre.models.layers import SizeError, check_input, check_rates, keras_norm1d, keras_norm2d
 from genre.models.musicnn_weights import read_weights
-from genre.models.sizes import SizeError, need_channels
 
 BANDS = 96
 
-#: The names of the tagger's outputs, 50 tags of listeners of Last.fm ("msd") and of players of TagATune ("mtt"), in the
-#: order of `configuration.py` of the package `musicnn` 0.1.0.
+#: The names of the tagger's outputs: 50 tags by listeners of Last.fm ("msd") and by players of TagATune ("mtt"), in
+#: the order of `configuration.py` of the package `musicnn` 0.1.0.
 TAGS = {
     "msd": (
         "rock", "pop", "alternative", "indie", "electronic", "female vocalists", "dance", "00s", "alternative rock",
@@ -35,27 +34,30 @@ TAGS = {
 
 
 class MusiCNN(nn.Module):
-    """MusiCNN (Pons and Serra 2019): musically motivated filters, dense layers, global pooling; pretrained on music.
+    """MusiCNN (Pons and Serra 2019): filters along bands and along time, densely connected layers, global pooling.
 
-    J. Pons and X. Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging", late-breaking
-    demo at ISMIR 2019. 779,119 parameters with 10 genres, of which the head has 2,010. The network is that of the
-    package `musicnn` 0.1.0, whose weights and layers it shares; where the paper's figure has horizontal filters over
-    the mean energy of the bands, the package's go over every band, and the maximum over the bands follows. Ours: the
-    head for genres, and float32 for the features, as the package's float16 overflows on loud music.
+    Paper: Pons and Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging", late-breaking
+    demo at ISMIR 2019.
 
-    The weights come from the distribution `musicnn`, which has to be installed without its own dependencies (it is
-    never imported): ``pip install --no-deps musicnn==0.1.0``.
+    779,119 parameters with 10 genres, of which the head has 2,010.
+
+    Code: layers and weights are those of the package `musicnn` 0.1.0. Its horizontal filters cover every band, and the
+    maximum over the bands follows; in the paper's figure, they cover the mean over the bands.
+    Ours: the head for genres; features in float32, as the package's float16 overflows on loud music.
+
+    The weights are files of the distribution `musicnn`, which is never imported. Install it without its dependencies:
+    ``pip install --no-deps musicnn==0.1.0``.
 
     Args:
-        num_classes: The number of genres.
+        num_classes: Number of genres.
         pretrained: "msd" or ``true``: weights trained on the Million Song Dataset; "mtt": on MagnaTagATune; another
             string: a TensorFlow checkpoint of this network (its ``.index`` file), or a ``.pth`` or ``.safetensors``
-            file with the ``state_dict`` of a :class:`MusiCNN`, of which all but the head is taken; ``false``: random
-            weights.
-        dropout: Dropout before the two dense layers: the last of the backbone, and the head.
+            file with the ``state_dict`` of a :class:`MusiCNN`, whose head is left out; ``false``: random weights.
+        dropout: Dropout rate before the last layer of the backbone and before the head.
 
     Raises:
-        GenreError: The weights are not at hand, or do not fit, or ``dropout`` is no share below 1.
+        GenreError: The weights are not available or do not fit, or ``dropout`` is out of its range.
+        SizeError: An input has other channels or bands.
     """
 
     def __init__(self, num_classes: int, pretrained: bool | str = "msd", dropout: float = 0.5) -> None:
@@ -70,20 +72,20 @@ class MusiCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, 96, frames)`` to ``(B, num_classes)`` logits."""
-        need_channels(self, x.shape[1])
-        x = self.backbone(x)  # (B, 200)
+        check_input(self, x)
+        x = self.backbone(x)  # (B, 1, 96, frames) → (B, 200)
         logits: Tensor = self.head(self.dropout(x))
         return logits
 
     @classmethod
     def tagger(cls, pretrained: Literal["msd", "mtt"] = "msd") -> "MusiCNN":
-        """The whole pretrained network: its logits are those of the 50 tags in ``TAGS[pretrained]``.
+        """The pretrained network with its own head: the logits of the 50 tags in ``TAGS[pretrained]``.
 
         Args:
             pretrained: "msd" or "mtt".
 
         Raises:
-            GenreError: The weights are not at hand.
+            GenreError: The weights are not available.
         """
         network = cls(len(TAGS[pretrained]), pretrained=False)
         network.load_state_dict(read_weights(pretrained, network))
@@ -109,7 +111,7 @@ class MusiCNN(nn.Module):
 
 
 class MusiCNNBackbone(nn.Module):
-    """All of MusiCNN but its last layer: ``(B, 1, 96, frames)`` to the 200 penultimate units."""
+    """MusiCNN without its last layer: ``(B, 1, 96, frames)`` to the 200 penultimate units."""
 
     num_features = 200
 
@@ -129,8 +131,8 @@ class MusiCNNBackbone(nn.Module):
                 f"MusiCNN needs {BANDS} bands: found {x.shape[-2]} bands by {x.shape[-1]} frames; give it the features "
                 "of MusiCNN.features(), which are those of examples/transfer/musicnn_features.yaml"
             )
-        front = self.frontend(x)  # (B, 561, frames)
-        first = self.midend1(front)  # (B, 64, frames)
+        front = self.frontend(x)  # (B, 1, 96, frames) → (B, 561, frames)
+        first = self.midend1(front)  # (B, 561, frames) → (B, 64, frames)
         second = first + self.midend2(first)
         third = second + self.midend3(second)
         units: Tensor = self.backend(torch.cat([front, first, second, third], dim=1))
@@ -144,7 +146,7 @@ class FrontEnd(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.norm = _batch_norm_2d(1)
+        self.norm = keras_norm2d(1)
         self.timbral = nn.ModuleList(PooledFilters(204, bands, 7) for bands in (38, 67))
         self.temporal = nn.ModuleList(PooledFilters(51, 1, frames) for frames in (128, 64, 32))
 
@@ -153,7 +155,7 @@ class FrontEnd(nn.Module):
         norm = self.norm
         if torch.is_grad_enabled() and norm.weight.requires_grad:
             # The filters apply the scale and the offset of the norm. Otherwise the gradient of these two numbers
-            # would go through the pixels of the input, which on a CPU takes three times as long as all the rest.
+            # would need that of every pixel of the input, which takes three times as long as all the rest on a CPU.
             x = F.batch_norm(
                 x, norm.running_mean, norm.running_var, None, None, norm.training, norm.momentum or 0.0, norm.eps
             )
@@ -164,19 +166,19 @@ class FrontEnd(nn.Module):
 
 
 class PooledFilters(nn.Module):
-    """Filters of one size, whose maximum over the bands is kept."""
+    """Filters of one size, then the maximum over the bands."""
 
     def __init__(self, filters: int, bands: int, frames: int) -> None:
         super().__init__()
         self.padding = ((frames - 1) // 2, frames // 2)
         self.convolution = nn.Conv2d(1, filters, (bands, frames))
-        self.norm = _batch_norm_2d(filters)
+        self.norm = keras_norm2d(filters)
 
     def forward(self, x: Tensor, scale: Tensor | None = None, offset: Tensor | None = None) -> Tensor:
         """``(B, 1, 96, frames)``, or ``scale * x + offset`` where these are given, to ``(B, filters, frames)``."""
         ones, x = F.pad(torch.ones_like(x[:1]), self.padding), F.pad(x, self.padding)
         if scale is None or offset is None:
-            x = self.convolution(x)  # (B, filters, 97 - bands, frames)
+            x = self.convolution(x)  # (B, 1, 96, frames + kernel - 1) → (B, filters, 97 - bands, frames)
         else:
             weight, bias = self.convolution.weight, self.convolution.bias
             x = F.conv2d(x, scale * weight, bias) + F.conv2d(ones, offset * weight)
@@ -190,7 +192,7 @@ class TemporalLayer(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.convolution = nn.Conv1d(in_channels, 64, 7, padding=3)
-        self.norm = _batch_norm_1d(64)
+        self.norm = keras_norm1d(64)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, frames)`` to ``(B, 64, frames)``."""
@@ -204,10 +206,10 @@ class BackEnd(nn.Module):
 
     def __init__(self, channels: int, units: int, dropout: float) -> None:
         super().__init__()
-        self.norm = _batch_norm_1d(2 * channels)
+        self.norm = keras_norm1d(2 * channels)
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(2 * channels, units)
-        self.dense_norm = _batch_norm_1d(units)
+        self.dense_norm = keras_norm1d(units)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, channels, frames)`` to ``(B, units)``."""
@@ -216,11 +218,3 @@ class BackEnd(nn.Module):
         x = self.dense(self.dropout(self.norm(x)))  # (B, units)
         penultimate: Tensor = self.dense_norm(F.relu(x))
         return penultimate
-
-
-def _batch_norm_1d(channels: int) -> nn.BatchNorm1d:
-    return nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01)  # as in TensorFlow
-
-
-def _batch_norm_2d(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)

@@ -1,16 +1,27 @@
-"""Where the weights of MusiCNN lie, and how they are read: without TensorFlow, and without an import of `musicnn`."""
+"""Reads the weights of MusiCNN without TensorFlow, and without an import of `musicnn`.
 
-from collections import Counter
+A TensorFlow checkpoint is two files: ``NAME.index``, a LevelDB table with the place of each tensor, and
+``NAME.data-00000-of-00001``, the values. The formats are those of LevelDB's ``table_format.md`` and of TensorFlow's
+``tensor_bundle.proto``; TensorFlow does not compress the table.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
+from io import BytesIO
+from math import prod
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from genre.errors import GenreError
-from genre.models.tensorflow_checkpoint import read_tensors
 
-#: Where they lie in the distribution `musicnn` 0.1.0, by the data set that they were trained on.
+#: The weights in the distribution `musicnn` 0.1.0, by the data set of the training.
 FILES = {"msd": "musicnn/MSD_musicnn/.index", "mtt": "musicnn/MTT_musicnn/.index"}
 
 #: TensorFlow's names of the layers and of their tensors.
@@ -28,16 +39,23 @@ LAYERS: dict[type[nn.Module], tuple[str, dict[str, str]]] = {
     nn.Linear: DENSE,
 }
 
+#: The last 8 bytes of a LevelDB table, and the length of its footer, which they end.
+MAGIC, FOOTER = bytes.fromhex("57fb808b247547db"), 48
+#: Larger files and longer names are not read: no checkpoint has them.
+MAX_INDEX_BYTES, MAX_NAME_BYTES = 1 << 20, 1000
+#: The number of float32 in TensorFlow's ``types.proto``.
+FLOAT = 1
+
 
 def read_weights(source: str, module: nn.Module) -> dict[str, Tensor]:
     """Reads the ``state_dict`` of a :class:`~genre.models.MusiCNN` or of its backbone: all of it, or none.
 
     Args:
         source: "msd", "mtt" or a file; see :class:`~genre.models.MusiCNN`.
-        module: What the weights are for.
+        module: The network or its backbone.
 
     Raises:
-        GenreError: The weights are not at hand, or do not fit.
+        GenreError: The weights are not available or do not fit.
     """
     if source in FILES:
         return _read_tensorflow(_installed(FILES[source]), module)
@@ -52,7 +70,7 @@ def read_weights(source: str, module: nn.Module) -> dict[str, Tensor]:
 
 def _installed(path: str) -> Path:
     try:
-        # Not by importlib.util.find_spec, which takes any folder named musicnn for the package.
+        # importlib.util.find_spec would take any folder named musicnn for the package.
         return Path(str(distribution("musicnn").locate_file(path)))
     except PackageNotFoundError:
         raise GenreError(
@@ -61,15 +79,15 @@ def _installed(path: str) -> Path:
 
 
 def _read_tensorflow(index: Path, module: nn.Module) -> dict[str, Tensor]:
-    """Reads the original's checkpoint, whose layers of a kind are numbered in the order in which they follow here."""
+    """Reads the original's checkpoint, which numbers the layers of each type in the order of ``module``."""
     state, numbers = module.state_dict(), Counter[str]()
     sources: dict[str, str] = {}
     for path, layer in module.named_modules():
         if type(layer) not in LAYERS:
             continue
-        kind, names = LAYERS[type(layer)]
-        prefix = f"{kind}_{numbers[kind]}" if numbers[kind] else kind
-        numbers[kind] += 1
+        layer_type, names = LAYERS[type(layer)]
+        prefix = f"{layer_type}_{numbers[layer_type]}" if numbers[layer_type] else layer_type
+        numbers[layer_type] += 1
         sources |= {f"{path}.{ours}": f"{prefix}/{theirs}" for ours, theirs in names.items()}
     tensors = read_tensors(index, {theirs: _shape(state[ours]) for ours, theirs in sources.items()})
     for ours, theirs in sources.items():
@@ -79,7 +97,7 @@ def _read_tensorflow(index: Path, module: nn.Module) -> dict[str, Tensor]:
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
-    """TensorFlow's shape of a tensor: the axes in reverse; a convolution over time is one over an image 1 wide."""
+    """TensorFlow's shape of a tensor: the axes in reverse order; a kernel over time has an axis of length 1 more."""
     reverse = tuple(tensor.shape[::-1])
     return (*reverse[:2], 1, reverse[2]) if len(reverse) == 3 else reverse
 
@@ -87,15 +105,181 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
 def _read_state(file: Path, module: nn.Module) -> dict[str, Tensor]:
     """Reads a ``.pth`` or ``.safetensors`` file of a whole network or of its backbone."""
     try:
-        found = load_state_dict(str(file), weights_only=True)
-        found = {name.removeprefix("backbone."): tensor for name, tensor in found.items()}
+        stored = load_state_dict(str(file), weights_only=True)
+        stored = {name.removeprefix("backbone."): tensor for name, tensor in stored.items()}
         ours = module.state_dict()
-        misfits = [name for name, tensor in ours.items() if name not in found or found[name].shape != tensor.shape]
-    except Exception as error:  # whatever torch, safetensors or timm find wrong with the file
+        misfits = [name for name, tensor in ours.items() if name not in stored or stored[name].shape != tensor.shape]
+    except Exception as error:  # torch, safetensors and timm raise many types for a wrong file
         raise GenreError(f"{file}: no weights for MusiCNN ({type(error).__name__} while it was read)") from None
     if misfits:
         raise GenreError(
             f"{file}: no weights for MusiCNN ({len(misfits)} of its {len(ours)} tensors are not in the file or have "
             f"another shape, {misfits[0]} among them)"
         )
-    return {name: found[name] for name in ours}
+    return {name: stored[name] for name in ours}
+
+
+def read_tensors(index: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Reads float32 tensors by name and verifies their checksums.
+
+    Args:
+        index: The file ``NAME.index``, beside ``NAME.data-00000-of-00001``.
+        shapes: The names of the tensors and their shapes. No other tensors are read.
+
+    Raises:
+        GenreError: A file is missing, damaged or no checkpoint, or a tensor is missing or has another shape.
+    """
+    data = index.with_name(f"{index.name.removesuffix('.index')}.data-00000-of-00001")
+    for path in (index, data):
+        if not path.is_file():
+            raise GenreError(f"{path}: no such file, expected the two files of a TensorFlow checkpoint")
+    try:
+        if index.stat().st_size > MAX_INDEX_BYTES:
+            raise ValueError("the file is too large for an index")
+        entries = dict(_table(index.read_bytes()))
+        with data.open("rb") as file:
+            return {name: _tensor(file, name, entries, shape) for name, shape in shapes.items()}
+    except OSError as error:
+        raise GenreError(f"{index}: cannot be read ({error.strerror})") from None
+    except (ValueError, LookupError, TypeError) as error:  # an arbitrary file can be wrong in any way
+        reason = str(error) if type(error) is ValueError else "damaged"
+        raise GenreError(f"{index}: not a TensorFlow checkpoint of the expected network ({reason})") from None
+
+
+def _tensor(file: BinaryIO, name: str, entries: Mapping[bytes, bytes], shape: tuple[int, ...]) -> Tensor:
+    """The tensor of a ``BundleEntryProto``: 1 type, 2 shape, 3 data file, 4 offset, 5 bytes, 6 checksum."""
+    if name.encode() not in entries:
+        raise ValueError(f"no tensor {name}")
+    entry = _message(entries[name.encode()])
+    dimensions = _message(entry[2][0]).get(2, [])  # TensorShapeProto; a scalar has none
+    stored_shape = tuple(_message(dimension)[1][0] for dimension in dimensions)
+    size = 4 * prod(shape)
+    if stored_shape != shape or entry[1] != [FLOAT] or entry[5] != [size] or 3 in entry:
+        raise ValueError(f"{name} is no float32 of shape {shape} in one data file")
+    file.seek(entry[4][0] if 4 in entry else 0)  # protobuf leaves zeros out
+    values = file.read(size)
+    if _checksum(values) != entry[6][0]:
+        raise ValueError(f"the checksum of {name} is wrong")
+    return torch.from_numpy(np.frombuffer(values, "<f4").astype(np.float32).reshape(shape))
+
+
+def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a LevelDB table: the footer points to the index block, which points to blocks of entries."""
+    if content[-len(MAGIC) :] != MAGIC:
+        raise ValueError("the file is cut short or no LevelDB table")
+    footer = _Reader(content[-FOOTER:])
+    _handle(footer)  # of the metaindex block
+    end = 0
+    for _, value in _block(content, *_handle(footer)):
+        start, size = _handle(_Reader(value))
+        if start < end:
+            raise ValueError("its blocks overlap")
+        end = start + size
+        yield from _block(content, start, size)
+
+
+def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """The entries of a block. Restart points, a type byte and a checksum follow them.
+
+    A key is the first bytes of the last key, followed by bytes of its own.
+    """
+    block, checksum = content[start : start + size + 1], content[start + size + 1 : start + size + 5]
+    if len(block) < size + 1 or _checksum(block) != checksum:
+        raise ValueError("a checksum of the index is wrong")
+    if block[-1]:
+        raise ValueError("the index is compressed")
+    restarts = int.from_bytes(block[-5:-1], "little")
+    reader, key = _Reader(block[: max(0, size - 4 * (restarts + 1))]), b""
+    while not reader.at_end:
+        shared, added, length = reader.varint(), reader.varint(), reader.varint()
+        key = key[:shared] + reader.take(added)
+        if len(key) > MAX_NAME_BYTES:
+            raise ValueError("it has a name that is too long")
+        yield key, reader.take(length)
+
+
+def _handle(reader: "_Reader") -> tuple[int, int]:
+    """The start of a block, and its size without the type byte and the checksum."""
+    return reader.varint(), reader.varint()
+
+
+def _message(content: bytes) -> dict[int, list[Any]]:
+    """The fields of a protobuf message by their numbers, as integers or bytes."""
+    fields, reader = defaultdict(list), _Reader(content)
+    while not reader.at_end:
+        key = reader.varint()
+        wire_type = key & 7
+        if wire_type not in (0, 2, 5):
+            raise ValueError("damaged")
+        if wire_type == 0:
+            value: int | bytes = reader.varint()
+        else:
+            value = reader.take(reader.varint() if wire_type == 2 else 4)
+        fields[key >> 3].append(value)
+    return dict(fields)
+
+
+class _Reader:
+    """Reads bytes in order; raises a ``ValueError`` if they end too soon."""
+
+    def __init__(self, content: bytes) -> None:
+        self.file, self.size = BytesIO(content), len(content)
+
+    @property
+    def at_end(self) -> bool:
+        return self.file.tell() == self.size
+
+    def take(self, size: int) -> bytes:
+        content = self.file.read(size)
+        if len(content) < size:
+            raise ValueError("damaged")
+        return content
+
+    def varint(self) -> int:
+        """An integer of 7 bits per byte, the lowest first."""
+        value = 0
+        for shift in range(0, 63, 7):
+            (byte,) = self.take(1)
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+        raise ValueError("damaged")
+
+
+def _checksum(content: bytes) -> bytes:
+    """LevelDB's masked CRC-32C: rotated, plus a constant."""
+    crc = crc32c(content)
+    return (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def crc32c(content: bytes) -> int:
+    """The CRC-32C of bytes: byte by byte if they are few, else in parallel lanes, which are combined at the end."""
+    length = len(content) // LANES if len(content) > 16 * LANES else 0
+    start = len(content) - LANES * length
+    register = 0xFFFFFFFF
+    for byte in content[:start]:
+        register = int(CRC_TABLE[(register ^ byte) & 255]) ^ register >> 8
+    if length:
+        # A register is linear in its bits. The last 32 rows compute each bit's register after a lane of zeros.
+        rows = np.zeros((LANES + 32, length), np.uint8)
+        rows[:LANES] = np.frombuffer(content, np.uint8, offset=start).reshape(LANES, length)
+        registers = np.append(np.zeros(LANES, np.uint32), BITS)
+        for column in np.ascontiguousarray(rows.T):
+            registers = CRC_TABLE[(registers ^ column) & 255] ^ registers >> 8
+        for of_lane in registers[:LANES].tolist():
+            register = int(np.bitwise_xor.reduce(registers[LANES:][register & BITS != 0])) ^ of_lane
+    return register ^ 0xFFFFFFFF
+
+
+def _crc_table() -> NDArray[np.uint32]:
+    """The register after 8 bits, for each value of its lowest byte."""
+    values: NDArray[np.uint32] = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        values = (values >> np.uint32(1)) ^ (values & np.uint32(1)) * np.uint32(0x82F63B78)  # Castagnoli's polynomial
+    return values
+
+
+CRC_TABLE = _crc_table()
+BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
+#: The number of lanes. A loop over single bytes takes ten times as long.
+LANES = 256

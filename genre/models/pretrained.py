@@ -1,4 +1,4 @@
-"""Any network of timm with a new head."""
+"""Any network of timm with a new head; ResNet-18 and EfficientNetV2-S, as Singh and Gupta use them."""
 
 from typing import Any
 
@@ -7,35 +7,34 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genre.errors import GenreError
-from genre.models.backbone import create_backbone, pretrained_config
-from genre.models.layers import check_rates
-from genre.models.sizes import SizeError, need_channels
+from genre.models.layers import SizeError, check_input, check_rates
+from genre.models.timm_weights import create_backbone, pretrained_config
 
 #: Mean and deviation of ImageNet's pictures, whose values are from 0 to 1: red, green, blue.
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Backbone(nn.Module):
-    """A network of timm, pretrained on ImageNet or on whatever its weights were, its last layer replaced by a new head.
+    """A network of timm, with pretrained weights or without, and a new head in place of its last layer.
 
-    Inputs keep their size. Where an architecture fixes it, timm's own way to other sizes is taken (the position
-    embeddings of ViT are interpolated, Swin's windows padded); where there is none, inputs are resized.
+    Inputs keep their size. If an architecture fixes it, timm's own way to other sizes is used (the position embeddings
+    of ViT are interpolated, Swin's windows are padded); if timm has none, inputs are resized.
 
     Args:
-        num_classes: The number of genres.
+        num_classes: Number of genres.
         name: timm's name of the network, best with the tag of its weights (``convnext_atto.d2_in1k``), or
             ``hf-hub:OWNER/REPOSITORY``.
         pretrained: ``true``: the weights of that name from the hub or its local cache; a string: a ``.pth`` or
             ``.safetensors`` file, or the name of other weights of the same architecture; ``false``: random weights.
-        dropout: Dropout before the head.
+        dropout: Dropout rate before the head.
         drop_path: Rate of stochastic depth, for architectures that have it.
-        in_channels: 1: the RGB kernels of the weights are summed; 3: features of one channel are repeated; pictures
-            (features with ``picture``), whose values are from 0 to 1, are normalised as those of the weights were.
+        in_channels: 1: the RGB kernels of the weights are summed; 3: features of one channel are repeated, and pictures
+            (features with ``picture``), whose values are from 0 to 1, are normalised like those of the weights.
 
     Raises:
-        GenreError: There is no such network, its weights cannot be had or do not fit, or an argument is out of its
+        GenreError: There is no such network, its weights are not available or do not fit, or an argument is out of its
             range.
-        SizeError: If an input has other channels, or is too small.
+        SizeError: An input has other channels, or is too small.
     """
 
     picture_scale: Tensor
@@ -59,14 +58,14 @@ class Backbone(nn.Module):
         self.in_channels = in_channels
         self.backbone = create_backbone(name, pretrained, in_channels, drop_path)
         self.dropout = nn.Dropout(dropout)
-        # Not num_features: MobileNetV3's and VGG's heads, for two, have a layer between the pool and the classifier.
+        # Not num_features: some heads, such as those of MobileNetV3 and VGG, have a layer before the classifier.
         units: Any = self.backbone.head_hidden_size
         self.head = nn.Linear(units, num_classes)
         config = pretrained_config(self.backbone)
         mean, std, imagenet_mean, imagenet_std = (
             torch.tensor(values).view(-1, 1, 1) for values in (config["mean"], config["std"], *IMAGENET)
         )
-        # A picture x is normalised to (x − mean) / std; a feature x is first made a picture, deviation · x + mean.
+        # A picture x is normalised to (x − mean) / std. A feature x first becomes a picture, deviation · x + mean.
         self.register_buffer("picture_scale", 1 / std, persistent=False)
         self.register_buffer("picture_shift", -mean / std, persistent=False)
         self.register_buffer("feature_scale", imagenet_std / std, persistent=False)
@@ -80,7 +79,7 @@ class Backbone(nn.Module):
         try:
             x = self.backbone(x)  # (B, units)
         except (RuntimeError, AssertionError, ValueError) as error:
-            if min(size) >= 32:  # what a backbone reduces to one pixel
+            if min(size) >= 32:  # backbones reduce 32 pixels to one
                 raise
             raise SizeError(
                 f"{type(self).__name__} found {size[0]} bands by {size[1]} frames, which its backbone uses up before "
@@ -96,26 +95,67 @@ class Backbone(nn.Module):
         return names & {name for name, _ in self.named_parameters()}
 
     def _with_channels(self, x: Tensor) -> Tensor:
-        """As many channels as the backbone has, normalised as its weights' pictures were."""
-        channels = x.shape[1]
-        if channels != 1:
-            need_channels(self, channels, self.in_channels)
-        if self.in_channels == 1:
-            return x
-        if channels == 1:  # of mean 0 and deviation 1, as features are
+        """The input with the backbone's channels, normalised like the pictures of its weights."""
+        if x.shape[1] == 1 and self.in_channels == 3:  # features have mean 0 and deviation 1
             return self.feature_scale * x + self.feature_shift  # (B, 1, F, T) → (B, 3, F, T)
-        return self.picture_scale * x + self.picture_shift
+        check_input(self, x, channels=self.in_channels)
+        return x if self.in_channels == 1 else self.picture_scale * x + self.picture_shift
 
     def _resize(self, x: Tensor) -> Tensor:
-        """The size that the architecture fixes, or a multiple of its patches; most architectures fix neither."""
+        """The input in the size that the architecture fixes, or in a multiple of its patches; most fix neither."""
         if self.size is not None and tuple(x.shape[-2:]) != self.size:
             return F.interpolate(x, self.size, mode="bilinear", antialias=True)
         height, width = (-length % step for length, step in zip(x.shape[-2:], self.multiple, strict=True))
         return F.pad(x, (0, width, 0, height)) if height or width else x
 
 
+class ResNet18(Backbone):
+    """ResNet-18 with ImageNet weights and a new head.
+
+    Papers: He et al., "Deep Residual Learning for Image Recognition" (2016); Singh and Gupta, "Empirical Analysis of
+    Music Genre Classification using CNNs", whose public code freezes the backbone, so that the published figures are
+    those of a linear probe (:class:`genre.LinearProbe`).
+
+    11,175,370 parameters with 1 input channel and 10 genres (11,181,642 with 3), of which the head has 5,130.
+
+    Args:
+        num_classes: Number of genres.
+        pretrained: ``true``: ImageNet weights from timm's hub; a string: a ``.pth`` or ``.safetensors`` file, or timm's
+            name of other weights; ``false``: random weights.
+        in_channels: Channels of the input, 1 or 3; see :class:`Backbone`.
+        dropout: Dropout rate before the head.
+    """
+
+    def __init__(
+        self, num_classes: int, pretrained: bool | str = True, in_channels: int = 1, dropout: float = 0.0
+    ) -> None:
+        super().__init__(num_classes, "resnet18.tv_in1k", pretrained, dropout, in_channels=in_channels)
+
+
+class EfficientNetV2S(Backbone):
+    """EfficientNetV2-S with ImageNet weights and a new head.
+
+    Papers: Tan and Le, "EfficientNetV2: Smaller Models and Faster Training" (2021); Singh and Gupta, whose public code
+    freezes the backbone, as with :class:`ResNet18`.
+
+    20,189,866 parameters with 1 input channel and 10 genres (20,190,298 with 3), of which the head has 12,810.
+
+    Args:
+        num_classes: Number of genres.
+        pretrained: ``true``: ImageNet weights from timm's hub; a string: a ``.pth`` or ``.safetensors`` file, or timm's
+            name of other weights; ``false``: random weights.
+        in_channels: Channels of the input, 1 or 3; see :class:`Backbone`.
+        dropout: Dropout rate before the head; 0.2 as in torchvision's network.
+    """
+
+    def __init__(
+        self, num_classes: int, pretrained: bool | str = True, in_channels: int = 1, dropout: float = 0.2
+    ) -> None:
+        super().__init__(num_classes, "tf_efficientnetv2_s.in1k", pretrained, dropout, in_channels=in_channels)
+
+
 def _fixed_size(backbone: nn.Module) -> tuple[tuple[int, int] | None, tuple[int, int]]:
-    """The one size of a backbone's inputs, if there is but one, and what their sides must be multiples of."""
+    """The size of a backbone's inputs if the architecture fixes it, and what their sides are multiples of."""
     config = pretrained_config(backbone)
     patches: Any = getattr(backbone, "patch_embed", None)
     if not config.get("fixed_input_size") or getattr(patches, "dynamic_img_pad", False):

@@ -1,27 +1,28 @@
 """The recurrence of IndRNN, h_t = ReLU(a_t + u ⊙ h_{t−1}), h_0 = 0: a loop for CPUs, a scan for GPUs.
 
-Left to autograd, a loop over time costs O(T²): the gradient of each step's slice is as large as the sequence.
-Here the recurrence is one autograd function, whose backward pass is a recurrence from the last step on:
+Autograd of a loop over time costs O(T²), as the gradient of each step's slice is as large as the sequence. Here the
+recurrence is one autograd function. Its backward pass is a recurrence that begins at the last step:
 g_t = [h_t > 0] · (dL/dh_t + u ⊙ g_{t+1}) is the gradient of a_t, and Σ g_t ⊙ h_{t−1} that of u.
 """
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-STEPS = 32  # that the loop's backward pass works on together: few enough for a cache, enough to be worth a call
+#: The loop's backward pass computes so many steps per call: few enough for the cache, enough to be worth a call.
+STEPS = 32
 
 
 def recur(a: Tensor, u: Tensor) -> Tensor:
     """The states: by a loop on a CPU, elsewhere by a scan, as a loop is bound by its kernel launches.
 
-    An exported graph has the scan too, where a loop would stand unrolled. Under autocast, where ``a`` comes in
-    half precision, the recurrence is in the precision of ``u``.
+    An exported graph also has the scan, as a loop would be unrolled. Under autocast, ``a`` is in half precision; the
+    recurrence has the precision of ``u``.
 
     Args:
-        a: What enters at each step, ``(T, B, units)``.
+        a: The input of each step, ``(T, B, units)``.
         u: The recurrent weights, ``(units,)``.
 
     Returns:
@@ -31,8 +32,22 @@ def recur(a: Tensor, u: Tensor) -> Tensor:
 
 
 def on_cpu(x: Tensor) -> bool:
-    """Whether it is a CPU that computes with ``x``, here and now: what is exported may run on anything."""
+    """Whether a CPU computes with ``x`` here and now. An exported graph may run on any device."""
     return x.device.type == "cpu" and not torch.compiler.is_exporting()
+
+
+def linear_over_time(linear: nn.Linear, x: Tensor) -> Tensor:
+    """``linear`` of ``(T, B, inputs)``; on a CPU it is computed as a convolution of 1 × 1.
+
+    The product is the same, but PyTorch computes convolutions by oneDNN and products by MKL, which takes twice as
+    long on AMD's processors.
+    """
+    if not on_cpu(x) or not x.numel():  # no convolution takes an empty batch
+        product: Tensor = linear(x)
+        return product
+    pixels = x.reshape(1, 1, -1, x.shape[-1]).permute(0, 3, 1, 2)  # (T, B, inputs) → (1, inputs, 1, T·B)
+    pixels = nn.functional.conv2d(pixels, linear.weight[:, :, None, None], linear.bias)
+    return pixels.permute(0, 2, 3, 1).reshape(*x.shape[:2], -1)  # (1, units, 1, T·B) → (T, B, units)
 
 
 def recur_by_loop(a: Tensor, u: Tensor) -> Tensor:
@@ -99,8 +114,8 @@ def _states(a: Tensor, gain: Tensor, low: float = -torch.inf) -> Tensor:
 def _apply(maps: list[Tensor]) -> Tensor:
     """The states after each of T maps h → clamp(alpha + beta ⊙ h, low, high), from h = 0.
 
-    Two maps in turn are one such map again. So every second state is had from half as many maps, and those
-    between from the state before them.
+    Two such maps in turn are one such map. Every second state therefore comes from half as many maps, and each state
+    between from the one before it.
     """
     alpha, beta, low, high = maps
     if len(alpha) == 1:
@@ -114,11 +129,11 @@ def _apply(maps: list[Tensor]) -> Tensor:
 
 
 def _compose(first: list[Tensor], second: list[Tensor]) -> list[Tensor]:
-    """The maps that are ``first`` and then ``second``."""
+    """The maps ``first``, followed by ``second``."""
     alpha1, beta1, *bounds1 = first
     alpha2, beta2, low2, high2 = second
-    # The first bounds go through the second map. Where beta is negative they change places; where it is 0, as
-    # a product of many small ones may be, they meet at alpha, so 0 · inf has to be 0.
+    # The first bounds go through the second map. Where beta is negative they change places. Where it is 0, as
+    # a product of many small ones may be, they meet at alpha: 0 · inf has to be 0.
     ends = [(beta2 * bound).nan_to_num(0.0, torch.inf, -torch.inf) for bound in bounds1]
     return [
         torch.addcmul(alpha2, beta2, alpha1),

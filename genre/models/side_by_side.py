@@ -1,4 +1,4 @@
-"""Several pretrained networks on the same features, side by side before one head."""
+"""One head on the embeddings of several pretrained networks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,17 +13,17 @@ from genre.models.head import find_head
 
 
 class SideBySide(nn.Module):
-    """Puts the embeddings of several networks side by side, and a linear head on them.
+    """Concatenates the embeddings of several networks and puts a linear head on them.
 
-    The networks take the same features. Where these differ, train one classifier for each, and take their mean
-    (:class:`genre.Ensemble`).
+    The networks take the same features. If their features differ, train one classifier for each and take the mean of
+    their predictions (:class:`genre.Ensemble`).
 
     Args:
-        num_classes: The number of genres.
+        num_classes: Number of genres.
         networks: Each as ``{"class_path": …, "init_args": {…}}``, with a class of ``genre.models`` or of a module that
             is imported already.
-        pretrained: ``false``: none of them fetches pretrained weights, as where a checkpoint brings them all.
-        dropout: Dropout before the head.
+        pretrained: ``false``: no network loads pretrained weights, as a checkpoint brings all of them.
+        dropout: Dropout rate before the head.
 
     Raises:
         GenreError: There is no network, one of them has no head, or they were trained on different features.
@@ -47,20 +47,20 @@ class SideBySide(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` features to ``(B, num_classes)`` logits."""
-        x = self.backbone(x)  # (B, D1 + D2 + …)
+        x = self.backbone(x)  # (B, 1, F, T) → (B, D1 + D2 + …)
         logits: Tensor = self.head(self.dropout(x))
         return logits
 
     def pretrained_features(self) -> Feature | None:
-        """The features that the networks were trained on; ``None`` where none of them was."""
+        """The features that the networks were trained on; ``None`` if no network is pretrained."""
         return self.backbone.pretrained_features
 
 
 class Embeddings(nn.Module):
-    """What enters the heads of several networks, side by side.
+    """The concatenated embeddings of several networks.
 
     Args:
-        networks: The networks, whose heads are taken off.
+        networks: The networks; their heads are removed.
     """
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
@@ -93,8 +93,8 @@ def _common_features(networks: Sequence[nn.Module]) -> Feature | None:
             continue
         if common is not None and to_config(common) != to_config(features):
             raise GenreError(
-                f"SideBySide needs networks that were trained on the same features; {type(network).__name__} was "
-                "trained on others than those before it; train a classifier for each, and take their mean"
+                f"SideBySide needs networks that were trained on the same features; those of {type(network).__name__} "
+                "differ from those of the networks before it; train one classifier for each and take their mean"
             )
         common = features
     return common

@@ -1,24 +1,30 @@
-"""SpectralCNN of Singh and Gupta."""
+"""The SpectralCNN of Singh and Gupta on spectrograms, mel spectrograms and MFCC."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genre.models.layers import check_rates
-from genre.models.sizes import need_at_least, need_channels
+from genre.models.layers import check_input, check_min_size, check_rates
 
 
 class SpectralCNN(nn.Module):
-    """Five convolutional and three dense layers (Singh and Gupta, "Empirical Analysis of Music Genre Classification").
+    """SpectralCNN (Singh and Gupta): five convolutional blocks, three dense layers.
 
-    The paper states the numbers of layers, batch norm and dropout. The layer sizes are those of its public code,
-    which has two dense layers where the paper says three: the middle one (64 to 64) is ours. The code's pools are
-    tied to the size of one picture; here a global average pool takes any number of rows and frames of at least 32.
+    Paper: "Empirical Analysis of Music Genre Classification using CNNs".
+
+    Stated: five convolutional and three dense layers, with batch norm and dropout between them.
+    Code: the layer sizes. The public code has two dense layers, and 40,416 parameters with 3 input channels.
+    Ours: the middle dense layer (64 to 64); a global average pool, which takes any input of at least 32 bands by 32
+    frames, where the code's pools are tied to the size of one picture.
 
     Args:
-        num_classes: The number of genres.
-        in_channels: Channels of the input; the code's pictures had 3, and with two dense layers 40,416 parameters.
-        dropout: Dropout after every convolutional block.
-        dense_dropout: Dropout before the last layer.
+        num_classes: Number of genres.
+        in_channels: Channels of the input; the code's pictures have 3.
+        dropout: Dropout rate at the end of each block.
+        dense_dropout: Dropout rate before the last layer.
+
+    Raises:
+        SizeError: An input has other channels or is too small.
+        GenreError: A rate is out of its range.
     """
 
     def __init__(
@@ -44,8 +50,8 @@ class SpectralCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, frequency, time)`` to ``(B, num_classes)`` logits."""
-        need_channels(self, x.shape[1], self.in_channels)
-        need_at_least(self, x.shape[-2:], bands=32, frames=32)  # it is halved five times
+        check_input(self, x, channels=self.in_channels)
+        check_min_size(self, x.shape[-2:], min_bands=32, min_frames=32)  # five pools halve it
         x = self.blocks(self.input_norm(x))  # (B, 64, frequency // 32, time // 32)
         x = F.adaptive_avg_pool2d(x, 1).flatten(1)  # (B, 64)
         logits: Tensor = self.dense(x)

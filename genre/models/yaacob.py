@@ -1,45 +1,57 @@
 """The seven networks of Yaacob and Goldrich on mel spectrograms of FMA-small.
 
-Source: "Music Genre Classification Using Neural Networks", which states the seven names, L2 and a softmax. They
-build on a public CRNN, whose sizes, dropout, L2 factor and input are in its code. The sizes of the other six are
-not published: here they are ours, in the CRNN's style, made of its blocks, its LSTM and its head. All counts below
-are of 8 genres and 128 bands.
+Paper: "Music Genre Classification Using Neural Networks".
 
-Each network has a ``penalty``: the L2 term, 1e-3 · Σw² over its convolutions and its dense layer of 64, for
-the training loss to include.
+Stated: the names of seven networks (CRNN, stacked CRNN, RNN, deep and shallow CNN in one and in two dimensions), L2 and
+a softmax; a deeper CRNN and other dropout were tried.
+Code: the CRNN. Its layers, sizes, dropout and L2 factor are those of the public network that the paper builds on.
+Ours: the sizes of the other six, which are made of the CRNN's blocks, LSTM and head.
+
+All counts are those of 8 genres and 128 bands. Each network has a method ``penalty``: the L2 term of the training loss,
+1e-3 · Σw² over the convolutions and the dense layer of 64.
 """
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from genre.models.keras import l2
-from genre.models.layers import Cell, check_counts, check_rates, filters_of_layers, last_step, stacked
-from genre.models.sizes import need_at_least, need_channels, need_exactly
+from genre.models.layers import (
+    Cell,
+    check_counts,
+    check_input,
+    check_min_size,
+    check_rates,
+    filters_per_layer,
+    l2,
+    last_step,
+    stacked,
+)
+
+FEWER = "fewer layers"
 
 
 class YaacobCRNN(nn.Module):
-    """The CRNN, plain and stacked: three blocks along time, an LSTM whose last step is kept, the head.
+    """The CRNN of Yaacob and Goldrich, plain or stacked: blocks along time, the last step of an LSTM, the head.
 
-    133,568 trainable parameters (133,184 in Keras, where an LSTM has one bias vector and not two). The
-    stacked CRNN, with two LSTM layers, has 208,064.
+    133,568 trainable parameters; 133,184 in Keras, where an LSTM layer has one bias vector and not two. The stacked
+    CRNN, with two LSTM layers, has 208,064; its size is ours.
 
     Args:
         num_classes: Number of genres.
         bands: Bands of the input; the public CRNN's is 128 bands × 640 frames.
         recurrent_layers: 1 for the CRNN, 2 for the stacked CRNN.
-        layers: Number of convolutional blocks; more make the paper's deeper CRNN.
+        layers: Number of convolutional blocks; more than 3 for the paper's deeper CRNN.
         filters: Filters of each convolution, or a list with those of each.
         cell: The recurrent cell: "lstm", "gru" or "rnn" (tanh).
         units: Units of each recurrent layer.
-        dropout: Rate of the dropout behind each block.
-        recurrent_dropout: Rate of the dropout between the recurrent layers.
-        dense_dropout: Rate of the dropout before each of the two dense layers.
+        dropout: Dropout rate at the end of each block.
+        recurrent_dropout: Dropout rate between the recurrent layers.
+        dense_dropout: Dropout rate before each of the two dense layers.
         lstm_layers: The former name of ``recurrent_layers``.
 
     Raises:
-        SizeError: If an input has other bands or fewer frames.
-        GenreError: If the cell is unknown, or a number or a rate is out of its range.
+        SizeError: An input has other bands or fewer frames.
+        GenreError: The cell is unknown, or a number or a rate is out of its range.
     """
 
     def __init__(
@@ -60,19 +72,18 @@ class YaacobCRNN(nn.Module):
         recurrent_layers = recurrent_layers if lstm_layers is None else lstm_layers
         check_counts(recurrent_layers=recurrent_layers, units=units)
         check_rates(recurrent_dropout=recurrent_dropout)
+        filters = filters_per_layer(filters, layers)
         self.bands = bands
-        self.frames = frames_needed(layers)
-        each = filters_of_layers(filters, layers)
-        self.convolutions = blocks_along_time(bands, each, dropout)
-        # Of whatever cell: checkpoints know its weights by this name.
-        self.lstm = stacked(cell, each[-1], units, recurrent_layers, recurrent_dropout)
+        self.min_frames = min_length(layers, kernel=5)
+        self.convolutions = blocks_along_time(bands, filters, dropout)
+        # Whatever the cell: checkpoints store its weights under this name.
+        self.lstm = stacked(cell, filters[-1], units, recurrent_layers, recurrent_dropout)
         self.head = Head(units, num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits, T of at least 36 for three blocks."""
-        need_channels(self, x.shape[1])
-        need_exactly(self, x.shape[-2:], bands=self.bands)
-        need_at_least(self, x.shape[-2:], frames=self.frames, instead="fewer layers")
+        """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits; with three blocks, T is at least 36."""
+        check_input(self, x, bands=self.bands)
+        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead=FEWER)
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T/8)
         x = last_step(self.lstm, x.transpose(1, 2))  # (B, 56, ~T/8) → (B, ~T/8, 56) → (B, 96)
         logits: Tensor = self.head(x)
@@ -84,7 +95,9 @@ class YaacobCRNN(nn.Module):
 
 
 class YaacobRNN(nn.Module):
-    """The RNN: the CRNN without its convolutions. 93,512 trainable parameters.
+    """The RNN of Yaacob and Goldrich: the CRNN without its convolutions.
+
+    93,512 trainable parameters. The size is ours.
 
     Args:
         num_classes: Number of genres.
@@ -92,12 +105,12 @@ class YaacobRNN(nn.Module):
         cell: The recurrent cell: "lstm", "gru" or "rnn" (tanh).
         layers: Number of recurrent layers.
         units: Units of each recurrent layer.
-        dropout: Rate of the dropout between the recurrent layers.
-        dense_dropout: Rate of the dropout before each of the two dense layers.
+        dropout: Dropout rate between the recurrent layers.
+        dense_dropout: Dropout rate before each of the two dense layers.
 
     Raises:
-        SizeError: If an input has other bands.
-        GenreError: If the cell is unknown, or a number or a rate is out of its range.
+        SizeError: An input has other bands.
+        GenreError: The cell is unknown, or a number or a rate is out of its range.
     """
 
     def __init__(
@@ -114,14 +127,13 @@ class YaacobRNN(nn.Module):
         check_counts(layers=layers, units=units)
         check_rates(dropout=dropout)
         self.bands = bands
-        # Of whatever cell: checkpoints know its weights by this name.
+        # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, bands, units, layers, dropout)
         self.head = Head(units, num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""
-        need_channels(self, x.shape[1])
-        need_exactly(self, x.shape[-2:], bands=self.bands)
+        check_input(self, x, bands=self.bands)
         x = last_step(self.lstm, x.squeeze(1).transpose(1, 2))  # (B, 1, bands, T) → (B, T, bands) → (B, 96)
         logits: Tensor = self.head(x)
         return logits
@@ -132,22 +144,22 @@ class YaacobRNN(nn.Module):
 
 
 class YaacobCNN1D(nn.Module):
-    """The CNNs in one dimension, bands as channels: the CRNN's blocks, then the mean over time.
+    """The 1D CNNs of Yaacob and Goldrich: the CRNN's blocks with bands as channels, the mean over time, the head.
 
-    Trainable parameters: 103,568 (deep), 71,872 (shallow).
+    Trainable parameters: 103,568 (deep), 71,872 (shallow). The sizes are ours.
 
     Args:
         num_classes: Number of genres.
         bands: Bands of the input.
-        layers: Convolutional blocks: 5 in the deep network, 3 in the shallow one.
+        layers: Number of convolutional blocks: 5 in the deep network, 3 in the shallow one.
         filters: Filters of each convolution, or a list with those of each.
-        dropout: Rate of the dropout behind each block.
-        dense_dropout: Rate of the dropout before each of the two dense layers.
+        dropout: Dropout rate at the end of each block.
+        dense_dropout: Dropout rate before each of the two dense layers.
         blocks: The former name of ``layers``.
 
     Raises:
-        SizeError: If an input has other bands or fewer frames.
-        GenreError: If a number or a rate is out of its range.
+        SizeError: An input has other bands or fewer frames.
+        GenreError: A number or a rate is out of its range.
     """
 
     def __init__(
@@ -162,17 +174,16 @@ class YaacobCNN1D(nn.Module):
     ) -> None:
         super().__init__()
         layers = layers if blocks is None else blocks
+        filters = filters_per_layer(filters, layers)
         self.bands = bands
-        self.frames = frames_needed(layers)
-        each = filters_of_layers(filters, layers)
-        self.convolutions = blocks_along_time(bands, each, dropout)
-        self.head = Head(each[-1], num_classes, dense_dropout)
+        self.min_frames = min_length(layers, kernel=5)
+        self.convolutions = blocks_along_time(bands, filters, dropout)
+        self.head = Head(filters[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits, T of at least 156 (deep) or 36 (shallow)."""
-        need_channels(self, x.shape[1])
-        need_exactly(self, x.shape[-2:], bands=self.bands)
-        need_at_least(self, x.shape[-2:], frames=self.frames, instead="fewer layers")
+        """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits; T is at least 156 (deep) or 36 (shallow)."""
+        check_input(self, x, bands=self.bands)
+        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead=FEWER)
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T / 2^layers)
         logits: Tensor = self.head(x.mean(-1))
         return logits
@@ -183,22 +194,22 @@ class YaacobCNN1D(nn.Module):
 
 
 class YaacobCNN2D(nn.Module):
-    """The CNNs in two dimensions: blocks of 56 filters, then the mean over the map.
+    """The 2D CNNs of Yaacob and Goldrich: blocks of 3 × 3 convolutions, the mean over the map, the head.
 
-    The kernel is 3 × 3, with which five valid blocks fit into 128 bands. Trainable parameters: 118,408
-    (deep), 61,624 (shallow).
+    Trainable parameters: 118,408 (deep), 61,624 (shallow). The sizes are ours; five valid blocks with kernels of
+    3 × 3 fit into 128 bands.
 
     Args:
         num_classes: Number of genres.
-        layers: Convolutional blocks: 5 in the deep network, 3 in the shallow one.
+        layers: Number of convolutional blocks: 5 in the deep network, 3 in the shallow one.
         filters: Filters of each convolution, or a list with those of each.
-        dropout: Rate of the dropout behind each block.
-        dense_dropout: Rate of the dropout before each of the two dense layers.
+        dropout: Dropout rate at the end of each block.
+        dense_dropout: Dropout rate before each of the two dense layers.
         blocks: The former name of ``layers``.
 
     Raises:
-        SizeError: If an input is smaller.
-        GenreError: If a number or a rate is out of its range.
+        SizeError: An input is too small.
+        GenreError: A number or a rate is out of its range.
     """
 
     def __init__(
@@ -212,11 +223,11 @@ class YaacobCNN2D(nn.Module):
     ) -> None:
         super().__init__()
         layers = layers if blocks is None else blocks
-        each = filters_of_layers(filters, layers)
+        filters = filters_per_layer(filters, layers)
         check_rates(dropout=dropout)
-        self.smallest = 3 * (1 << layers) - 2  # n = 2n + 2 for each block, from 1
+        self.min_size = min_length(layers, kernel=3)
         self.convolutions = nn.Sequential()
-        for inputs, outputs in zip([1, *each], each, strict=False):
+        for inputs, outputs in zip([1, *filters], filters, strict=False):
             self.convolutions += nn.Sequential(
                 nn.Conv2d(inputs, outputs, 3),
                 nn.BatchNorm2d(outputs, momentum=0.1, eps=1e-3),
@@ -224,12 +235,12 @@ class YaacobCNN2D(nn.Module):
                 nn.MaxPool2d(2),
                 nn.Dropout(dropout),
             )
-        self.head = Head(each[-1], num_classes, dense_dropout)
+        self.head = Head(filters[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F and T of at least 94 (deep) or 22 (shallow)."""
-        need_channels(self, x.shape[1])
-        need_at_least(self, x.shape[-2:], self.smallest, self.smallest, instead="fewer layers")
+        """``(B, 1, F, T)`` to ``(B, num_classes)`` logits; F and T are at least 94 (deep) or 22 (shallow)."""
+        check_input(self, x)
+        check_min_size(self, x.shape[-2:], self.min_size, self.min_size, instead=FEWER)
         x = self.convolutions(x)  # (B, 1, F, T) → (B, 56, ~F / 2^layers, ~T / 2^layers)
         logits: Tensor = self.head(x.mean((-2, -1)))
         return logits
@@ -251,7 +262,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs)`` to ``(B, num_classes)`` logits."""
-        x = self.dense(self.dropout(x))
+        x = self.dense(self.dropout(x))  # (B, inputs) → (B, 64)
         logits: Tensor = self.classifier(self.dropout(x))
         return logits
 
@@ -271,7 +282,6 @@ def blocks_along_time(bands: int, filters: Sequence[int], dropout: float) -> nn.
     return blocks
 
 
-def frames_needed(layers: int) -> int:
-    """The number of frames that ``blocks_along_time`` reduces to one."""
-    check_counts(layers=layers)
-    return 5 * (1 << layers) - 4  # n = 2n + 4 for each block, from 1
+def min_length(layers: int, kernel: int) -> int:
+    """The length of an axis that the blocks reduce to 1, as a block makes n of 2n + kernel − 1."""
+    return kernel * (1 << layers) - (kernel - 1)

@@ -1,4 +1,4 @@
-"""What every model promises: logits for any batch, gradients everywhere, readable errors."""
+"""What every model promises: logits for any batch, gradients everywhere, embeddings, readable errors."""
 
 import importlib
 import inspect
@@ -7,58 +7,46 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from genre.models.bbnn import BBNN
-from genre.models.cnn import GaitanouCNN, KhameesCNN
-from genre.models.crnn import ChoiCRNN, GaitanouCRNN
-from genre.models.efficientnet import EfficientNetV2S
-from genre.models.indrnn import IndRNN
-from genre.models.mlp import KhameesMLP
-from genre.models.musicnn import MusiCNN
-from genre.models.resnet import ResNet18
-from genre.models.rnn import KhameesLSTM, WuRNN
-from genre.models.spectral_cnn import SpectralCNN
-from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
+import genre.models
+from genre.errors import GenreError
+from genre.models import (
+    BBNN,
+    CNN,
+    CRNN,
+    ChoiCRNN,
+    GaitanouCNN,
+    GaitanouCRNN,
+    IndRNN,
+    KhameesCNN,
+    KhameesLSTM,
+    MusiCNN,
+    WuRNN,
+    YaacobCNN1D,
+    YaacobCNN2D,
+    YaacobCRNN,
+    YaacobRNN,
+)
+from genre.models.head import find_head, penultimate
+from genre.models.layers import SizeError
 
-Build = Callable[[int], nn.Module]
-
-# name, num_classes → model, input without the batch (short where the network allows it)
-MODELS: list[tuple[str, Build, tuple[int, int, int]]] = [
-    ("SpectralCNN", lambda k: SpectralCNN(k), (1, 64, 130)),
-    ("ResNet18", lambda k: ResNet18(k, pretrained=False), (1, 64, 64)),
-    ("EfficientNetV2S", lambda k: EfficientNetV2S(k, pretrained=False), (1, 64, 64)),
-    ("MusiCNN", lambda k: MusiCNN(k, pretrained=False), (1, 96, 100)),
-    ("GaitanouCNN", lambda k: GaitanouCNN(k), (1, 20, 331)),
-    ("GaitanouCNN-40", lambda k: GaitanouCNN(k, bands=40), (1, 40, 331)),
-    ("GaitanouCRNN", lambda k: GaitanouCRNN(k), (1, 20, 331)),
-    ("ChoiCRNN", lambda k: ChoiCRNN(k), (1, 96, 200)),
-    ("BBNN", lambda k: BBNN(k), (1, 64, 80)),
-    ("IndRNN", lambda k: IndRNN(k), (1, 128, 130)),
-    ("IndRNN-before", lambda k: IndRNN(k, norm="before", dropout=0.2), (1, 128, 130)),
-    ("WuRNN-rnn", lambda k: WuRNN(k), (1, 128, 130)),
-    ("WuRNN-lstm", lambda k: WuRNN(k, cell="lstm", dropout=0.2), (1, 128, 130)),
-    ("KhameesMLP", lambda k: KhameesMLP(k), (1, 13, 130)),
-    ("KhameesMLP-regularised", lambda k: KhameesMLP(k, regularised=True), (1, 13, 130)),
-    ("KhameesCNN", lambda k: KhameesCNN(k), (1, 13, 130)),
-    ("KhameesLSTM", lambda k: KhameesLSTM(k), (1, 13, 130)),
-    ("YaacobCRNN", lambda k: YaacobCRNN(k), (1, 128, 160)),
-    ("YaacobCRNN-stacked", lambda k: YaacobCRNN(k, lstm_layers=2), (1, 128, 160)),
-    ("YaacobRNN", lambda k: YaacobRNN(k), (1, 128, 160)),
-    ("YaacobCNN1D-deep", lambda k: YaacobCNN1D(k, blocks=5), (1, 128, 160)),
-    ("YaacobCNN1D-shallow", lambda k: YaacobCNN1D(k, blocks=3), (1, 128, 160)),
-    ("YaacobCNN2D-deep", lambda k: YaacobCNN2D(k, blocks=5), (1, 128, 160)),
-    ("YaacobCNN2D-shallow", lambda k: YaacobCNN2D(k, blocks=3), (1, 128, 160)),
-]
+from .networks import ALL, MODELS, Build, Shape, network
 
 # The published network ends on a flattened map, which fixes the number of frames.
 FIXED = {"GaitanouCNN", "GaitanouCNN-40", "KhameesMLP", "KhameesMLP-regularised", "KhameesCNN"}
 
+#: Units that enter the last layer, as the papers and the networks' docstrings have them.
+EMBEDDINGS = {
+    "SpectralCNN": 64, "ResNet18": 512, "EfficientNetV2S": 1280, "GaitanouCNN": 128, "GaitanouCRNN": 128,
+    "ChoiCRNN": 32, "BBNN": 32, "IndRNN": 128, "WuRNN": 128, "KhameesMLP": 64, "KhameesCNN": 64, "KhameesLSTM": 64,
+    "YaacobCRNN": 64, "YaacobRNN": 64, "YaacobCNN1D": 64, "YaacobCNN2D": 64, "MusiCNN": 200,
+}  # fmt: skip
+
 each_model = pytest.mark.parametrize(("name", "build", "shape"), MODELS, ids=[name for name, _, _ in MODELS])
-
-
-def norms(model: nn.Module) -> list[nn.BatchNorm2d]:
-    return [module for module in model.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))]
+each_name = pytest.mark.parametrize(("name", "shape"), [pytest.param(n, shape, id=n) for n, _, shape in MODELS])
+each_variant_too = pytest.mark.parametrize(("name", "shape"), [pytest.param(n, shape, id=n) for n, _, shape in ALL])
 
 
 @pytest.fixture(autouse=True)
@@ -66,36 +54,44 @@ def seed() -> None:
     torch.manual_seed(0)
 
 
-@each_model
+def test_every_network_is_tested() -> None:
+    tested = {name.partition("-")[0] for name, _, _ in MODELS}
+    assert tested == EMBEDDINGS.keys()
+    assert tested <= set(genre.models.__all__)
+
+
+@each_variant_too
 @pytest.mark.parametrize("classes", [10, 3])
-def test_logits(name: str, build: Build, shape: tuple[int, int, int], classes: int) -> None:
-    model = build(classes)
+def test_logits(name: str, shape: Shape, classes: int) -> None:
+    model = network(name, classes)
     for mode in (True, False):
-        logits = model.train(mode)(torch.randn(2, *shape))
+        with torch.no_grad():
+            logits = model.train(mode)(torch.randn(2, *shape))
         assert logits.shape == (2, classes)
         assert logits.isfinite().all()
 
 
-@each_model
-def test_every_parameter_has_a_gradient(name: str, build: Build, shape: tuple[int, int, int]) -> None:
-    model = build(10)
+@each_variant_too
+def test_every_parameter_has_a_gradient(name: str, shape: Shape) -> None:
+    model = network(name)
     loss = nn.functional.cross_entropy(model(torch.randn(3, *shape)), torch.arange(3))
     loss.backward()
     for parameter, value in model.named_parameters():
         assert value.grad is not None, parameter
         assert value.grad.isfinite().all(), parameter
     model.zero_grad()
-    for norm in norms(model):
-        nn.init.ones_(norm.weight)  # timm's residual blocks begin with 0
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            nn.init.ones_(module.weight)  # timm's residual blocks begin with 0
     # Without the batch's own statistics, which cancel a bias before them, and without dropout, none is zero.
     model.eval()(torch.randn(3, *shape)).square().sum().backward()
     for parameter, value in model.named_parameters():
         assert value.grad.abs().sum() > 0, parameter
 
 
-@each_model
-def test_a_prediction_does_not_depend_on_its_batch(name: str, build: Build, shape: tuple[int, int, int]) -> None:
-    model = build(10).double()  # untrained deep networks blow rounding up
+@each_variant_too
+def test_a_prediction_does_not_depend_on_its_batch(name: str, shape: Shape) -> None:
+    model = network(name).double()  # untrained deep networks blow rounding up
     with torch.no_grad():
         model.train()(torch.randn(4, *shape).double())  # running statistics that are not the initial ones
         model.eval()
@@ -104,9 +100,9 @@ def test_a_prediction_does_not_depend_on_its_batch(name: str, build: Build, shap
         torch.testing.assert_close(model(batch), alone, rtol=1e-5, atol=1e-5)
 
 
-@each_model
-def test_any_number_of_frames_or_a_readable_error(name: str, build: Build, shape: tuple[int, int, int]) -> None:
-    model = build(10).eval()
+@each_name
+def test_any_number_of_frames_or_a_readable_error(name: str, shape: Shape) -> None:
+    model = network(name).eval()
     for frames in (shape[2] + 1, shape[2] + 77):
         x = torch.randn(2, *shape[:2], frames)
         if name in FIXED:
@@ -114,12 +110,20 @@ def test_any_number_of_frames_or_a_readable_error(name: str, build: Build, shape
                 model(x)
             assert "\n" not in str(error.value)
         else:
-            assert model(x).shape == (2, 10)
+            with torch.no_grad():
+                assert model(x).shape == (2, 10)
 
 
-@each_model
-def test_the_constructor_can_be_rebuilt_from_json(name: str, build: Build, shape: tuple[int, int, int]) -> None:
-    first, *others = inspect.signature(type(build(2))).parameters.values()
+@each_name
+def test_pictures_for_networks_of_one_channel(name: str, shape: Shape) -> None:
+    with pytest.raises(SizeError, match=r"takes inputs of 1 channel: found 3") as error:
+        network(name, 3)(torch.zeros(2, 3, *shape[1:]))
+    assert "\n" not in str(error.value)
+
+
+@each_name
+def test_the_constructor_can_be_rebuilt_from_json(name: str, shape: Shape) -> None:
+    first, *others = inspect.signature(type(network(name, 3))).parameters.values()
     assert first.name == "num_classes"
     assert first.default is inspect.Parameter.empty
     for parameter in others:
@@ -127,19 +131,29 @@ def test_the_constructor_can_be_rebuilt_from_json(name: str, build: Build, shape
         json.dumps(parameter.default)  # a type that is not plain raises
 
 
-@each_model
-def test_the_short_name_is_unambiguous(name: str, build: Build, shape: tuple[int, int, int]) -> None:
-    """The command line looks a short class name up among all subclasses of ``nn.Module`` that are imported."""
+@pytest.fixture(scope="module")
+def all_modules() -> list[type[nn.Module]]:
+    """All classes of networks and layers that are imported."""
     for package in ("timm", "torchaudio", "torchmetrics", "torchvision"):
         importlib.import_module(package)
-    own, classes, seen = type(build(2)), [nn.Module], set()
-    while classes:
-        for subclass in classes.pop().__subclasses__():
-            if subclass not in seen:
-                seen.add(subclass)
-                classes.append(subclass)
-                assert subclass is own or subclass.__name__ != own.__name__, subclass
-    assert own in seen
+    classes: dict[type[nn.Module], None] = {}
+    pending: list[type[nn.Module]] = [nn.Module]
+    while pending:
+        new = set(pending.pop().__subclasses__()) - classes.keys()
+        classes |= dict.fromkeys(new)
+        pending += new
+    return list(classes)
+
+
+@pytest.mark.parametrize("own", [getattr(genre.models, name) for name in genre.models.__all__])
+def test_the_short_name_is_unambiguous(own: type[nn.Module], all_modules: list[type[nn.Module]]) -> None:
+    """The command line looks a short class name up among all subclasses of ``nn.Module`` that are imported."""
+    assert [cls for cls in all_modules if cls.__name__ == own.__name__] == [own]
+
+
+@pytest.mark.parametrize(("short", "published"), [(CNN, GaitanouCNN), (CRNN, GaitanouCRNN)])
+def test_short_names(short: type[nn.Module], published: type[nn.Module]) -> None:
+    short(10).load_state_dict(published(10).state_dict())
 
 
 TOO_SMALL = [
@@ -190,3 +204,66 @@ def test_a_size_that_the_blocks_use_up(build: Callable[[], nn.Module]) -> None:
 def test_other_bands(build: Build) -> None:
     with pytest.raises(ValueError, match=r"bands: found 77 bands by 200 frames; .* with bands: 77$"):
         build(10)(torch.randn(2, 1, 77, 200))
+
+
+@each_name
+def test_the_head_makes_the_logits_of_the_embeddings(name: str, shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[RemovableHandle] = []
+    remove = RemovableHandle.remove
+    monkeypatch.setattr(RemovableHandle, "remove", lambda handle: [removed.append(handle), remove(handle)])
+    model = network(name, 3).eval()
+    inputs = torch.randn(3, *shape)
+    head_name, head = find_head(model)
+    with torch.no_grad():
+        vectors = penultimate(model, inputs)
+        assert vectors.shape == (3, EMBEDDINGS[name.partition("-")[0]])
+        torch.testing.assert_close(head(vectors), model(inputs))
+        if hasattr(model, "backbone"):
+            torch.testing.assert_close(vectors, model.backbone(inputs))
+    assert head.out_features == 3
+    assert model.get_submodule(head_name) is head
+    assert len(removed) == 1
+
+
+class BackboneLast(nn.Module):
+    """The backbone is registered last and has linear layers of its own; the head sees every frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 2)
+        self.backbone = nn.Linear(4, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.backbone(x)).mean((1, 2))
+
+
+def test_a_backbone_that_comes_last_and_a_head_on_frames() -> None:
+    model, inputs = BackboneLast(), torch.randn(3, 1, 5, 4)
+    assert find_head(model)[0] == "head"
+    vectors = penultimate(model, inputs)
+    assert vectors.shape == (3, 6)
+    torch.testing.assert_close(vectors, model.backbone(inputs).mean((1, 2)))
+
+
+class Headless(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(4, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.backbone(x)
+
+
+class Unused(Headless):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [(Headless(), "Headless has no head: found no nn.Linear outside"), (Unused(), "Unused does not call its last")],
+)
+def test_no_head(model: nn.Module, message: str) -> None:
+    with pytest.raises(GenreError, match=message):
+        penultimate(model, torch.randn(2, 1, 5, 4))

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genre.models.indrnn import IndRNN, linear_over_time
-from genre.models.recurrence import recur, recur_by_loop, recur_by_scan
+from genre.models import IndRNN
+from genre.models.recurrence import linear_over_time, recur, recur_by_loop, recur_by_scan
 
 Recur = Callable[[Tensor, Tensor], Tensor]
 both_paths = pytest.mark.parametrize("path", [recur_by_loop, recur_by_scan])
@@ -32,9 +32,9 @@ def inputs(steps: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tens
 def test_values_and_gradients_of_a_plain_loop(path: Recur, steps: int) -> None:
     a, u = inputs(steps)
     weight = torch.randn_like(a)
-    expected, found = naive(a, u), path(a, u)
-    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
-    gradients = [torch.autograd.grad((h * weight).sum(), (a, u)) for h in (expected, found)]
+    expected, actual = naive(a, u), path(a, u)
+    torch.testing.assert_close(actual, expected, rtol=1e-11, atol=1e-11)
+    gradients = [torch.autograd.grad((h * weight).sum(), (a, u)) for h in (expected, actual)]
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-10, atol=1e-10)
 
 
@@ -51,10 +51,10 @@ def test_float32_over_a_whole_track(path: Recur) -> None:
     a = torch.randn(1292, 2, 64, requires_grad=True)
     u = torch.empty(64).uniform_(-bound, bound).requires_grad_()
     expected = naive(a.double(), u.double())
-    found = path(a, u)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-3)
-    gradients = [torch.autograd.grad(h[-1].sum(), (a, u)) for h in (expected, found)]
+    actual = path(a, u)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual.double(), expected, rtol=1e-4, atol=1e-3)
+    gradients = [torch.autograd.grad(h[-1].sum(), (a, u)) for h in (expected, actual)]
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-3)
 
 
@@ -62,9 +62,9 @@ def test_float32_over_a_whole_track(path: Recur) -> None:
 def test_any_layout_of_inputs_and_gradients(path: Recur) -> None:
     a, u = inputs(9)
     turned = a.detach().transpose(0, 1).contiguous().requires_grad_()
-    found = path(turned.transpose(0, 1), u)
-    assert torch.equal(found, path(a, u))
-    grad = torch.autograd.grad(found.sum(), turned)[0]  # an expanded gradient
+    actual = path(turned.transpose(0, 1), u)
+    assert torch.equal(actual, path(a, u))
+    grad = torch.autograd.grad(actual.sum(), turned)[0]  # an expanded gradient
     torch.testing.assert_close(grad, torch.autograd.grad(naive(a, u).sum(), a)[0].transpose(0, 1))
 
 
@@ -116,11 +116,11 @@ def test_the_product_of_all_steps_is_that_of_linear(turned: bool) -> None:
     x = torch.randn(3, 6, 11, dtype=torch.float64).permute(2, 0, 1)  # as the input lies; then as states lie
     x = x.requires_grad_() if turned else x.contiguous().requires_grad_()
     weight = torch.randn(11, 3, 5, dtype=torch.float64)
-    expected, found = linear(x), linear_over_time(linear, x)
-    assert found.is_contiguous()
-    torch.testing.assert_close(found, expected)
+    expected, actual = linear(x), linear_over_time(linear, x)
+    assert actual.is_contiguous()
+    torch.testing.assert_close(actual, expected)
     leaves = (x, linear.weight, linear.bias)
-    gradients = [torch.autograd.grad((y * weight).sum(), leaves) for y in (expected, found)]
+    gradients = [torch.autograd.grad((y * weight).sum(), leaves) for y in (expected, actual)]
     torch.testing.assert_close(gradients[1], gradients[0])
 
 

@@ -1,352 +1,144 @@
-"""The layers of each network, in the order in which they compute, as its paper has them.
+"""The shared layers against their definition, and the checks of arguments that the networks share."""
 
-A parameter count, the other proof, says nothing of what has no parameters: activations, pools, dropout, order.
-
-The notation: kernels and strides are bands × frames; a stride is named where it is not the usual one (1 of a
-convolution, the kernel of a pool), padding where there is some; ``norm`` is batch norm with momentum and eps as
-PyTorch has them. Dropout of rate 0 is none. What only moves numbers about, such as flattening, is left out.
-"""
-
-import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
-from genre.models.bbnn import BBNN
-from genre.models.cnn import GaitanouCNN, KhameesCNN
-from genre.models.crnn import ChoiCRNN, GaitanouCRNN
-from genre.models.efficientnet import EfficientNetV2S
-from genre.models.indrnn import IndRNN, IndRNNLayer
-from genre.models.mlp import KhameesMLP
-from genre.models.resnet import ResNet18
-from genre.models.rnn import KhameesLSTM, WuRNN
-from genre.models.spectral_cnn import SpectralCNN
-from genre.models.yaacob import YaacobCNN1D, YaacobCNN2D, YaacobCRNN, YaacobRNN
+from genre import GenreError
+from genre.models import (
+    CNN,
+    CRNN,
+    IndRNN,
+    KhameesCNN,
+    KhameesLSTM,
+    KhameesMLP,
+    SpectralCNN,
+    WuRNN,
+    YaacobCNN1D,
+    YaacobCNN2D,
+    YaacobCRNN,
+    YaacobRNN,
+)
+from genre.models.layers import SameMaxPool2d, conv_blocks, l2, map_size, min_size
 
-# Singh and Gupta, "Empirical Analysis of Music Genre Classification using CNNs": the public code, whose dense layers
-# are two, with the paper's third; a global average in place of pools that are tied to the size of one picture.
-SPECTRAL_CNN = """
-    norm 1 momentum 0.1 eps 1e-05
-    conv 1→16 3×3 pad 1, norm 16 momentum 0.1 eps 1e-05, leaky_relu 0.01, max_pool 2×2, dropout 0.1
-    conv 16→16 3×3 pad 1, norm 16 momentum 0.1 eps 1e-05, leaky_relu 0.01, max_pool 2×2, dropout 0.1
-    conv 16→32 3×3 pad 1, norm 32 momentum 0.1 eps 1e-05, leaky_relu 0.01, max_pool 2×2, dropout 0.1
-    conv 32→32 3×3 pad 1, norm 32 momentum 0.1 eps 1e-05, leaky_relu 0.01, max_pool 2×2, dropout 0.1
-    conv 32→64 3×3 pad 1, norm 64 momentum 0.1 eps 1e-05, leaky_relu 0.01, max_pool 2×2, dropout 0.1
-    avg_pool to 1
-    linear 64→64, norm 64 momentum 0.1 eps 1e-05, relu
-    linear 64→64, norm 64 momentum 0.1 eps 1e-05, relu, dropout 0.5
-    linear 64→10
-"""
 
-# Gaitanou, Hahn, Pechal and Ørslund, "Music Genre Classification: CNN and CRNN", on 20 × 331. "Same" pooling is -inf
-# before + after the map: with kernel 3, 1+1 if the length is odd and 0+1 if it is even; with kernel 2, 0+1 and 0+0.
-GAITANOU_BLOCKS = """
-    conv 1→32 3×3, relu, pad -inf 0+1×1+1, max_pool 3×3 stride 2, norm 32 momentum 0.01 eps 0.001, dropout 0.1
-    conv 32→64 3×3, relu, pad -inf 1+1×1+1, max_pool 3×3 stride 2, norm 64 momentum 0.01 eps 0.001, dropout 0.1
-    conv 64→128 2×2, relu, pad -inf 0+1×0+1, max_pool 2×2, norm 128 momentum 0.01 eps 0.001, dropout 0.1
-    conv 128→128 2×2, relu, pad -inf 0+1×0+0, max_pool 2×2, norm 128 momentum 0.01 eps 0.001, dropout 0.1
-"""
-GAITANOU_CNN = f"{GAITANOU_BLOCKS} linear 2560→128, relu, dropout 0.3, linear 128→10"
-GAITANOU_CRNN = f"{GAITANOU_BLOCKS} lstm 128→128, lstm 128→128, linear 128→128, relu, dropout 0.3, linear 128→10"
+@pytest.mark.parametrize(
+    ("kernel", "values", "pooled"),
+    [
+        # kernel 3: an even length is padded by (0, 1), an odd one by (1, 1); negative, so that zeros would win
+        (3, [-1, -5, -3, -2, -6, -4], [-1, -2, -4]),
+        (3, [-1, -5, -3, -2, -6], [-1, -2, -2]),
+        (3, [-7], [-7]),
+        # kernel 2: an even length is not padded, an odd one by (0, 1)
+        (2, [-1, -5, -3, -2], [-1, -2]),
+        (2, [-4, -5, -3, -2, -6], [-4, -2, -6]),
+    ],
+)
+def test_same_pooling_by_hand(kernel: int, values: list[float], pooled: list[float]) -> None:
+    row = torch.tensor(values, dtype=torch.float32)
+    pool = SameMaxPool2d(kernel)
+    for x in (row.view(1, 1, 1, -1), row.view(1, 1, -1, 1)):
+        assert pool(x).flatten().tolist() == pooled
 
-# Khamees, Hejazi, Alshurideh and Salloum, "Classifying Audio Music Genres Using CNN and RNN", on 13 × 130. The ReLU
-# of the CNN's third block is ours.
-KHAMEES_MLP = "linear 1690→512, relu, linear 512→256, relu, linear 256→64, relu, linear 64→10"
-KHAMEES_MLP_REGULARISED = """
-    linear 1690→512, relu, dropout 0.3
-    linear 512→256, relu, dropout 0.3
-    linear 256→64, relu, dropout 0.3
-    linear 64→10
-"""
-KHAMEES_CNN = """
-    conv 1→32 3×3, relu, pad -inf 1+1×0+1, max_pool 3×3 stride 2, norm 32 momentum 0.01 eps 0.001
-    conv 32→32 3×3, relu, pad -inf 0+1×0+1, max_pool 3×3 stride 2, norm 32 momentum 0.01 eps 0.001
-    conv 32→32 2×2, relu, pad -inf 0+1×0+0, max_pool 2×2, norm 32 momentum 0.01 eps 0.001
-    linear 480→64, relu, dropout 0.3, linear 64→10
-"""
-KHAMEES_LSTM = "lstm 13→64, lstm 64→64, linear 64→64, relu, dropout 0.3, linear 64→10"
 
-# Choi, Fazekas, Sandler and Cho, "Convolutional Recurrent Neural Networks for Music Classification"; the mean is over
-# the bands that the pools leave of more than 96.
-CHOI_CRNN = """
-    norm 1 momentum 0.01 eps 0.001
-    conv 1→64 3×3 pad 1, norm 64 momentum 0.01 eps 0.001, elu 1.0, max_pool 2×2 ceil, dropout 0.1
-    conv 64→128 3×3 pad 1, norm 128 momentum 0.01 eps 0.001, elu 1.0, max_pool 3×3 ceil, dropout 0.1
-    conv 128→128 3×3 pad 1, norm 128 momentum 0.01 eps 0.001, elu 1.0, max_pool 4×4 ceil, dropout 0.1
-    conv 128→128 3×3 pad 1, norm 128 momentum 0.01 eps 0.001, elu 1.0, max_pool 4×4 ceil, dropout 0.1
-    mean over axis 2, gru 128→32, gru 32→32, dropout 0.3, linear 32→10
-"""
+def test_same_pooling_on_both_axes_by_hand() -> None:
+    x = torch.tensor([[[[1.0, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]]])  # 3 × 4: padded (1, 1) and (0, 1)
+    assert SameMaxPool2d(3)(x).tolist() == [[[[7, 8], [11, 12]]]]
+    assert SameMaxPool2d(2)(x).tolist() == [[[[6, 8], [10, 12]]]]
 
-# Yaacob and Goldrich, "Music Genre Classification Using Neural Networks": the public CRNN that they build on, and the
-# other networks in its style. Its dense layer of 64 is linear.
-YAACOB_HEAD = "linear 96→64, dropout 0.4, linear 64→10"
-YAACOB_CRNN_BLOCKS = """
-    conv 128→56 5, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2, dropout 0.4
-    conv 56→56 5, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2, dropout 0.4
-    conv 56→56 5, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2, dropout 0.4
-"""
-YAACOB_CRNN = f"{YAACOB_CRNN_BLOCKS} lstm 56→96, dropout 0.4, {YAACOB_HEAD}"
-YAACOB_CRNN_STACKED = f"{YAACOB_CRNN_BLOCKS} lstm 56→96, lstm 96→96, dropout 0.4, {YAACOB_HEAD}"
-YAACOB_RNN = f"lstm 128→96, dropout 0.4, {YAACOB_HEAD}"
-YAACOB_CNN_HEAD = "dropout 0.4, linear 56→64, dropout 0.4, linear 64→10"
-YAACOB_CNN_1D_SHALLOW = f"{YAACOB_CRNN_BLOCKS} mean over axis 2, {YAACOB_CNN_HEAD}"
-YAACOB_CNN_1D_DEEP = f"""
-    {YAACOB_CRNN_BLOCKS}
-    conv 56→56 5, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2, dropout 0.4
-    conv 56→56 5, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2, dropout 0.4
-    mean over axis 2, {YAACOB_CNN_HEAD}
-"""
-YAACOB_CNN_2D_BLOCKS = """
-    conv 1→56 3×3, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2×2, dropout 0.4
-    conv 56→56 3×3, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2×2, dropout 0.4
-    conv 56→56 3×3, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2×2, dropout 0.4
-"""
-YAACOB_CNN_2D_SHALLOW = f"{YAACOB_CNN_2D_BLOCKS} mean over axis 2 3, {YAACOB_CNN_HEAD}"
-YAACOB_CNN_2D_DEEP = f"""
-    {YAACOB_CNN_2D_BLOCKS}
-    conv 56→56 3×3, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2×2, dropout 0.4
-    conv 56→56 3×3, norm 56 momentum 0.1 eps 0.001, relu, max_pool 2×2, dropout 0.4
-    mean over axis 2 3, {YAACOB_CNN_HEAD}
-"""
 
-# Liu et al., "Bottom-up broadcast neural network for music genre classification": four paths in a block, on top of
-# the block's input.
-BBNN_BLOCK = """
-    norm {0} momentum 0.01 eps 0.001, relu, conv {0}→32 1×1
-    norm {0} momentum 0.01 eps 0.001, relu, conv {0}→32 1×1
-    norm 32 momentum 0.01 eps 0.001, relu, conv 32→32 3×3 pad 1
-    norm {0} momentum 0.01 eps 0.001, relu, conv {0}→32 1×1
-    norm 32 momentum 0.01 eps 0.001, relu, conv 32→32 5×5 pad 2
-    max_pool 3×3 stride 1 pad 1, norm {0} momentum 0.01 eps 0.001, relu, conv {0}→32 1×1
-    cat 32+32+32+32+{0}
-"""
-BBNN_LAYERS = f"""
-    conv 1→32 3×3 pad 1, norm 32 momentum 0.01 eps 0.001, relu, max_pool 1×4
-    {BBNN_BLOCK.format(32)}
-    {BBNN_BLOCK.format(160)}
-    {BBNN_BLOCK.format(288)}
-    norm 416 momentum 0.01 eps 0.001, relu, conv 416→32 1×1, avg_pool 2×2
-    norm 32 momentum 0.01 eps 0.001, relu, avg_pool to 1, linear 32→10
-"""
+@pytest.mark.parametrize("length", range(1, 12))
+@pytest.mark.parametrize("kernel", [2, 3, 5])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_same_pooling_against_windows(length: int, kernel: int, stride: int) -> None:
+    x = torch.randn(1, 1, 1, length)
+    windows = (length + stride - 1) // stride
+    total = max((windows - 1) * stride + kernel - length, 0)
+    starts = [w * stride - total // 2 for w in range(windows)]
+    expected = [x[..., max(s, 0) : s + kernel].max() for s in starts]
+    assert torch.equal(SameMaxPool2d(kernel, stride)(x).flatten(), torch.stack(expected))
 
-# Li et al., "Independently Recurrent Neural Network"; Wu et al., "Music Genre Classification Using Independent
-# Recurrent Neural Network". Of one frame, ReLU(W x + b + u ⊙ h) is: the product, which on a CPU is a convolution; the
-# bound of u, a clamp; the sum, addcmul; and ReLU.
-INDRNN = 5 * "conv 128→128 1×1, clamp, addcmul, relu, norm 128 momentum 0.1 eps 1e-05," + "linear 128→10"
-INDRNN_BEFORE = 5 * "conv 128→128 1×1, norm 128 momentum 0.1 eps 1e-05, clamp, addcmul, relu," + "linear 128→10"
-WU_RNN = 5 * "rnn_tanh 128→128, norm 128 momentum 0.1 eps 1e-05," + "linear 128→10"
-WU_LSTM = 5 * "lstm 128→128, norm 128 momentum 0.1 eps 1e-05," + "linear 128→10"
 
-# network, bands × frames, layers
-NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], str]] = {
-    "SpectralCNN": (lambda: SpectralCNN(10), (64, 130), SPECTRAL_CNN),
-    "GaitanouCNN": (lambda: GaitanouCNN(10), (20, 331), GAITANOU_CNN),
-    "GaitanouCRNN": (lambda: GaitanouCRNN(10), (20, 331), GAITANOU_CRNN),
-    "KhameesMLP": (lambda: KhameesMLP(10), (13, 130), KHAMEES_MLP),
-    "KhameesMLP-regularised": (lambda: KhameesMLP(10, regularised=True), (13, 130), KHAMEES_MLP_REGULARISED),
-    "KhameesCNN": (lambda: KhameesCNN(10), (13, 130), KHAMEES_CNN),
-    "KhameesLSTM": (lambda: KhameesLSTM(10), (13, 130), KHAMEES_LSTM),
-    "ChoiCRNN": (lambda: ChoiCRNN(10), (96, 200), CHOI_CRNN),
-    "YaacobCRNN": (lambda: YaacobCRNN(10), (128, 160), YAACOB_CRNN),
-    "YaacobCRNN-stacked": (lambda: YaacobCRNN(10, lstm_layers=2), (128, 160), YAACOB_CRNN_STACKED),
-    "YaacobRNN": (lambda: YaacobRNN(10), (128, 160), YAACOB_RNN),
-    "YaacobCNN1D-shallow": (lambda: YaacobCNN1D(10, blocks=3), (128, 160), YAACOB_CNN_1D_SHALLOW),
-    "YaacobCNN1D-deep": (lambda: YaacobCNN1D(10), (128, 160), YAACOB_CNN_1D_DEEP),
-    "YaacobCNN2D-shallow": (lambda: YaacobCNN2D(10, blocks=3), (128, 160), YAACOB_CNN_2D_SHALLOW),
-    "YaacobCNN2D-deep": (lambda: YaacobCNN2D(10), (128, 160), YAACOB_CNN_2D_DEEP),
-    "BBNN": (lambda: BBNN(10), (16, 32), BBNN_LAYERS),
-    "IndRNN": (lambda: IndRNN(10), (128, 1), INDRNN),
-    "IndRNN-before": (lambda: IndRNN(10, norm="before"), (128, 1), INDRNN_BEFORE),
-    "WuRNN": (lambda: WuRNN(10), (128, 20), WU_RNN),
-    "WuRNN-lstm": (lambda: WuRNN(10, cell="lstm"), (128, 20), WU_LSTM),
+@pytest.mark.parametrize(("length", "left"), [(331, 20), (3308, 206), (20, 1), (40, 2), (19, 1)])
+def test_the_maps_of_gaitanou(length: int, left: int) -> None:
+    assert map_size(nn.Identity(), (19, length), layers=4) == (1, left)
+    assert conv_blocks([32, 64, 128, 128])(torch.randn(2, 1, 19, length)).shape == (2, 128, 1, left)
+    assert min_size(layers=4) == (19, 19)
+
+
+def test_l2_is_that_of_the_weights_alone() -> None:
+    linear, norm = nn.Linear(2, 1), nn.BatchNorm1d(1)
+    linear.weight.data = torch.tensor([[3.0, -4.0]])
+    assert l2(linear, norm).item() == pytest.approx(1e-3 * 25)
+    assert l2(linear, linear, factor=0.1).item() == pytest.approx(0.1 * 50)
+
+
+def squares(*weights: Tensor) -> float:
+    return 1e-3 * sum(w.double().square().sum().item() for w in weights)
+
+
+def test_penalties() -> None:
+    crnn = YaacobCRNN(8)
+    expected = squares(*(crnn.convolutions[i].weight for i in (0, 5, 10)), crnn.head.dense.weight)
+    assert crnn.penalty().item() == pytest.approx(expected)
+    rnn = YaacobRNN(8)
+    assert rnn.penalty().item() == pytest.approx(squares(rnn.head.dense.weight))
+    for cnn in (YaacobCNN1D(8), YaacobCNN2D(8)):
+        expected = squares(*(cnn.convolutions[5 * i].weight for i in range(5)), cnn.head.dense.weight)
+        assert cnn.penalty().item() == pytest.approx(expected)
+    mlp = KhameesMLP(10, regularised=True)
+    assert mlp.penalty().item() == pytest.approx(squares(*(mlp.hidden[i].weight for i in (1, 4, 7))))
+    mlp.penalty().backward()
+    assert torch.allclose(mlp.hidden[1].weight.grad, 2e-3 * mlp.hidden[1].weight)
+    assert KhameesMLP(10).penalty().item() == 0
+
+
+WRONG: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "negative dropout": (lambda: CNN(10, dropout=-0.1), "dropout is the share .* found -0.1"),
+    "all dropped": (lambda: CRNN(10, recurrent_dropout=1.0), "recurrent_dropout is the share .* found 1.0"),
+    "no number": (lambda: YaacobCRNN(8, dense_dropout=float("nan")), "dense_dropout is the share .* found nan"),
+    "dropout of the blocks": (lambda: YaacobCNN2D(8, dropout=2.0), "dropout is the share .* found 2.0"),
+    "dropout of the MLP": (lambda: KhameesMLP(10, dropout=-1.0), "dropout is the share .* found -1.0"),
+    "dropout of IndRNN": (lambda: IndRNN(10, dropout=1.5), "dropout is the share .* found 1.5"),
+    "dropout of SpectralCNN": (lambda: SpectralCNN(10, dense_dropout=-0.5), "dense_dropout is the share .* found -0.5"),
+    "unknown cell": (lambda: CRNN(10, cell="ltsm"), "cell must be one of lstm, gru, rnn; found ltsm"),
+    "unknown cell of Wu": (lambda: WuRNN(10, cell="indrnn"), "cell must be one of lstm, gru, rnn; found indrnn"),
+    "negative growth": (lambda: IndRNN(10, growth=-2.0), "growth .* must be positive; found -2.0"),
+    "no growth": (lambda: IndRNN(10, growth=0.0), "growth .* must be positive; found 0.0"),
+    "unknown place of the norm": (lambda: IndRNN(10, norm="between"), "before or after the recurrence; found between"),
+    "no layer": (lambda: YaacobCNN1D(8, layers=0), "layers must be a whole number of at least 1; found 0"),
+    "no recurrent layer": (
+        lambda: CRNN(10, recurrent_layers=0),
+        "recurrent_layers must be a whole number of at least 1; found 0",
+    ),
+    "half a layer": (lambda: KhameesCNN(10, layers=2.5), "layers must be a whole number of at least 1; found 2.5"),
+    "no filter": (lambda: CNN(10, filters=0), "filters must be a whole number of at least 1; found 0"),
+    "no filter in a layer": (lambda: CNN(10, filters=[32, 64, -1, 128]), "filters must be a whole number .* found -1"),
+    "filters of two layers": (lambda: CRNN(10, filters=[8, 16]), "filters has 2 numbers for 4 layers"),
+    "no stride": (lambda: CNN(10, stride=0), "stride must be a whole number of at least 1; found 0"),
+    "stride over three axes": (lambda: CRNN(10, stride=[1, 2, 3]), "bands and frames; found 3 numbers"),
+    "no unit": (lambda: KhameesLSTM(10, units=0), "units must be a whole number of at least 1; found 0"),
+    "too many layers": (
+        lambda: CNN(10, layers=5),
+        "needs at least 35 bands by 35 frames: found 20 bands by 331 .* with fewer layers or a smaller stride",
+    ),
+    "too large a stride": (lambda: CNN(10, stride=3), "needs at least 45 bands by 45 frames: .* a smaller stride"),
+    "too many layers for this input": (
+        lambda: CRNN(10, layers=6)(torch.zeros(2, 1, 20, 331)),
+        "needs at least 67 bands by 67 frames: found 20 bands by 331 .* with fewer layers",
+    ),
+    "too many layers along time": (
+        lambda: YaacobCRNN(8, layers=7)(torch.zeros(2, 1, 128, 635)),
+        "needs at least 636 frames: found 128 bands by 635 .* with fewer layers",
+    ),
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_layers(name: str) -> None:
-    build, size, layers = NETWORKS[name]
-    assert computed(build(), *size) == split(layers)
-
-
-@pytest.mark.parametrize(
-    ("build", "first", "last"),
-    [
-        # He et al., "Deep Residual Learning for Image Recognition", Table 1
-        (
-            lambda: ResNet18(10, pretrained=False, dropout=0.3),
-            "conv 1→64 7×7 stride 2 pad 3, norm 64 momentum 0.1 eps 1e-05, relu, max_pool 3×3 stride 2 pad 1",
-            "add, relu, avg_pool to 1, dropout 0.3, linear 512→10",
-        ),
-        # Tan and Le, "EfficientNetV2", Table 4, with TensorFlow's padding, as the weights were trained
-        (
-            lambda: EfficientNetV2S(10, pretrained=False, dropout=0.3),
-            "pad 0 0+1×0+1, conv 1→24 3×3 stride 2, norm 24 momentum 0.1 eps 0.001, silu",
-            "conv 256→1280 1×1, norm 1280 momentum 0.1 eps 0.001, silu, avg_pool to 1, dropout 0.3, linear 1280→10",
-        ),
-    ],
-    ids=["ResNet18", "EfficientNetV2S"],
-)
-def test_both_ends_of_the_backbones(build: Callable[[], nn.Module], first: str, last: str) -> None:
-    layers = computed(build(), 64, 64)
-    assert layers[: len(split(first))] == split(first)
-    assert layers[-len(split(last)) :] == split(last)
-
-
-@pytest.mark.parametrize(
-    ("build", "size", "rates"),
-    [
-        (lambda: SpectralCNN(10, dropout=0.2, dense_dropout=0.3), (32, 32), [*["dropout 0.2"] * 5, "dropout 0.3"]),
-        (lambda: IndRNN(10, layers=2, dropout=0.2), (128, 4), ["dropout1d 0.2"] * 2),
-        (lambda: IndRNN(10, layers=2, dropout=0.2, norm="before"), (128, 4), ["dropout1d 0.2"] * 2),
-        (lambda: WuRNN(10, layers=2, dropout=0.2), (128, 4), ["dropout1d 0.2"] * 2),
-    ],
-    ids=["SpectralCNN", "IndRNN", "IndRNN-before", "WuRNN"],
-)
-def test_rates_of_dropout_that_are_arguments(
-    build: Callable[[], nn.Module], size: tuple[int, int], rates: list[str]
-) -> None:
-    assert [layer for layer in computed(build(), *size) if layer.startswith("dropout")] == rates
-
-
-@pytest.mark.parametrize(
-    ("build", "recurrent", "size"),
-    [(GaitanouCRNN, "lstm", (40, 331)), (ChoiCRNN, "gru", (96, 400)), (YaacobRNN, "lstm", (128, 30))],
-)
-def test_the_last_step_alone_reaches_the_head(
-    build: Callable[[int], nn.Module], recurrent: str, size: tuple[int, int]
-) -> None:
-    torch.manual_seed(0)
-    model = build(10).eval()
-    read: list[Tensor] = []
-    model.get_submodule(recurrent).register_forward_hook(lambda _, inputs, outputs: read.append(outputs[0]))
-    logits = model(torch.randn(2, 1, *size))
-    (gradient,) = torch.autograd.grad(logits.square().sum(), read)  # (B, steps, units)
-    reached = gradient.abs().sum((0, 2)).gt(0).tolist()
-    assert len(reached) > 1
-    assert reached == [False] * (len(reached) - 1) + [True]
-
-
-def test_indrnn_amplifies_by_2_over_647_frames() -> None:
-    """Unless told otherwise: 30 s at 22,050 Hz and a hop of 1024."""
-    for layer in IndRNN(10).layers:
-        assert isinstance(layer, IndRNNLayer)
-        layer.u.data.fill_(9.0)
-        assert layer.bounded_u().double().pow(647).tolist() == pytest.approx([2.0] * 128, rel=1e-4)
-
-
-def computed(model: nn.Module, bands: int, frames: int) -> list[str]:
-    """What a network computes in training, one line for each operation."""
-    x = torch.randn(2, 1, bands, frames)
-    operations = Operations()
-    with operations:
-        model.train()(x)
-    return operations.seen
-
-
-def split(layers: str) -> list[str]:
-    return [layer.strip() for layer in re.split("[,\n]", layers) if layer.strip()]
-
-
-class Operations(TorchFunctionMode):
-    """Sees every operation on tensors, whether a module or the network's own code calls for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        first = result[0] if isinstance(result, tuple) and result else result
-        # Sizes, devices and batch norm's counter of batches are no layers.
-        if isinstance(first, Tensor) and first.is_floating_point() and func.__name__ not in LAYOUT.split():
-            self.seen += described(func.__name__, args, kwargs or {})
-        return result
-
-
-#: Operations that leave the numbers as they are.
-LAYOUT = (
-    "__get__ __getitem__ contiguous expand flatten new_empty permute reshape squeeze to transpose unbind unsqueeze "
-    "view view_as zeros"
-)
-
-#: Names of the arguments that a call may give by position.
-ARGUMENTS = {
-    "conv": "input weight bias stride padding dilation groups",
-    "linear": "input weight bias",
-    "batch_norm": "input mean var weight bias training momentum eps",
-    "max_pool": "input kernel_size stride padding dilation ceil_mode",
-    "avg_pool": "input kernel_size stride padding ceil_mode",
-    "adaptive_max_pool": "input output_size",
-    "adaptive_avg_pool": "input output_size",
-    "pad": "input pad mode value",
-    "dropout": "input p training",
-    "leaky_relu": "input negative_slope",
-    "elu": "input alpha",
-    "mean": "input dim",
-    "cat": "tensors dim",
-    "lstm": "input state weights bias layers dropout",
-    "gru": "input state weights bias layers dropout",
-    "rnn_tanh": "input state weights bias layers dropout",
-}
-
-
-def described(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Iterator[str]:
-    """An operation in words, one string for each layer."""
-    kind = re.sub("[123]d$", "", name)
-    a = dict(zip(ARGUMENTS.get(kind, "").split(), args, strict=False)) | kwargs
-    match kind:
-        case "conv":
-            outputs, inputs, *kernel = a["weight"].shape
-            yield f"conv {inputs}→{outputs} {'×'.join(map(str, kernel))}{window(a, len(kernel), usual_stride=1)}"
-        case "linear":
-            outputs, inputs = a["weight"].shape
-            yield f"linear {inputs}→{outputs}"
-        case "batch_norm":
-            yield f"norm {a['input'].shape[1]} momentum {a['momentum']} eps {a['eps']}"
-        case "max_pool" | "avg_pool":
-            kernel = each_axis(a["kernel_size"], a["input"].ndim - 2)
-            yield f"{kind} {'×'.join(map(str, kernel))}{window(a, len(kernel), usual_stride=kernel)}"
-        case "adaptive_max_pool" | "adaptive_avg_pool":
-            yield f"{kind.removeprefix('adaptive_')} to {a['output_size']}"
-        case "pad":
-            ends = [f"{before}+{after}" for before, after in zip(a["pad"][::2], a["pad"][1::2], strict=True)]
-            yield f"pad {a['value']} {'×'.join(reversed(ends))}"  # PyTorch has the last axis first
-        case "dropout":
-            if a["p"] and a["training"]:
-                yield f"{name} {a['p']}"
-        case "leaky_relu":
-            yield f"leaky_relu {a['negative_slope']}"
-        case "elu":
-            yield f"elu {a['alpha']}"
-        case "mean":
-            yield f"mean over axis {' '.join(str(axis % a['input'].ndim) for axis in each_axis(a['dim'], 1))}"
-        case "cat":
-            yield f"cat {'+'.join(str(tensor.shape[1]) for tensor in a['tensors'])}"
-        case "lstm" | "gru" | "rnn_tanh":
-            # A layer has a matrix for its input, one for its state, and two biases.
-            for inputs, states in zip(a["weights"][::4], a["weights"][1::4], strict=True):
-                yield f"{kind} {inputs.shape[1]}→{states.shape[1]}"
-            if a["dropout"]:
-                yield f"dropout {a['dropout']} between"
-        case _:
-            yield name.rstrip("_")  # in place or not
-
-
-def window(a: dict[str, Any], axes: int, usual_stride: int | list[int]) -> str:
-    """What is unusual about the steps of a convolution or a pool."""
-    words = ""
-    for word, key, usual in (("stride", "stride", usual_stride), ("pad", "padding", 0), ("dilation", "dilation", 1)):
-        found = each_axis(a.get(key, usual), axes)
-        if found != each_axis(usual, axes):
-            words += f" {word} {found[0] if len(set(found)) == 1 else '×'.join(map(str, found))}"
-    return f"{words} ceil" if a.get("ceil_mode") else words
-
-
-def each_axis(value: int | Sequence[int], axes: int) -> list[int]:
-    return [value] * axes if isinstance(value, int) else list(value)
+@pytest.mark.parametrize("case", WRONG)
+def test_values_that_cannot_be(case: str) -> None:
+    network, message = WRONG[case]
+    with pytest.raises(GenreError, match=message) as error:
+        network()
+    assert "\n" not in str(error.value)

@@ -1,8 +1,8 @@
-"""timm's networks as backbones, with weights from its hub, from a local file, or none."""
+"""Builds timm's networks with weights from its hub, with those of a local file, or with random ones."""
 
 import inspect
-import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -16,79 +16,78 @@ from torch import Tensor, nn
 
 from genre.errors import GenreError
 
-#: The names that timm gives to weights on its hub, the preferred one first.
+#: The names of timm's files of weights on its hub, the preferred one first.
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
-#: What stands before the identifier of a repository on the hub, with or without ``@REVISION`` behind it.
+#: The prefix of the identifier of a repository on the hub, ``hf-hub:OWNER/REPOSITORY`` or ``…@REVISION``.
 HUB = "hf-hub:"
 
-#: timm's prefix of a folder with a ``config.json``, such as one of the hub's cache.
+#: timm's prefix of a folder with a ``config.json``, such as one in the hub's cache.
 LOCAL = "local-dir:"
 
 
 def create_backbone(name: str, pretrained: bool | str, in_channels: int, drop_path: float = 0.0) -> nn.Module:
-    """Builds a network of timm that ends with its pooled feature vector.
+    """Builds a network of timm without its last layer: the output is the pooled feature vector.
 
     Args:
         name: timm's name of the architecture, with or without the tag of its weights, or ``hf-hub:OWNER/REPOSITORY``.
         pretrained: ``True``: the weights of that name from the hub or its local cache; a string: a ``.pth`` or
             ``.safetensors`` file, or another timm name or ``hf-hub:`` identifier of the same architecture; ``False``:
             random weights.
-        in_channels: Channels of the input; the kernels of RGB weights are summed into fewer.
+        in_channels: Channels of the input; for fewer than three, the RGB kernels of the weights are summed.
         drop_path: Rate of stochastic depth, for architectures that have it.
 
     Raises:
-        GenreError: There is no such network, or its weights cannot be had or do not fit.
+        GenreError: There is no such network, or its weights are not available or do not fit.
     """
     source = _source(name, offline=pretrained is False)
     if pretrained is False:
         return _build(source, in_channels, drop_path)
     if pretrained is True:
-        return _load(source, _hub_file(name), in_channels, drop_path)
-    file = Path(pretrained).expanduser()
-    if file.is_file():
-        return _load(source, file, in_channels, drop_path)
-    architecture = name.partition(".")[0]
-    if pretrained.startswith(HUB):
-        return _load(source, _hub_file(pretrained), in_channels, drop_path)
-    if timm.is_model(pretrained) and pretrained.partition(".")[0] == architecture:
-        return _load(_source(pretrained), _hub_file(pretrained), in_channels, drop_path)
-    raise GenreError(
-        f"pretrained: {pretrained} is no file and no name of weights for {architecture}; pass a .pth or .safetensors "
-        f"file, a name such as {name}, or false"
-    )
+        weights = _hub_file(name)
+    elif Path(pretrained).expanduser().is_file():
+        weights = Path(pretrained).expanduser()
+    elif pretrained.startswith(HUB):
+        weights = _hub_file(pretrained)
+    elif timm.is_model(pretrained) and _architecture(pretrained) == _architecture(name):
+        source, weights = _source(pretrained), _hub_file(pretrained)
+    else:
+        raise GenreError(
+            f"pretrained: {pretrained} is no file and no name of weights for {_architecture(name)}; pass a .pth or "
+            f".safetensors file, a name such as {name}, or false"
+        )
+    return _load(source, weights, in_channels, drop_path)
 
 
 def _source(name: str, offline: bool = False) -> str:
-    """What ``timm.create_model`` is called with: the name, or the folder in the hub's cache with the ``config.json``.
+    """The name for ``timm.create_model``: timm's, or that of the folder with the ``config.json`` in the hub's cache.
 
     Args:
         name: See :func:`create_backbone`.
-        offline: Whether the architecture that a repository of timm's own is named after will do, as where a checkpoint
-            brings the weights.
+        offline: Use the architecture that a repository of the hub is named after if its ``config.json`` is not in the
+            cache, as for a checkpoint, which brings the weights.
     """
     if name.startswith(HUB):
-        repository, _, revision = name.removeprefix(HUB).partition("@")
-        cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision or None)
-        architecture = repository.rpartition("/")[2].partition(".")[0]
+        repository, revision = _repository(name)
+        cached = huggingface_hub.try_to_load_from_cache(repository, "config.json", revision=revision)
+        architecture = _architecture(repository.rpartition("/")[2])
         if offline and not isinstance(cached, str) and timm.is_model(architecture):
             return architecture
         return f"{LOCAL}{_hub_file(name, ('config.json',)).parent}"
     if not timm.is_model(name):
-        close = get_close_matches(name.partition(".")[0], timm.list_models(), n=1)
+        close = get_close_matches(_architecture(name), timm.list_models(), n=1)
         hint = f"did you mean {close[0]}?" if close else "timm.list_models() lists its networks"
         raise GenreError(f"timm has no network named {name}; {hint}")
     try:
         timm.get_pretrained_cfg(name)
-    except RuntimeError:  # the tag is none of this architecture's
-        architecture = name.partition(".")[0]
-        tags = timm.list_models(f"{architecture}.*", pretrained=True)
+    except RuntimeError:  # the architecture has no such tag
+        tags = timm.list_models(f"{_architecture(name)}.*", pretrained=True)
         raise GenreError(f"timm has no weights named {name}; it has {', '.join(tags) or 'none'}") from None
     return name
 
 
 def _build(source: str, in_channels: int, drop_path: float) -> nn.Module:
-    """The network with random weights, for inputs of any size where timm has a way to that."""
+    """The network with random weights, for inputs of any size if the architecture allows it."""
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_channels, "drop_path_rate": drop_path or None}
     try:
         model: nn.Module = timm.create_model(source, **options, **_any_size(source))
@@ -101,7 +100,7 @@ def _build(source: str, in_channels: int, drop_path: float) -> nn.Module:
 
 
 def _any_size(source: str) -> dict[str, Any]:
-    """The arguments by which an architecture with inputs of one size takes others, if timm has such."""
+    """The arguments by which an architecture of fixed input size takes other sizes, if it has such arguments."""
     config = None if source.startswith(LOCAL) else timm.get_pretrained_cfg(source)
     if config is not None and not config.fixed_input_size:
         return {}
@@ -109,27 +108,27 @@ def _any_size(source: str) -> dict[str, Any]:
     known = inspect.signature(type(model)).parameters.keys()
     if not pretrained_config(model).get("fixed_input_size"):
         return {}
-    if {"dynamic_img_size", "dynamic_img_pad"} <= known:  # ViT and its like
+    if {"dynamic_img_size", "dynamic_img_pad"} <= known:  # such as ViT
         return {"dynamic_img_size": True, "dynamic_img_pad": True}
-    return {"strict_img_size": False} if "strict_img_size" in known else {}  # Swin and its like
+    return {"strict_img_size": False} if "strict_img_size" in known else {}  # such as Swin
 
 
 def _outline(source: str) -> nn.Module:
-    """The network with its published head, for names and shapes: without memory and without drawing numbers."""
+    """The network with its published head on the meta device: names and shapes, no memory, no random numbers."""
     with torch.device("meta"):
         model: nn.Module = timm.create_model(source)
     return model
 
 
 def _load(source: str, weights: Path, in_channels: int, drop_path: float) -> nn.Module:
-    """The network with the weights of a file: all of them, or an error.
+    """The network with all weights of a file.
 
-    timm itself loads the file into a network with the file's own head, since only then it insists on every tensor;
-    into one with another head, a file of another network would leave random weights without a word.
+    timm first loads the file into a network with the file's own head, since only then it checks every tensor. Loaded
+    into a network with another head, a file of another network would leave random weights without an error.
     """
     model = _build(source, in_channels, drop_path)
     try:
-        state: Mapping[str, Tensor] = load_state_dict(str(weights))
+        state: Mapping[str, Tensor] = load_state_dict(str(weights), weights_only=True)
         if not state.keys() & model.state_dict().keys():
             state = convert_by_order(state, _outline(source).state_dict())
         classes = _classes(state, model)
@@ -138,7 +137,7 @@ def _load(source: str, weights: Path, in_channels: int, drop_path: float) -> nn.
             source, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes, in_chans=in_channels
         )
         missing = model.load_state_dict(donor.state_dict(), strict=False).missing_keys
-    except Exception as error:  # whatever torch, safetensors or timm find wrong with the file
+    except Exception as error:  # torch, safetensors and timm raise many types for a wrong file
         raise GenreError(f"{weights}: no weights for {_shown(source)} ({_first_line(error)})") from None
     if missing:
         raise GenreError(f"{weights}: no weights for {_shown(source)} ({missing[0]} is not in the file)")
@@ -146,11 +145,11 @@ def _load(source: str, weights: Path, in_channels: int, drop_path: float) -> nn.
 
 
 def convert_by_order(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Gives the tensors of a file that has names of its own the names that timm has for them.
+    """Gives timm's names to the tensors of a file with other names.
 
-    Ports of one architecture often differ in nothing but the names of their layers. A file is converted only if all
-    of its tensors, the head's among them, agree with timm's in number, order and shape; any other is returned as it
-    is, for timm to convert or to refuse.
+    Ports of one architecture often differ only in the names of their layers. A file is converted only if all of its
+    tensors, those of the head included, agree with timm's in number, order and shape. Any other is returned unchanged;
+    timm converts or rejects it.
 
     Args:
         state: The file's tensors.
@@ -161,7 +160,7 @@ def convert_by_order(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 
 
 def pretrained_config(model: nn.Module) -> dict[str, Any]:
-    """What timm says of a network's weights: classifier, mean and deviation, size of the inputs and more."""
+    """Timm's description of a network's weights: classifier, mean and deviation, size of the inputs and more."""
     config: Any = model.pretrained_cfg
     return dict(config)
 
@@ -173,58 +172,62 @@ def _classes(state: Mapping[str, Tensor], model: nn.Module) -> int:
     for name in (names,) if isinstance(names, str) else names:
         if f"{name}.weight" in state:
             return len(state[f"{name}.weight"])
-    # Without a head, or in the format of the network's authors, which timm converts.
+    # The file has no head, or the format of the network's authors, which timm converts.
     learned = {name for name in model.state_dict() if not name.endswith("num_batches_tracked")}
     return 0 if learned <= state.keys() else int(config["num_classes"])
 
 
 def _hub_file(name: str, files: tuple[str, ...] = HUB_FILES) -> Path:
-    """A file of the repository of a network in the hub's local cache, downloaded if it is not there yet.
+    """A file of a network's repository in the hub's local cache; it is downloaded if it is not there.
 
     Args:
         name: timm's name, or ``hf-hub:OWNER/REPOSITORY``.
-        files: What the file may be called, the preferred name first.
+        files: The names that the file may have, the preferred one first.
     """
     if name.startswith(HUB):
-        repository, _, revision = name.removeprefix(HUB).partition("@")
+        repository, revision = _repository(name)
     else:
         config = timm.get_pretrained_cfg(name)
         if config is None or config.hf_hub_id is None:
             raise GenreError(
                 f"timm has no weights named {name}; pass a .pth or .safetensors file, or pretrained: false"
             )
-        repository, _, revision = config.hf_hub_id.partition("@")
+        repository, revision = _repository(config.hf_hub_id)
         if config.hf_hub_filename:
             safe = config.hf_hub_filename.replace("pytorch_model.bin", "model.safetensors")
             files = tuple(dict.fromkeys((safe, config.hf_hub_filename)))
     for filename in files:
-        cached = huggingface_hub.try_to_load_from_cache(repository, filename, revision=revision or None)
+        cached = huggingface_hub.try_to_load_from_cache(repository, filename, revision=revision)
         if isinstance(cached, str):
             return Path(cached)
-    return _download(name, repository, revision or None, files)
-
-
-def _download(name: str, repository: str, revision: str | None, files: tuple[str, ...]) -> Path:
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
-        # One quick question first, since the hub's client would try for most of a minute without a network.
+        # One request with a short timeout first: without a network, the hub's client tries for most of a minute.
         huggingface_hub.get_session().head(huggingface_hub.hf_hub_url(repository, files[0]), timeout=10)
         for filename in files[:-1]:
-            try:
+            with suppress(EntryNotFoundError):
                 return Path(huggingface_hub.hf_hub_download(repository, filename, revision=revision))
-            except EntryNotFoundError:
-                continue
         return Path(huggingface_hub.hf_hub_download(repository, files[-1], revision=revision))
-    except Exception as error:  # the hub's, the network's and the file system's errors, of many types
+    except Exception as error:  # the hub, the network and the file system raise many types
         raise GenreError(
             f"the weights {name} could not be downloaded ({_first_line(error)}); pass pretrained: "
             "FILE.safetensors (or .pth), or pretrained: false to train from scratch"
         ) from None
 
 
+def _repository(identifier: str) -> tuple[str, str | None]:
+    """Repository and revision of ``hf-hub:OWNER/REPOSITORY@REVISION``."""
+    repository, _, revision = identifier.removeprefix(HUB).partition("@")
+    return repository, revision or None
+
+
+def _architecture(name: str) -> str:
+    """The name of a network without the tag of its weights."""
+    return name.partition(".")[0]
+
+
 def _shown(source: str) -> str:
-    """The architecture of a timm name; a folder of the hub's cache as it is."""
-    return source.removeprefix(LOCAL) if source.startswith(LOCAL) else source.partition(".")[0]
+    """The architecture or, for a network from the hub, its folder in the cache."""
+    return source.removeprefix(LOCAL) if source.startswith(LOCAL) else _architecture(source)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,16 +1,20 @@
-"""Tensors of a TensorFlow checkpoint: all of them or one line, whatever is wrong with the files."""
+"""The weights of MusiCNN from any source, and the reader of TensorFlow's files: all tensors, or one line of error."""
 
 import shutil
+import sys
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from genre import GenreError
-from genre.models.tensorflow_checkpoint import LANES, MAX_INDEX_BYTES, crc32c, read_tensors
+from genre.models import MusiCNN
+from genre.models.musicnn_weights import LANES, MAX_INDEX_BYTES, crc32c, read_tensors
 
 DATA = ".data-00000-of-00001"
 #: The first tensor of the data file, and one with several dimensions.
@@ -172,9 +176,7 @@ def test_changed_index_with_right_checksums(checkpoint: Path, monkeypatch: pytes
     """As above, where whoever changed the file has set the checksums of the blocks right: lengths run wild."""
     content, random = checkpoint.read_bytes(), np.random.default_rng(1)
     checked = []
-    monkeypatch.setattr(
-        "genre.models.tensorflow_checkpoint._checksum", lambda block: checked.append(block) or AnyChecksum()
-    )
+    monkeypatch.setattr("genre.models.musicnn_weights._checksum", lambda block: checked.append(block) or AnyChecksum())
     for place in random.integers(0, len(content), 500):
         changed = bytearray(content)
         changed[place] = int(random.integers(256))
@@ -191,3 +193,76 @@ class AnyChecksum:
         return True
 
     __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+@pytest.mark.parametrize("part", ["network", "backbone"])
+def test_local_file(tmp_path: Path, ending: str, part: str) -> None:
+    torch.manual_seed(3)
+    network = MusiCNN(7, pretrained=False)
+    state = (network if part == "network" else network.backbone).state_dict()
+    path = tmp_path / f"mine.{ending}"
+    torch.save(state, path) if ending == "pth" else safetensors.torch.save_file(state, path)
+    backbone = MusiCNN(10, pretrained=str(path)).backbone.state_dict()
+    expected = network.backbone.state_dict()
+    assert all(torch.equal(backbone[name], expected[name]) for name in expected)
+
+
+def test_original_in_another_place(musicnn: Path, tmp_path: Path) -> None:
+    for ending in (".index", ".data-00000-of-00001"):
+        shutil.copy(musicnn / "MTT_musicnn" / ending, tmp_path / f"mine{ending}")
+    backbone = MusiCNN(10, pretrained=str(tmp_path / "mine.index")).backbone.state_dict()
+    expected = MusiCNN(10, "mtt").backbone.state_dict()
+    assert all(torch.equal(backbone[name], expected[name]) for name in expected)
+
+
+def test_wrong_files(musicnn: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("no weights")
+    (tmp_path / "text.index").write_text("no weights")
+    (tmp_path / "text.index").with_suffix(".data-00000-of-00001").write_text("no weights")
+    torch.save({"other.weight": torch.ones(3)}, tmp_path / "other.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({"model": Evil()}, tmp_path / "evil.pth")
+    changed = MusiCNN(7, pretrained=False).state_dict()
+    changed["backbone.midend2.norm.bias"] = torch.ones(63)
+    torch.save(changed, tmp_path / "shape.pth")
+    for file, message in {
+        str(tmp_path / "text.pth"): "no weights for MusiCNN",
+        str(tmp_path / "text.index"): "not a TensorFlow checkpoint",
+        str(musicnn / "MSD_vgg/.index"): "not a TensorFlow checkpoint of the expected network",
+        str(tmp_path / "other.pth"): "no weights for MusiCNN .* frontend.norm.weight among them",
+        str(tmp_path / "list.pth"): "no weights for MusiCNN",
+        str(tmp_path / "evil.pth"): "no weights for MusiCNN",
+        str(tmp_path / "shape.pth"): "1 of its .* midend2.norm.bias among them",
+        str(tmp_path / "gone.pth"): "is no file and no name of weights",
+        str(tmp_path): "is no file and no name of weights",
+        "MSD": "is no file and no name of weights for MusiCNN; pass msd, mtt, a file",
+    }.items():
+        with pytest.raises(GenreError, match=message) as error:
+            MusiCNN(10, pretrained=file)
+        assert "\n" not in str(error.value)
+    assert not Path("exploded").exists()
+
+
+class Evil:
+    """Runs code where it is unpickled without care."""
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("exploded"),)
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Makes the distribution `musicnn` one that is not installed; a folder of that name lies in its place."""
+    (tmp_path / "musicnn").mkdir()
+    monkeypatch.chdir(tmp_path)
+    site = [path for path in sys.path if not (Path(path) / "musicnn").is_dir()]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *site])
+
+
+def test_missing_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hide(monkeypatch, tmp_path)
+    for build_it in (lambda: MusiCNN(10), lambda: MusiCNN(10, "mtt"), lambda: MusiCNN.tagger("msd")):
+        with pytest.raises(GenreError, match=r"pip install --no-deps musicnn==0\.1\.0") as error:
+            build_it()
+        assert "\n" not in str(error.value)
+    MusiCNN(10, pretrained=False)

@@ -13,9 +13,9 @@ from genre import GenreClassifier, GenreError, GradualUnfreezing, LinearProbe
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.finetuning import layers
 from genre.models import Backbone
-from genre.models.sizes import SizeError
-from genre.report.callback import count
-from tests.models import test_all_models as promises
+from genre.models.layers import SizeError
+
+from .networks import count
 
 #: timm's smallest of each family: units of the head's input, layers that can be frozen, a parameter of the first one.
 FAMILIES = {
@@ -72,9 +72,9 @@ def test_family(name: str, folder: Path, tmp_path: Path) -> None:
     assert f"backbone.{first}" in watch.changed[1]
     assert len(watch.changed[1]) > 0.9 * len(watch.before)
 
-    found = layers(backbone)
-    assert len(found) == depth
-    assert sorted(name for layer in found for name in layer) == sorted(name for name, _ in backbone.named_parameters())
+    names = layers(backbone)
+    assert len(names) == depth
+    assert sorted(name for layer in names for name in layer) == sorted(name for name, _ in backbone.named_parameters())
     assert sorted(set(watch.rates)) == pytest.approx([0.5 * 0.5**place for place in range(depth, -1, -1)])
 
     trainer.save_checkpoint(tmp_path / "last.ckpt")
@@ -106,17 +106,6 @@ def test_inputs_are_resized_only_where_the_architecture_fixes_their_size(name: s
     network.backbone.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape))
     assert network(torch.randn(2, 1, 40, 53)).shape == (2, 3)
     assert sizes == [(2, 1, *seen)]
-
-
-def test_promises_of_all_networks() -> None:
-    for name in ("test_vit", "test_convnext"):
-        build = partial(_build, name)
-        promises.test_logits(name, build, (1, 40, 53), 3)
-        promises.test_a_prediction_does_not_depend_on_its_batch(name, build, (1, 40, 53))
-
-
-def _build(name: str, num_classes: int) -> Backbone:
-    return Backbone(num_classes, name, pretrained=False)
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit"])  # normalised by ImageNet's figures; by 0.5 and 0.5
@@ -169,11 +158,4 @@ def test_inputs_that_do_not_fit(channels: int, size: tuple[int, ...], message: s
     network = Backbone(3, "test_convnext", pretrained=False, in_channels=channels)
     with pytest.raises(SizeError, match=message) as error:
         network(torch.zeros(2, *size))
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(("name", "build", "shape"), promises.MODELS, ids=[name for name, _, _ in promises.MODELS])
-def test_pictures_for_networks_of_one_channel(name: str, build: promises.Build, shape: tuple[int, int, int]) -> None:
-    with pytest.raises(SizeError, match=r"takes inputs of 1 channel: found 3") as error:
-        build(3)(torch.zeros(2, 3, *shape[1:]))
     assert "\n" not in str(error.value)
