@@ -3,7 +3,7 @@ from . import data as data
 from . import models as models
 from ._version import __version__ as __version__
 from .classifier import GenreClassifier as GenreClassifier
-from .ensemble import Ensemble as Ensemble
+from .predictor import Ensemble as Ensemble
 from .errors import GenreError as GenreError
 from .finetuning import GradualUnfreezing as GradualUnfreezing
 from .finetuning import LinearProbe as LinearProbe
