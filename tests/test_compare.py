@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from genre.benchmark.compare import Comparison, compare
+from genre.benchmark.compare import Comparison, compare_results
 from genre.data import Track
 from genre.errors import GenreError
 from genre.report.results import Results, write_results
@@ -27,7 +27,7 @@ def results(correct: list[bool], names: list[str] | None = None, genre: str = "j
 def test_mcnemar_equals_the_binomial_sum(first_only: int, second_only: int, both: int, neither: int) -> None:
     first = [True] * first_only + [False] * second_only + [True] * both + [False] * neither
     second = [False] * first_only + [True] * second_only + [True] * both + [False] * neither
-    found = compare(results(first), results(second))
+    found = compare_results(results(first), results(second))
     differing, fewer = first_only + second_only, min(first_only, second_only)
     tail = sum(comb(differing, k) for k in range(fewer + 1)) / 2**differing
     assert found.p_value == pytest.approx(min(1.0, 2 * tail))
@@ -38,7 +38,7 @@ def test_mcnemar_equals_the_binomial_sum(first_only: int, second_only: int, both
 def test_interval_equals_a_plain_paired_bootstrap() -> None:
     random = np.random.default_rng(0)
     first, second = random.random(120) < 0.5, random.random(120) < 0.65
-    found = compare(results(first.tolist()), results(second.tolist()))
+    found = compare_results(results(first.tolist()), results(second.tolist()))
     draws = random.integers(0, 120, (20000, 120))
     differences = second[draws].mean(1) - first[draws].mean(1)  # the same draw of tracks for both
     low, high = np.quantile(differences, [0.025, 0.975])
@@ -46,7 +46,7 @@ def test_interval_equals_a_plain_paired_bootstrap() -> None:
 
 
 def test_a_run_against_itself_differs_by_nothing() -> None:
-    found = compare(results([True, False, True]), results([True, False, True]))
+    found = compare_results(results([True, False, True]), results([True, False, True]))
     assert (found.p_value, found.low, found.high) == (1.0, 0.0, 0.0)
 
 
@@ -57,7 +57,7 @@ def test_a_run_against_itself_differs_by_nothing() -> None:
 def test_the_verdict_needs_both_tests(second_only: int, p_value: float, decided: bool) -> None:
     first, second = results([False] * 8), results([True] * second_only + [False] * (8 - second_only))
     for one, other in ((first, second), (second, first)):
-        found = compare(one, other)
+        found = compare_results(one, other)
         assert found.low > 0 or found.high < 0
         assert found.p_value == pytest.approx(p_value)
         assert found.decided is decided
@@ -92,15 +92,15 @@ def test_no_verdict_on_a_leaky_run(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_only_common_tracks_count_whatever_their_order() -> None:
     first = results([True, True, False], ["a.wav", "b.wav", "c.wav"])
     second = results([True, False, False], ["c.wav", "x.wav", "b.wav"])
-    found = compare(first, second)
+    found = compare_results(first, second)
     assert (found.tracks, found.first_only, found.second_only) == (2, 1, 1)  # b and c
 
 
 def test_runs_that_cannot_be_compared_say_why() -> None:
     with pytest.raises(GenreError, match="no track in common"):
-        compare(results([True], ["a.wav"]), results([True], ["b.wav"]))
+        compare_results(results([True], ["a.wav"]), results([True], ["b.wav"]))
     with pytest.raises(GenreError, match="jazz in one run and blues in the other"):
-        compare(results([True]), results([True], genre="blues"))
+        compare_results(results([True]), results([True], genre="blues"))
 
 
 def test_the_verb_prints_both_tests(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,9 @@ def _run(arguments: list[str]) -> int:
     if FIT_OPTIONS in inspect.signature(function).parameters:
         options[FIT_OPTIONS] = rest
     elif rest:
-        hint = _did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in inspect.signature(function).parameters])
+        hint = _did_you_mean(
+            rest[0].partition("=")[0], [_flag(name) for name in inspect.signature(function).parameters]
+        )
         sys.exit(_fail(f"genre {verb}", f"unrecognized arguments: {' '.join(rest)}{hint}"))
     return function(**options)
 
@@ -86,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     for verb, purpose in FIT_VERBS.items():
         verbs.add_parser(verb, help=purpose, add_help=False)
     for verb, function in VERBS.items():
-        purpose = inspect.getdoc(function).partition("\n")[0]
+        purpose = _docstring(function).partition("\n")[0]
         parameters = inspect.signature(function).parameters
         note = "Any option of `genre fit` may follow." if FIT_OPTIONS in parameters else None
         options = verbs.add_parser(
@@ -120,9 +122,13 @@ def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]
 
 def _describe_arguments(function: Callable[..., int]) -> list[tuple[str, tuple[str, str]]]:
     """The name, the metavar and the help of every argument, from the docstring's ``name (METAVAR): help``."""
-    _, _, arguments = inspect.getdoc(function).partition("Args:\n")
+    _, _, arguments = _docstring(function).partition("Args:\n")
     entries = re.findall(r"^ {4}(\w+)(?: \((\w+)\))?: (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
     return [(name, (metavar, " ".join(text.split()))) for name, metavar, text in entries]
+
+
+def _docstring(function: Callable[..., int]) -> str:
+    return inspect.getdoc(function) or ""
 
 
 def _read_type(hint: Any) -> dict[str, Any]:

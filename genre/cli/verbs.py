@@ -112,14 +112,15 @@ def benchmark(
         epochs (N): The number of epochs, in place of the recipes' own; several: every row is run with each.
         seeds (N): In place of the plan's.
         splits (FILE): Files with splits, in place of the plan's.
-        pretrained (W): True, false or a weights file, for every network that takes weights.
+        pretrained (W): `true`, `false` or a weights file, for every network that takes weights.
         resume: Go on with the last benchmark of this plan.
         name (NAME): The benchmark's name (default: the plan's folder and file).
         runs_dir (DIR): Where benchmarks are kept, beside runs.
         import_ (MODULE): A module of your own with classes of the recipes.
+        fit_options: Options of ``genre fit`` that follow.
     """
     import_modules(import_)
-    from genre.benchmark.run import Launcher, run_plan
+    from genre.benchmark.run import CommandLine, run_plan
     from genre.cli.recipe import read_recipe
     from genre.cli.run_folder import last_version, next_version
 
@@ -128,8 +129,16 @@ def benchmark(
     if folder is None:
         raise GenreError(f"{parent}: found no benchmark to resume; begin one without --resume")
     command = shlex.join(["genre", *(argument for argument in sys.argv[1:] if argument != "--resume")])
-    launcher = Launcher(command, partial(fit_cell, list(import_)), ["genre.cli.lightning_cli"])
-    return run_plan(plan, folder, launcher, read_recipe, epochs, seeds, splits, pretrained, fit_options)
+    return run_plan(
+        plan,
+        folder,
+        CommandLine(command, read_recipe, partial(fit_cell, list(import_)), ["genre.cli.lightning_cli"]),
+        epochs=epochs,
+        seeds=seeds,
+        splits=splits,
+        pretrained=pretrained,
+        fit_options=fit_options,
+    )
 
 
 def compare(first: Path, others: Sequence[Path]) -> int:
@@ -157,6 +166,7 @@ def ensemble(
         checkpoints (CKPT): Checkpoints of the same split.
         out (DIR): Where the report goes (default: the next runs/ensemble/version_N).
         import_ (MODULE): A module of your own with classes of the checkpoints or of the recipe.
+        fit_options: Options of ``genre fit`` that follow.
     """
     from genre.cli.run_folder import next_version
 
@@ -186,6 +196,7 @@ def figures(
         embeddings (FILE): What `genre embed` wrote for tracks of the recipe: only their pictures are drawn of the data.
         track (PATH): The file whose inputs are drawn one by one.
         import_ (MODULE): A module of your own with classes of the recipe.
+        fit_options: Options of ``genre fit`` that follow.
     """
     if not fit_options and not runs and not embeddings:
         print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
