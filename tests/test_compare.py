@@ -1,5 +1,6 @@
 """McNemar's exact test and the paired bootstrap against hand-computed references."""
 
+import json
 from math import comb
 from pathlib import Path
 
@@ -76,17 +77,44 @@ def test_the_verb_says_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture
     assert decided.startswith(f"0.0156 {tmp_path / 'seven.csv'} is better on tracks like these.")
 
 
+def write_run(folder: Path, right: bool, metrics: dict[str, object]) -> Path:
+    (folder / "report").mkdir(parents=True)
+    write_results(folder / "report" / "predictions.csv", results([right] * 12))
+    (folder / "report" / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
 def test_no_verdict_on_a_leaky_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is right about what it has heard, and better at nothing else."""
-    for name, right in (("honest", False), ("leaky", True)):
-        report = tmp_path / name / "report"
-        report.mkdir(parents=True)
-        write_results(report / "predictions.csv", results([right] * 12))
-        (report / "metrics.json").write_text(f'{{"leaky": {str(right).lower()}}}')
-    assert run_cli("compare", str(tmp_path / "honest"), str(tmp_path / "leaky")) == 0
+    """It is right about what it has heard, and better at nothing else: said before any figure."""
+    honest = write_run(tmp_path / "honest", False, {"leaky": False})
+    leaky = write_run(tmp_path / "leaky", True, {"leaky": True})
+    assert run_cli("compare", str(honest), str(leaky)) == 0
     out = capsys.readouterr().out
-    assert f"Not comparable. LEAKY: {tmp_path / 'leaky'} was trained or chosen on music that it was scored on." in out
+    first = f"Not comparable. LEAKY: {leaky} was trained or chosen on music that it was scored on."
+    assert out.startswith(first)
     assert "better" not in out
+
+
+def test_two_leaky_runs_of_segments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [write_run(tmp_path / name, name == "b", {"leaky": True, "unit": "segments"}) for name in ("a", "b")]
+    assert run_cli("compare", *runs) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        f"Not comparable. LEAKY: {runs[0]} and {runs[1]} were trained or chosen on music that they were scored on."
+    )
+    assert "12 segments" in out
+    assert "tracks" not in out
+
+
+def test_the_unit_is_that_of_the_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [write_run(tmp_path / name, name == "b", {"leaky": False, "unit": "segments"}) for name in ("a", "b")]
+    assert run_cli("compare", *runs) == 0
+    out = capsys.readouterr().out
+    assert "12 segments" in out
+    assert f"{runs[1]} is better on segments like these." in out
+    tracks = write_run(tmp_path / "c", True, {"leaky": False, "unit": "tracks"})
+    assert run_cli("compare", runs[0], tracks) == 0
+    assert "12 tracks or segments" in capsys.readouterr().out
 
 
 def test_only_common_tracks_count_whatever_their_order() -> None:

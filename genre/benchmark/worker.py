@@ -107,13 +107,16 @@ class CellFolder:
             raise
         if process.exitcode == 0 and self.finished:
             return None
-        return self._complaint() or f"genre fit ended with status {process.exitcode}; see {self.output}"
+        return self._last_error() or f"genre fit ended with status {process.exitcode}; see {self.output}"
 
-    def _complaint(self) -> str:
-        """The last error that the cell printed."""
-        lines = self.output.read_text(encoding="utf-8", errors="replace").splitlines()
+    def _last_error(self) -> str | None:
+        """The last error in the cell's output: one of ours, or the last line of a traceback."""
+        text = self.output.read_text(encoding="utf-8", errors="replace")
+        lines = [line for line in text.splitlines() if line.strip()]
         errors = [line.partition("genre: error: ")[2] for line in lines if line.startswith("genre: error: ")]
-        return errors[-1] if errors else next((line for line in reversed(lines) if line.strip()), "")
+        if errors:
+            return errors[-1]
+        return lines[-1] if any(line.startswith("Traceback ") for line in lines) else None
 
 
 def start_server(modules: Sequence[str]) -> None:

@@ -99,7 +99,7 @@ def test_one_fold_alone_is_no_cross_validation(plan: Path) -> None:
         ("recipes: [good.yaml, good.yaml]", "two rows are called good;"),
         (
             "recipes: [[good.yaml, --a.x=1], [good.yaml, --b.x=1]]",
-            "two rows are called good-x=1; .* put the options of one into a file that is laid over it",
+            "two rows are called good-x=1; .* move the options of one into a second file",
         ),
         ("recipes: [good.yaml]\nfeatures: mel.yaml", "expected a list of files"),
         ("recipes: [good.yaml]\nsplits: [good.yaml]", "good.yaml: found no class_path; expected `class_path:` and"),
