@@ -189,9 +189,7 @@ def _markdown(
 ) -> str:  # fmt: skip
     text = [f"# {title}", "", f"`{command}`", ""]
     text += [f"Published: {paper}.", ""] if paper else []
-    explained = (
-        "Ours: test tracks, segments where a row is leaky; the 95 % interval is over them (percentile bootstrap)."
-    )
+    explained = "Ours: test tracks, segments if a row is leaky; the 95 % interval is over them (percentile bootstrap)."
     text += [*_markdown_table(rows), "", " ".join([explained, *_notes(lines)])]
     phrases = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
     text += ["", "Not as in the paper:", "", *phrases] if phrases else []
@@ -234,11 +232,9 @@ def _notes(lines: Sequence[Line]) -> list[str]:
 def _differences(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
     """The differences from the paper: first those of all rows, then those of single rows."""
     finished = [line for line in lines if line.summary]
-    common = (
-        [phrase for phrase in finished[0].differences if all(phrase in line.differences for line in finished)]
-        if len(finished) > 1
-        else []
-    )
+    common: list[str] = []
+    if len(finished) > 1:
+        common = [phrase for phrase in finished[0].differences if all(phrase in line.differences for line in finished)]
     own = [(line.name, [phrase for phrase in line.differences if phrase not in common]) for line in finished]
     return [entry for entry in [("all rows", common), *own] if entry[1]]
 
