@@ -3,10 +3,10 @@ from . import data as data
 from . import models as models
 from ._version import __version__ as __version__
 from .classifier import GenreClassifier as GenreClassifier
-from .ensemble import Ensemble as Ensemble
 from .errors import GenreError as GenreError
 from .finetuning import GradualUnfreezing as GradualUnfreezing
 from .finetuning import LinearProbe as LinearProbe
+from .predictor import Ensemble as Ensemble
 from .predictor import Prediction as Prediction
 from .predictor import Predictor as Predictor
 from .predictor import load as load

@@ -1,6 +1,7 @@
-"""Embeddings of tracks in a file: ``.npz`` for NumPy, ``.parquet`` for data frames."""
+"""Embeddings of tracks: the networks that compute them, and their file (``.npz`` or ``.parquet``)."""
 
 import importlib.util
+import inspect
 import os
 import zipfile
 from collections.abc import Sequence
@@ -8,12 +9,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
+import genre.models
+from genre.audio.features import Feature
 from genre.errors import GenreError, printable
+from genre.predictor import Predictor, load
 
 #: The endings that are written and read.
 ENDINGS = (".npz", ".parquet")
+
+#: The segments of a pretrained network, which has no fit to tell them: the defaults of a DataModule.
+SEGMENT_SECONDS, SEGMENTS = 3.0, 10
 
 
 class Embeddings(NamedTuple):
@@ -28,11 +37,54 @@ class Embeddings(NamedTuple):
     values: NDArray[np.float32]
 
 
-def check_writable(file: Path) -> None:
-    """Checks the ending of a file that is to be written, and that its format is at hand.
+def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
+    """Loads a network that computes embeddings.
+
+    Args:
+        name: A checkpoint of a fit; or a pretrained network of :mod:`genre.models` that names the features of its
+            training, as ``CLASS`` or, with one of several weights or a file of weights, ``CLASS:WEIGHTS``.
+        device: Where to compute.
 
     Raises:
-        GenreError: The ending is unknown, the file is a folder, or its format needs a package that is missing.
+        GenreError: There is no such checkpoint and no such network, or its weights are not installed.
+    """
+    class_name, _, weights = name.partition(":")
+    networks = pretrained_networks()
+    if class_name not in networks or Path(name).exists():
+        if class_name.isidentifier() and not Path(name).exists():
+            known = ", ".join(sorted(networks)) or "none in this version"
+            raise GenreError(f"{name}: no such checkpoint, and no pretrained network of that name; known: {known}")
+        return load(name, device=device)
+    cls = networks[class_name]
+    if weights and "pretrained" not in inspect.signature(cls).parameters:
+        raise GenreError(f"{name}: {class_name} takes no weights; name it without :{weights}")
+    num_classes = 2  # of a head that is not used
+    network = cls(num_classes, pretrained=weights) if weights else cls(num_classes)
+    make_features = getattr(network, "features", None)
+    assert callable(make_features)
+    features = make_features()
+    assert isinstance(features, Feature)
+    if not features.measured:
+        raise GenreError(
+            f"{name}: its features have no mean and std of their own; fit it, and embed with the checkpoint"
+        )
+    return Predictor(network, features, [], SEGMENT_SECONDS, SEGMENTS, device)
+
+
+def pretrained_networks() -> dict[str, type[nn.Module]]:
+    """The networks of :mod:`genre.models` with a method ``features``: the features of their training."""
+    return {
+        name: cls
+        for name, cls in vars(genre.models).items()
+        if isinstance(cls, type) and issubclass(cls, nn.Module) and callable(getattr(cls, "features", None))
+    }
+
+
+def check_writable(file: Path) -> None:
+    """Checks the ending of a file before it is written, and that the package for its format is installed.
+
+    Raises:
+        GenreError: The ending is unknown, the file is a folder, or its format needs a package that is not installed.
     """
     ending = _ending(file)
     if file.is_dir():
@@ -42,7 +94,7 @@ def check_writable(file: Path) -> None:
 
 
 def write_embeddings(file: Path, embeddings: Embeddings) -> None:
-    """Writes embeddings so that the file is there whole or not at all.
+    """Writes embeddings; an interrupted call leaves no file.
 
     An ``.npz`` file has the arrays ``paths`` (text) and ``embeddings`` (``(N, D)``, float32); a ``.parquet`` file the
     columns ``path`` and ``embedding`` (a list of floats).

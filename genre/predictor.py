@@ -1,9 +1,10 @@
-"""A trained classifier on files and arrays: from a checkpoint alone to the genre of a song."""
+"""Trained networks on files and arrays: one classifier, the mean of several, and a tagger."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import Any, BinaryIO, Literal, overload
 
 import numpy as np
 import torch
@@ -15,23 +16,29 @@ from genre.audio.features import Feature
 from genre.audio.recording import Audio, FileRecording, Recording
 from genre.checkpoint import network_config, read_checkpoint, read_front_end
 from genre.config import from_config
+from genre.data.names import same_names
 from genre.errors import GenreError
 from genre.models.head import find_head, penultimate
+from genre.models.musicnn import TAGS, MusiCNN
 from genre.recordings import apply
 
 #: Segments that go through the network at once: memory does not grow with the length of a file.
 BATCH = 16
 
+#: The length of a tagger's segments: 187 frames, as in the training of its weights.
+TAGGER_SECONDS = 2.976
+TAGGER_SEGMENTS = 10
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one recording.
+    """The genre of one recording.
 
     Attributes:
-        path: The file; of a file object its name; ``None`` for an array and for a file object without a name.
+        path: The file; for a file object its name; ``None`` for an array and for a file object without a name.
         genre: The most probable genre.
         probability: Its probability.
-        probabilities: That of every genre, the most probable first.
+        probabilities: The probability of every genre, the most probable first.
     """
 
     path: Path | None
@@ -40,16 +47,121 @@ class Prediction:
     probabilities: dict[str, float]
 
 
-class Predictor:
-    """Waveform in, genre out.
+class AudioClassifier(ABC):
+    """What one network and several have in common: from audio to genres and embeddings.
+
+    Attributes:
+        genres: The names of the classes, in order.
+    """
+
+    genres: list[str]
+
+    @abstractmethod
+    def average_probabilities(self, recording: Recording) -> Tensor:
+        """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a recording.
+
+        Raises:
+            AudioError: The recording holds no usable audio.
+        """
+
+    @abstractmethod
+    def average_embedding(self, recording: Recording) -> NDArray[np.float32]:
+        """The input of the head, ``(D,)``: the mean over segments spread evenly over a recording.
+
+        Raises:
+            AudioError: The recording holds no usable audio.
+        """
+
+    @property
+    @abstractmethod
+    def embedding_size(self) -> int:
+        """The length D of an embedding."""
+
+    @overload
+    def predict(self, audio: BinaryIO | NDArray[Any] | Tensor, sample_rate: float | None = None) -> Prediction: ...
+
+    @overload
+    def predict(self, audio: Sequence[Audio], sample_rate: float | None = None) -> list[Prediction]: ...
+
+    # A path gives a list only if it is a folder, which a type cannot tell.
+    @overload
+    def predict(self, audio: Path | str, sample_rate: float | None = None) -> Prediction | Any: ...
+
+    def predict(
+        self, audio: Audio | Sequence[Audio], sample_rate: float | None = None
+    ) -> Prediction | list[Prediction]:
+        """Predicts the genre of audio of any length from segments spread evenly over it.
+
+        Args:
+            audio: A path; a binary file object; a NumPy array or tensor ``(samples,)`` or ``(channels, samples)``,
+                with integers scaled as in a wav file; a list of any of them; or a folder.
+            sample_rate: The rate of an array, or of all arrays of a list, in hertz. A file has its own.
+
+        Returns:
+            A prediction; for a list one per element, in order; for a folder one per audio file in and below it that
+            can be read, sorted by path. A bad file of a folder is logged as a warning and left out; the first bad
+            element of a list raises.
+
+        Raises:
+            AudioError: A file is missing, or a recording holds no usable audio.
+            GenreError: ``audio`` is none of these, or ``sample_rate`` is missing or superfluous.
+        """
+        return apply(self._predict, audio, sample_rate)
+
+    def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
+        """Computes the vector that enters the network's head, averaged over the segments of the audio.
+
+        Args:
+            audio: As for :meth:`predict`.
+            sample_rate: As for :meth:`predict`.
+
+        Returns:
+            ``(D,)``; for a list ``(N, D)``, one row per element; for a folder one row per file that can be read,
+            sorted by path. The vectors of several networks stand side by side: D is the sum of their lengths.
+
+        Raises:
+            AudioError: A file is missing, or a recording holds no usable audio.
+            GenreError: ``audio`` is of another type, ``sample_rate`` is missing or superfluous, or the network has no
+                head, see :func:`genre.models.head.find_head`.
+        """
+        rows = apply(self.average_embedding, audio, sample_rate)
+        if not isinstance(rows, list):
+            return rows
+        return np.stack(rows) if rows else np.empty((0, self.embedding_size), np.float32)
+
+    def predict_proba(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
+        """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a file.
+
+        Args:
+            path: The file.
+            excerpt: First and last second of the part of the file that counts; ``None``: the whole file.
+
+        Raises:
+            AudioError: The file is missing or holds no usable audio.
+        """
+        return self.average_probabilities(FileRecording(Path(path), excerpt))
+
+    def _predict(self, recording: Recording) -> Prediction:
+        probabilities = self.average_probabilities(recording).tolist()
+        pairs = sorted(zip(self.genres, probabilities, strict=True), key=lambda pair: -pair[1])
+        return Prediction(recording.path, *pairs[0], dict(pairs))
+
+
+class Predictor(AudioClassifier):
+    """A trained network: waveform in, genre out.
 
     Args:
-        network: The trained network, in evaluation mode.
-        features: What it hears, with their statistics.
+        network: The network.
+        features: Its input, with mean and standard deviation.
         genres: The names of the classes, in order.
         segment_seconds: The length of a segment.
-        evaluation_segments: The largest number of segments that a file is judged by.
+        evaluation_segments: The largest number of segments per file.
         device: Where to compute.
+
+    Example:
+        >>> predictor = genre.load("runs/mine/version_0/checkpoints/best.ckpt")  # doctest: +SKIP
+        >>> predictor.predict("song.mp3").genre  # doctest: +SKIP
+        'jazz'
     """
 
     def __init__(
@@ -66,84 +178,10 @@ class Predictor:
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.device = torch.device(device)
 
-    @overload
-    def predict(self, audio: BinaryIO | NDArray[Any] | Tensor, sample_rate: float | None = None) -> Prediction: ...
-
-    @overload
-    def predict(self, audio: Sequence[Audio], sample_rate: float | None = None) -> list[Prediction]: ...
-
-    # A path gives a list only where it is a folder, which a type cannot tell.
-    @overload
-    def predict(self, audio: Path | str, sample_rate: float | None = None) -> Prediction | Any: ...
-
-    def predict(
-        self, audio: Audio | Sequence[Audio], sample_rate: float | None = None
-    ) -> Prediction | list[Prediction]:
-        """Names the genre of audio of any length, from segments spread evenly over it.
-
-        Args:
-            audio: A path; a binary file object; a NumPy array or tensor ``(samples,)`` or ``(channels, samples)``,
-                with integers scaled as those of a wav file; a list of any of them; or a folder.
-            sample_rate: The rate of an array, or of all arrays of a list, in hertz. A file brings its own.
-
-        Returns:
-            A prediction; for a list one for each element, in order; for a folder one for each audio file in and below
-            it that can be read, sorted by path. A bad file of a folder is logged as a warning and left out; the first
-            bad element of a list raises.
-
-        Raises:
-            AudioError: A file is missing, or a recording holds no usable audio.
-            GenreError: ``audio`` is none of these, or ``sample_rate`` is missing or superfluous.
-        """
-        return apply(self._predict, audio, sample_rate)
-
-    def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
-        """Describes audio by the vector that enters the network's head, in the mean over its segments.
-
-        Args:
-            audio: As for :meth:`predict`.
-            sample_rate: As for :meth:`predict`.
-
-        Returns:
-            ``(D,)``; for a list ``(N, D)``, a row for each element; for a folder a row for each of its files that can
-            be read, sorted by path.
-
-        Raises:
-            AudioError: A file is missing, or a recording holds no usable audio.
-            GenreError: ``audio`` is none of what is taken, ``sample_rate`` is missing or superfluous, or the network
-                has no head, see :func:`genre.models.head.find_head`.
-        """
-        rows = apply(self.average_embedding, audio, sample_rate)
-        if not isinstance(rows, list):
-            return rows
-        return np.stack(rows) if rows else np.empty((0, self.embedding_size), np.float32)
-
-    def predict_proba(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
-        """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a file.
-
-        Args:
-            path: The file.
-            excerpt: First and last second of the file that count; ``None``: all of it.
-
-        Raises:
-            AudioError: The file is missing or holds no usable audio.
-        """
-        return self.average_probabilities(FileRecording(Path(path), excerpt))
-
-    def average_probabilities(self, recording: Recording) -> Tensor:
-        """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a recording.
-
-        Raises:
-            AudioError: The recording holds no usable audio.
-        """
+    def average_probabilities(self, recording: Recording) -> Tensor:  # noqa: D102
         return self._average(self.probabilities, recording)
 
-    def average_embedding(self, recording: Recording) -> NDArray[np.float32]:
-        """What enters the network's head, ``(D,)``: the mean over segments spread evenly over a recording.
-
-        Raises:
-            AudioError: The recording holds no usable audio.
-        """
+    def average_embedding(self, recording: Recording) -> NDArray[np.float32]:  # noqa: D102
         return self._average(self.embeddings, recording).float().numpy()
 
     @torch.inference_mode()
@@ -154,16 +192,12 @@ class Predictor:
 
     @torch.inference_mode()
     def embeddings(self, waveforms: Tensor) -> Tensor:
-        """Waveforms ``(B, 1, samples)`` to what enters the network's head, ``(B, D)``."""
+        """Waveforms ``(B, 1, samples)`` to the input of the network's head, ``(B, D)``."""
         return penultimate(self.network, self.features(waveforms.to(self.device))).float()
 
     @property
-    def embedding_size(self) -> int:
-        """The length D of an embedding."""
+    def embedding_size(self) -> int:  # noqa: D102
         return find_head(self.network)[1].in_features
-
-    def _predict(self, recording: Recording) -> Prediction:
-        return ranked(recording.path, self.genres, self.average_probabilities(recording))
 
     def _average(self, function: Callable[[Tensor], Tensor], recording: Recording) -> Tensor:
         """The mean in float64 of ``function``, from ``(B, 1, samples)`` to ``(B, K)``, over a recording's segments."""
@@ -179,10 +213,59 @@ class Predictor:
         return total / len(positions)
 
 
-def ranked(path: Path | None, genres: list[str], probabilities: Tensor) -> Prediction:
-    """A prediction from the probabilities of the genres, ``(genres,)``."""
-    pairs = sorted(zip(genres, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
-    return Prediction(path, *pairs[0], dict(pairs))
+class Ensemble(AudioClassifier):
+    """The mean of the probabilities of several classifiers, which may differ in network, features and segments.
+
+    Args:
+        predictors: Classifiers of the same genres, in the same order.
+
+    Raises:
+        GenreError: Their genres differ.
+    """
+
+    def __init__(self, predictors: Sequence[Predictor]) -> None:
+        self.predictors = list(predictors)
+        self.genres = self.predictors[0].genres
+        for predictor in self.predictors:
+            if not same_names(predictor.genres, self.genres):
+                raise GenreError(
+                    f"an ensemble needs classifiers of the same genres; one knows {', '.join(self.genres)}, "
+                    f"another {', '.join(predictor.genres)}"
+                )
+
+    def average_probabilities(self, recording: Recording) -> Tensor:  # noqa: D102
+        return torch.stack([predictor.average_probabilities(recording) for predictor in self.predictors]).mean(0)
+
+    def average_embedding(self, recording: Recording) -> NDArray[np.float32]:  # noqa: D102
+        return np.concatenate([predictor.average_embedding(recording) for predictor in self.predictors])
+
+    @property
+    def embedding_size(self) -> int:  # noqa: D102
+        return sum(predictor.embedding_size for predictor in self.predictors)
+
+
+class Tagger(Predictor):
+    """MusiCNN as its authors trained it: waveform in, tags out.
+
+    Its "genres" are 50 tags. Each has a probability of its own; they do not sum to 1.
+
+    Args:
+        weights: "msd": tags of the Million Song Dataset; "mtt": tags of MagnaTagATune.
+        device: Where to compute.
+
+    Raises:
+        GenreError: The weights are not installed.
+    """
+
+    def __init__(self, weights: Literal["msd", "mtt"] = "msd", device: torch.device | str = "cpu") -> None:
+        network, tags = MusiCNN.tagger(weights), list(TAGS[weights])
+        super().__init__(network, MusiCNN.features(), tags, TAGGER_SECONDS, TAGGER_SEGMENTS, device)
+
+    @torch.inference_mode()
+    def probabilities(self, waveforms: Tensor) -> Tensor:
+        """Waveforms ``(B, 1, samples)`` to the probabilities of the tags ``(B, 50)``."""
+        logits: Tensor = self.network(self.features(waveforms.to(self.device)))
+        return logits.float().sigmoid()
 
 
 def load(
@@ -196,7 +279,7 @@ def load(
         device: Where to compute.
 
     Raises:
-        GenreError: The file is missing, no checkpoint of this library, or names a class that is not at hand.
+        GenreError: The file is missing, no checkpoint of this library, or names a class that is not imported.
     """
     checkpoint = read_checkpoint(path)
     content = checkpoint["genre"]
@@ -209,10 +292,7 @@ def load(
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
-        raise GenreError(f"{path}: its weights do not fit {type(module).__name__} ({_first_lines(error)})") from None
+        reason = " ".join(str(error).split())[:160]
+        raise GenreError(f"{path}: its weights do not fit {type(module).__name__} ({reason})") from None
     features, segment_seconds, evaluation_segments = read_front_end(content)
     return Predictor(module, features, genres, segment_seconds, evaluation_segments, device)
-
-
-def _first_lines(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]

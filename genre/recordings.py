@@ -1,4 +1,4 @@
-"""One recording, a list of them, or a folder: what a predictor takes."""
+"""One recording, a list of them, or a folder: the audio that a predictor takes."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -24,15 +24,14 @@ def apply(
     """Calls a function with every recording.
 
     Args:
-        function: What to do with one recording.
+        function: The function of one recording.
         audio: A recording, see :func:`~genre.audio.recording.open_recording`; a list or tuple of recordings; or a
-            folder, which stands for the audio files in and below it, sorted by path.
+            folder, for the audio files in and below it, sorted by path.
         sample_rate: The rate of the arrays in hertz.
 
     Returns:
-        The result, or, for a list and for a folder, a list of results. A list gives one result for each element, and
-        the first bad element raises. Of a folder, a bad file is logged as a warning and left out, as on the command
-        line.
+        The result; for a list and for a folder, a list of results. A list gives one result per element, and the first
+        bad element raises. A bad file of a folder is logged as a warning and left out, as on the command line.
 
     Raises:
         GenreError: See :func:`~genre.audio.recording.open_recording`; or a folder holds no usable audio.
@@ -43,8 +42,18 @@ def apply(
         if sample_rate is not None:
             raise GenreError(f"sample_rate={sample_rate} was given with a folder of files, which bring their own")
         return _apply_to_folder(function, Path(audio))
-    with open_recording(audio, sample_rate) as recording:  # type: ignore[arg-type]  # any other sequence is refused there
+    with open_recording(audio, sample_rate) as recording:  # type: ignore[arg-type]  # it refuses any other sequence
         return function(recording)
+
+
+def list_files(path: Path) -> tuple[list[Path], str | None]:
+    """The audio files that a path stands for: itself, or those in and below a folder; and what is wrong with it."""
+    if not path.is_dir():
+        return [path], None
+    files, unread = audio_files(path), unread_files(path)
+    if unread:
+        return files, describe_unread(path, unread)
+    return files, None if files else f"{path}: no audio file in this folder"
 
 
 def _apply_to_list(function: Callable[[Recording], T], audio: Sequence[Audio], sample_rate: float | None) -> list[T]:
@@ -62,11 +71,11 @@ def _apply_to_list(function: Callable[[Recording], T], audio: Sequence[Audio], s
 
 
 def _apply_to_folder(function: Callable[[Recording], T], folder: Path) -> list[T]:
-    files, unread = audio_files(folder), unread_files(folder)
-    if unread:
-        log.warning("%s", describe_unread(folder, unread))
+    files, problem = list_files(folder)
     if not files:
-        raise GenreError(f"{folder}: no audio file in this folder that can be read")
+        raise GenreError(str(problem))
+    if problem:
+        log.warning("%s", problem)
     results = []
     for file in files:
         try:

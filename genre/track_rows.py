@@ -1,4 +1,4 @@
-"""From the segments of a prediction to one row per track."""
+"""One row of probabilities per track, from those of its segments."""
 
 import torch
 from torch import Tensor
@@ -8,22 +8,22 @@ from genre.errors import GenreError
 
 
 class TrackRows:
-    """Averages the probabilities of segments, and gives a track's row as soon as its last segment is there."""
+    """Averages the probabilities of segments; a track's row is complete with its last segment."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[int, int], list[Tensor]] = {}
 
     def update(self, probabilities: Tensor, batch: Batch, loader: int = 0) -> Tensor:
-        """Takes in a batch.
+        """Adds a batch.
 
         Args:
             probabilities: ``(B, classes)``.
-            batch: The batch that they are of.
-            loader: Which of several loaders the batch comes from.
+            batch: The batch of the segments.
+            loader: The index of the batch's loader.
 
         Returns:
-            ``(tracks, classes)``: the means of the tracks that are complete by now, in the loader's order. Segments
-            that could not be read do not count; a track without any other has a row of NaN.
+            ``(tracks, classes)``: the means of the tracks that are complete now, in the loader's order. Segments that
+            cannot be read do not count; a track without any other segment has a row of NaN.
 
         Raises:
             GenreError: The batch holds random crops.
@@ -47,10 +47,10 @@ class TrackRows:
         """Ends the prediction.
 
         Args:
-            processes: How many processes have shared it.
+            processes: The number of processes that shared the prediction.
 
         Raises:
-            GenreError: Several processes have got segments of the same track.
+            GenreError: Several processes received segments of the same track.
         """
         torn = bool(self._waiting)
         self._waiting.clear()

@@ -1,5 +1,6 @@
 """McNemar's exact test and the paired bootstrap against hand-computed references."""
 
+import json
 from math import comb
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from genre.benchmark.compare import Comparison, compare
+from genre.benchmark.compare import Comparison, compare_results
 from genre.data import Track
 from genre.errors import GenreError
 from genre.report.results import Results, write_results
@@ -27,7 +28,7 @@ def results(correct: list[bool], names: list[str] | None = None, genre: str = "j
 def test_mcnemar_equals_the_binomial_sum(first_only: int, second_only: int, both: int, neither: int) -> None:
     first = [True] * first_only + [False] * second_only + [True] * both + [False] * neither
     second = [False] * first_only + [True] * second_only + [True] * both + [False] * neither
-    found = compare(results(first), results(second))
+    found = compare_results(results(first), results(second))
     differing, fewer = first_only + second_only, min(first_only, second_only)
     tail = sum(comb(differing, k) for k in range(fewer + 1)) / 2**differing
     assert found.p_value == pytest.approx(min(1.0, 2 * tail))
@@ -38,7 +39,7 @@ def test_mcnemar_equals_the_binomial_sum(first_only: int, second_only: int, both
 def test_interval_equals_a_plain_paired_bootstrap() -> None:
     random = np.random.default_rng(0)
     first, second = random.random(120) < 0.5, random.random(120) < 0.65
-    found = compare(results(first.tolist()), results(second.tolist()))
+    found = compare_results(results(first.tolist()), results(second.tolist()))
     draws = random.integers(0, 120, (20000, 120))
     differences = second[draws].mean(1) - first[draws].mean(1)  # the same draw of tracks for both
     low, high = np.quantile(differences, [0.025, 0.975])
@@ -46,7 +47,7 @@ def test_interval_equals_a_plain_paired_bootstrap() -> None:
 
 
 def test_a_run_against_itself_differs_by_nothing() -> None:
-    found = compare(results([True, False, True]), results([True, False, True]))
+    found = compare_results(results([True, False, True]), results([True, False, True]))
     assert (found.p_value, found.low, found.high) == (1.0, 0.0, 0.0)
 
 
@@ -57,7 +58,7 @@ def test_a_run_against_itself_differs_by_nothing() -> None:
 def test_the_verdict_needs_both_tests(second_only: int, p_value: float, decided: bool) -> None:
     first, second = results([False] * 8), results([True] * second_only + [False] * (8 - second_only))
     for one, other in ((first, second), (second, first)):
-        found = compare(one, other)
+        found = compare_results(one, other)
         assert found.low > 0 or found.high < 0
         assert found.p_value == pytest.approx(p_value)
         assert found.decided is decided
@@ -76,31 +77,58 @@ def test_the_verb_says_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture
     assert decided.startswith(f"0.0156 {tmp_path / 'seven.csv'} is better on tracks like these.")
 
 
+def write_run(folder: Path, right: bool, metrics: dict[str, object]) -> Path:
+    (folder / "report").mkdir(parents=True)
+    write_results(folder / "report" / "predictions.csv", results([right] * 12))
+    (folder / "report" / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
 def test_no_verdict_on_a_leaky_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is right about what it has heard, and better at nothing else."""
-    for name, right in (("honest", False), ("leaky", True)):
-        report = tmp_path / name / "report"
-        report.mkdir(parents=True)
-        write_results(report / "predictions.csv", results([right] * 12))
-        (report / "metrics.json").write_text(f'{{"leaky": {str(right).lower()}}}')
-    assert run_cli("compare", str(tmp_path / "honest"), str(tmp_path / "leaky")) == 0
+    """It is right about what it has heard, and better at nothing else: said before any figure."""
+    honest = write_run(tmp_path / "honest", False, {"leaky": False})
+    leaky = write_run(tmp_path / "leaky", True, {"leaky": True})
+    assert run_cli("compare", str(honest), str(leaky)) == 0
     out = capsys.readouterr().out
-    assert f"Not comparable. LEAKY: {tmp_path / 'leaky'} was trained or chosen on music that it was scored on." in out
+    first = f"Not comparable. LEAKY: {leaky} was trained or chosen on music that it was scored on."
+    assert out.startswith(first)
     assert "better" not in out
+
+
+def test_two_leaky_runs_of_segments(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [write_run(tmp_path / name, name == "b", {"leaky": True, "unit": "segments"}) for name in ("a", "b")]
+    assert run_cli("compare", *runs) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        f"Not comparable. LEAKY: {runs[0]} and {runs[1]} were trained or chosen on music that they were scored on."
+    )
+    assert "12 segments" in out
+    assert "tracks" not in out
+
+
+def test_the_unit_is_that_of_the_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [write_run(tmp_path / name, name == "b", {"leaky": False, "unit": "segments"}) for name in ("a", "b")]
+    assert run_cli("compare", *runs) == 0
+    out = capsys.readouterr().out
+    assert "12 segments" in out
+    assert f"{runs[1]} is better on segments like these." in out
+    tracks = write_run(tmp_path / "c", True, {"leaky": False, "unit": "tracks"})
+    assert run_cli("compare", runs[0], tracks) == 0
+    assert "12 tracks or segments" in capsys.readouterr().out
 
 
 def test_only_common_tracks_count_whatever_their_order() -> None:
     first = results([True, True, False], ["a.wav", "b.wav", "c.wav"])
     second = results([True, False, False], ["c.wav", "x.wav", "b.wav"])
-    found = compare(first, second)
+    found = compare_results(first, second)
     assert (found.tracks, found.first_only, found.second_only) == (2, 1, 1)  # b and c
 
 
 def test_runs_that_cannot_be_compared_say_why() -> None:
     with pytest.raises(GenreError, match="no track in common"):
-        compare(results([True], ["a.wav"]), results([True], ["b.wav"]))
+        compare_results(results([True], ["a.wav"]), results([True], ["b.wav"]))
     with pytest.raises(GenreError, match="jazz in one run and blues in the other"):
-        compare(results([True]), results([True], genre="blues"))
+        compare_results(results([True]), results([True], genre="blues"))
 
 
 def test_the_verb_prints_both_tests(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

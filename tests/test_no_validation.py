@@ -15,7 +15,7 @@ from pytorch_lightning.tuner.tuning import Tuner
 
 import genre
 from genre.benchmark.plan import Cell, Row
-from genre.benchmark.run import CellFolder
+from genre.benchmark.worker import CellFolder
 from genre.data import Corpus, Folder, KFoldSplit, MelSpectrogram, SegmentSplit, Split, StratifiedSplit
 from genre.data.splits import Partition
 from genre.errors import GenreError

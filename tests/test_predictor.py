@@ -214,6 +214,22 @@ def test_json_of_all_kinds_of_files(trained: Path, songs: Path, capsys: pytest.C
     ]  # fmt: skip
 
 
+def test_a_folder_in_python_is_the_folder_on_the_command_line(
+    trained: Path, songs: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (songs / "broken.mp3").write_text("no audio")
+    checkpoint = trained / "checkpoints/best.ckpt"
+    assert run_cli("predict", "--ckpt_path", checkpoint, "--format", "json", songs) == 1
+    output, errors = capsys.readouterr()
+    rows = [json.loads(line) for line in output.splitlines()]
+    predictions = genre.load(checkpoint).predict(str(songs))
+    assert [str(prediction.path) for prediction in predictions] == [row["path"] for row in rows]
+    assert [prediction.probabilities for prediction in predictions] == [row["probabilities"] for row in rows]
+    assert [message.removeprefix("skipped ") for message in caplog.messages] == [
+        line.removeprefix("genre: ") for line in errors.splitlines()
+    ]
+
+
 def test_table_and_csv(trained: Path, songs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli("predict", "--ckpt_path", trained / "checkpoints/best.ckpt", songs / "a.mp3", "--format", "csv") == 0
     (row,) = csv.DictReader(capsys.readouterr().out.splitlines())
@@ -254,9 +270,9 @@ BAD_COMMANDS = {
 def test_bad_commands(mistake: str, capsys: pytest.CaptureFixture[str]) -> None:
     options, message = BAD_COMMANDS[mistake]
     assert run_cli("predict", "--ckpt_path", "x.ckpt", *options) == 2
-    errors = capsys.readouterr().err
-    assert errors.startswith("usage: genre predict ")
-    assert message in errors.splitlines()[-1]
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("genre predict: error: ")
+    assert message in line
 
 
 def test_memory_is_flat_for_an_hour(trained: Path, tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.table import Table
 from scipy.stats import binomtest, bootstrap
 
@@ -19,7 +19,7 @@ from genre.terminal import terminal
 #: The draws of the paired bootstrap.
 RESAMPLES = 9999
 
-#: McNemar's test tells two classifiers apart below this.
+#: The significance level of McNemar's test.
 LEVEL = 0.05
 
 
@@ -28,11 +28,11 @@ class Comparison:
     """Two classifiers on the same tracks.
 
     Attributes:
-        tracks: How many both have scored.
-        accuracies: That of the first and that of the second.
-        first_only: Tracks that only the first names correctly.
-        second_only: Tracks that only the second names correctly.
-        p_value: Of McNemar's exact test: how often two equally good classifiers would differ by as much or more.
+        tracks: The number of tracks that both have scored.
+        accuracies: The accuracies of the first and of the second.
+        first_only: The number of tracks that only the first predicts correctly.
+        second_only: The number of tracks that only the second predicts correctly.
+        p_value: Of McNemar's exact test: how often two equally good classifiers differ by as much or more.
         low: Lower bound of the 95 % interval of the difference in accuracy, second minus first.
         high: Its upper bound.
     """
@@ -52,20 +52,20 @@ class Comparison:
 
     @property
     def decided(self) -> bool:
-        """Whether one is better: the interval leaves out 0, and McNemar's test agrees."""
+        """Whether one is better: the interval excludes 0, and McNemar's test agrees."""
         return (self.low > 0 or self.high < 0) and self.p_value < LEVEL
 
 
-def compare(first: Results, second: Results, seed: int = 0) -> Comparison:
+def compare_results(first: Results, second: Results, seed: int = 0) -> Comparison:
     """Compares two classifiers on the tracks that both have scored.
 
-    McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) looks at the tracks on which just one of them is right:
-    between equals, each is the one as often as the other. The interval is a paired bootstrap over tracks.
+    McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks on which exactly one of the two is
+    right: between equals, this is either of them equally often. The interval is a paired bootstrap over tracks.
 
     Args:
-        first: Of one classifier.
-        second: Of the other.
-        seed: Of the bootstrap.
+        first: The results of one classifier.
+        second: The results of the other.
+        seed: The seed of the bootstrap.
 
     Raises:
         GenreError: They have no track in common, or give one of them different genres.
@@ -80,44 +80,51 @@ def compare(first: Results, second: Results, seed: int = 0) -> Comparison:
 
 
 def compare_runs(runs: Sequence[Path]) -> int:
-    """Compares every run with the first one, and prints what was found; returns the exit status."""
-    results = [read_results(_predictions(run)) for run in runs]
-    console = terminal()
-    for run, other in zip(runs[1:], results[1:], strict=True):
-        found = compare(results[0], other)
-        leaky = [str(place) for place in (runs[0], run) if _is_leaky(place)]
-        _print(console, runs[0], run, found, leaky, len(results[0].tracks), len(other.tracks))
+    """Compares every run with the first one, and prints the comparisons; returns the exit status."""
+    files = [_predictions(run) for run in runs]
+    results = [read_results(file) for file in files]
+    metrics = [_metrics(file) for file in files]
+    for number in range(1, len(runs)):
+        comparison = compare_results(results[0], results[number])
+        leaky = [str(runs[index]) for index in (0, number) if metrics[index].get("leaky")]
+        units = {metrics[index].get("unit", "tracks") for index in (0, number)}
+        unit = units.pop() if len(units) == 1 else "tracks or segments"
+        _print(runs[0], runs[number], comparison, leaky, unit)
+        scored = [len(results[index].tracks) for index in (0, number)]
+        if comparison.tracks < max(scored):
+            terminal().print(
+                f"Only the {unit} that both scored were compared; they scored {scored[0]} and {scored[1]}.",
+                style="yellow",
+                highlight=False,
+            )
     return 0
 
 
-def _print(
-    console: Console, first: Path, second: Path, found: Comparison, leaky: Sequence[str], of_first: int, of_second: int
-) -> None:
-    table = Table(title=f"{found.tracks} tracks")
+def _print(first: Path, second: Path, comparison: Comparison, leaky: Sequence[str], unit: str) -> None:
+    console = terminal()
+    if leaky:
+        was, they = ("was", "it was") if len(leaky) == 1 else ("were", "they were")
+        console.print(
+            f"Not comparable. LEAKY: {' and '.join(leaky)} {was} trained or chosen on music that {they} scored on.",
+            style="red", soft_wrap=True, highlight=False,
+        )  # fmt: skip
+    table = Table(title=f"{comparison.tracks} {unit}")
     table.add_column("run", overflow="fold")
     table.add_column("accuracy", justify="right")
     table.add_column("right alone", justify="right")
-    table.add_row(str(first), f"{found.accuracies[0]:.3f}", str(found.first_only))
-    table.add_row(str(second), f"{found.accuracies[1]:.3f}", str(found.second_only))
+    table.add_row(str(first), f"{comparison.accuracies[0]:.3f}", str(comparison.first_only))
+    table.add_row(str(second), f"{comparison.accuracies[1]:.3f}", str(comparison.second_only))
     console.print(table)
     console.print(
-        f"difference {found.difference:+.3f}, 95 % interval {found.low:+.3f} to {found.high:+.3f} (paired bootstrap); "
-        f"McNemar's exact test: p = {found.p_value:.3g}",
+        f"difference {comparison.difference:+.3f}, 95 % interval {comparison.low:+.3f} to {comparison.high:+.3f} "
+        f"(paired bootstrap); McNemar's exact test: p = {comparison.p_value:.3g}",
         highlight=False,
     )
-    if leaky:
-        verdict = f"Not comparable. LEAKY: {' and '.join(leaky)} was trained or chosen on music that it was scored on."
-    elif found.decided:
-        verdict = f"{second if found.difference > 0 else first} is better on tracks like these."
-    else:
-        verdict = "These tracks do not tell which of the two is better."
-    console.print(verdict, soft_wrap=True, highlight=False)
-    if found.tracks < max(of_first, of_second):
-        console.print(
-            f"Only the tracks that both scored were compared; they scored {of_first} and {of_second}.",
-            style="yellow",
-            highlight=False,
-        )
+    if not leaky:
+        better = second if comparison.difference > 0 else first
+        decision = f"{better} is better on {unit} like these."
+        undecided = f"These {unit} do not tell which of the two is better."
+        console.print(decision if comparison.decided else undecided, soft_wrap=True, highlight=False)
 
 
 def _predictions(run: Path) -> Path:
@@ -126,21 +133,24 @@ def _predictions(run: Path) -> Path:
         if run.suffix != ".csv":
             raise GenreError(f"{run}: found a file; expected a run's folder, such as runs/<name>/version_0, or a .csv")
         return run
-    for place in (run / "report" / "predictions.csv", run / "predictions.csv"):
-        if place.is_file():
-            return place
-    found = "no report/predictions.csv in it" if run.is_dir() else "nothing"
-    raise GenreError(f"{run}: found {found}; expected a run that was tested, such as runs/<name>/version_0")
+    for file in (run / "report" / "predictions.csv", run / "predictions.csv"):
+        if file.is_file():
+            return file
+    content = "no report/predictions.csv in it" if run.is_dir() else "nothing"
+    raise GenreError(f"{run}: found {content}; expected a run that was tested, such as runs/<name>/version_0")
 
 
-def _is_leaky(run: Path) -> bool:
-    """Whether the report that the predictions are of says so."""
-    metrics = _predictions(run).with_name("metrics.json")
-    return metrics.is_file() and bool(json.loads(metrics.read_text(encoding="utf-8")).get("leaky"))
+def _metrics(predictions: Path) -> dict[str, Any]:
+    """The ``metrics.json`` beside the predictions; empty without one."""
+    file = predictions.with_name("metrics.json")
+    if not file.is_file():
+        return {}
+    metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return metrics
 
 
 def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which of the common tracks each names correctly."""
+    """Which of the common tracks each predicts correctly."""
     places = {identity(track): place for place, track in enumerate(second.tracks)}
     pairs = [(i, places[identity(track)]) for i, track in enumerate(first.tracks) if identity(track) in places]
     if not pairs:
@@ -152,7 +162,7 @@ def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray
         if not same_names([first.tracks[i].genre], [second.tracks[j].genre]):
             path, genres = first.tracks[i].path, (first.tracks[i].genre, second.tracks[j].genre)
             raise GenreError(f"{path} is {genres[0]} in one run and {genres[1]} in the other")
-    one, other = (list(side) for side in zip(*pairs, strict=True))
+    one, other = (list(indices) for indices in zip(*pairs, strict=True))
     return first.correct[one].numpy(), second.correct[other].numpy()
 
 

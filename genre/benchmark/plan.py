@@ -1,10 +1,10 @@
-"""A plan: which recipes, features, splits, numbers of epochs and seeds make the cells of a table."""
+"""A plan: the recipes, features, splits, numbers of epochs and seeds that make the cells of a table."""
 
 import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ KEYS = ("title", "recipes", "features", "splits", "epochs", "seeds", "published"
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table: what its cells, one per seed, fold and number of epochs, have in common.
+    """A row of the table. It has one cell per seed, fold and number of epochs.
 
     Attributes:
-        recipe: A configuration of ``genre fit``, and those that are laid over it.
+        recipe: Configuration files of ``genre fit``; a later one overrides the earlier ones.
         options: Options of ``genre fit`` that belong to the recipe.
-        features: A file with the features that replace the recipe's own, if any.
-        split: A file with the split that replaces the recipe's own, if any.
-        variant: What tells it from rows of the same configurations, such as ``dropout=0.3``.
+        features: A file with features in place of the recipe's own, if any.
+        split: A file with a split in place of the recipe's own, if any.
+        variant: The difference from rows with the same configuration files, such as ``dropout=0.3``.
     """
 
     recipe: tuple[Path, ...]
@@ -36,18 +36,18 @@ class Row:
 
     @property
     def system(self) -> str:
-        """The stems of its configurations, such as ``crnn-331x40``."""
+        """The stems of its configuration files, such as ``crnn-331x40``."""
         return "-".join(path.stem for path in self.recipe)
 
     @property
     def name(self) -> str:
-        """Those, the variant and the stems of its other files, such as ``resnet18-mel``."""
+        """The system, the variant and the stems of the other files, such as ``resnet18-mel``."""
         others = [path.stem for path in (self.features, self.split) if path]
         return "-".join([self.system, *([self.variant] if self.variant else []), *others])
 
     @property
     def folds(self) -> int | None:
-        """The number of folds, if the split is a ``KFoldSplit`` without a ``fold`` of its own: then all are run."""
+        """The number of folds, if the split is a ``KFoldSplit`` without ``fold``: then all folds are run."""
         split = read_yaml(self.split) if self.split else {}
         arguments = split.get("init_args") or {}
         if str(split.get("class_path")).rpartition(".")[2] != KFoldSplit.__name__ or "fold" in arguments:
@@ -56,12 +56,12 @@ class Row:
 
     @property
     def epochs(self) -> int | None:
-        """The number of epochs that its configurations and options ask for, if any does."""
+        """The number of epochs in its configuration files and options, if any."""
         trainers = [read_yaml(path).get("trainer") for path in self.recipe]
-        asked = [str(trainer.get("max_epochs")) for trainer in trainers if isinstance(trainer, dict)]
-        option = "--trainer.max_epochs="
-        asked += [given.removeprefix(option) for given in self.options if given.startswith(option)]
-        numbers = [int(epochs) for epochs in asked if epochs.isdecimal()]
+        values = [str(trainer.get("max_epochs")) for trainer in trainers if isinstance(trainer, dict)]
+        flag = "--trainer.max_epochs="
+        values += [option.removeprefix(flag) for option in self.options if option.startswith(flag)]
+        numbers = [int(value) for value in values if value.isdecimal()]
         return numbers[-1] if numbers else None
 
 
@@ -72,7 +72,7 @@ class Cell:
     Attributes:
         row: The row.
         seed: The seed.
-        fold: The fold that tests, if the row has folds.
+        fold: The test fold, if the row has folds.
         epochs: The number of epochs, where the plan has several; ``None``: the recipe's.
     """
 
@@ -90,7 +90,7 @@ class Cell:
 
     @property
     def options(self) -> list[str]:
-        """What tells ``genre fit`` to run this cell."""
+        """The options of ``genre fit`` for this cell."""
         row = self.row
         options = [*(f"--config={path}" for path in row.recipe), *row.options]
         options += [f"--data.features={row.features}"] if row.features else []
@@ -102,14 +102,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan's file says.
+    """The content of a plan's file.
 
     Attributes:
         title: The heading of the table.
         rows: Its rows, in order.
-        seeds: Each row is run with every one of them.
-        published: What the paper says of its conditions and figures, see :mod:`genre.benchmark.published`.
-        epochs: Each row is run with every one of these numbers of epochs; empty: with the recipe's own.
+        seeds: Every row is run with each.
+        published: The paper's conditions and figures, see :mod:`genre.benchmark.published`.
+        epochs: Numbers of epochs; every row is run with each. Empty: the recipe's own.
     """
 
     title: str
@@ -120,12 +120,12 @@ class Plan:
 
     @property
     def cells(self) -> list[Cell]:
-        """All that is to be run, in order: every row once before the second seed begins."""
-        every: list[int | None] = [*self.epochs] or [None]
+        """All cells, in order: every row is run with the first seed before the second seed begins."""
+        numbers: list[int | None] = [*self.epochs] or [None]
         return [
             Cell(row, seed, fold, epochs)
             for seed in self.seeds
-            for epochs in every
+            for epochs in numbers
             for row in self.rows
             for fold in (range(row.folds) if row.folds else [None])
         ]
@@ -134,16 +134,16 @@ class Plan:
 def read_plan(
     path: Path, splits: list[Path] | None = None, seeds: list[int] | None = None, epochs: list[int] | None = None
 ) -> Plan:
-    """Reads a plan; the paths in it start at its folder.
+    """Reads a plan. Its paths are relative to its folder.
 
     Args:
-        path: A YAML file with the keys of :data:`KEYS`, of which only ``recipes`` is needed.
+        path: A YAML file with the keys of :data:`KEYS`. Only ``recipes`` is required.
         splits: In place of the plan's.
         seeds: In place of the plan's.
         epochs: In place of the plan's.
 
     Raises:
-        GenreError: The file, or one that it names, is missing, or something in it is not understood.
+        GenreError: The file, or one that it names, is missing or has unexpected content.
     """
     content = read_yaml(path)
     unknown = sorted(set(content) - set(KEYS))
@@ -159,14 +159,14 @@ def read_plan(
     for file in (*features, *chosen):
         if file is not None and "class_path" not in read_yaml(file):
             raise GenreError(f"{file}: found no class_path; expected `class_path:` and `init_args:` of one class alone")
-    every = product(systems, features, chosen)
-    rows = _told_apart([Row(*system, feature, split) for system, feature, split in every])
+    combinations = product(systems, features, chosen)
+    rows = _add_variants([Row(*system, feature, split) for system, feature, split in combinations])
     names = [row.name for row in rows]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise GenreError(
-            f"{path}: two rows are called {twice}; give their files different names, or put the options of one into "
-            "a file that is laid over it"
+            f"{path}: two rows are called {twice}; give their files different names, or move the options of one into "
+            "a second file"
         )
     seeds = seeds or content.get("seeds") or [0]
     if not isinstance(seeds, list) or not all(type(seed) is int and seed >= 0 for seed in seeds):
@@ -178,6 +178,35 @@ def read_plan(
     title = str(content.get("title") or path.stem)
     figures = read_yaml(path.parent / str(published)) if published else {}
     return Plan(title, rows, list(dict.fromkeys(seeds)), figures, sorted(set(epochs)))
+
+
+def merge_options(own: Sequence[str], given: Sequence[str]) -> list[str]:
+    """The options of a cell with those that the user gave for all cells, in an order that the parser accepts.
+
+    A given option comes last, so that it counts. Two kinds come before the cell's own options, because the parser reads
+    the arguments of a class after the class: configuration files, and a class whose arguments the cell has, such as
+    ``--data Folder`` where the cell has ``--data.features``.
+    """
+
+    def name(option: Sequence[str] | str) -> str:
+        return (option if isinstance(option, str) else option[0]).partition("=")[0]
+
+    options: list[list[str]] = []  # each with its values
+    for argument in given:
+        if argument.startswith("-") or not options:
+            options.append([])
+        options[-1].append(argument)
+    names = {name(option) for option in own}
+    first = [
+        option
+        for option in options
+        if name(option) in ("-c", "--config")
+        or (name(option) not in names and any(known.startswith(f"{name(option)}.") for known in names))
+    ]
+    configs = [option for option in own if name(option) == "--config"]
+    others = [option for option in own if name(option) != "--config"]
+    last = [option for option in options if option not in first]
+    return [*configs, *chain(*first), *others, *chain(*last)]
 
 
 def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ...]]:
@@ -192,8 +221,8 @@ def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ..
     return tuple(_files(plan, "recipes", files)), options
 
 
-def _told_apart(rows: Sequence[Row]) -> list[Row]:
-    """The same rows, those that would share a name with their options as their variant."""
+def _add_variants(rows: Sequence[Row]) -> list[Row]:
+    """The same rows; where several share a name, their options become their variants."""
     names = [row.name for row in rows]
     return [
         replace(row, variant="-".join(map(_variant, row.options))) if names.count(row.name) > 1 else row for row in rows
@@ -201,9 +230,9 @@ def _told_apart(rows: Sequence[Row]) -> list[Row]:
 
 
 def _variant(option: str) -> str:
-    """The last part of an option's name with its value, fit for a folder's name: ``dropout=0.3``."""
-    name, given, value = option.partition("=")
-    return re.sub(r"[^\w.=+-]+", "_", f"{name.lstrip('-').rpartition('.')[2]}{given}{value}").strip("_")
+    """The last part of an option's name with its value, as part of a folder's name: ``dropout=0.3``."""
+    name, equals, value = option.partition("=")
+    return re.sub(r"[^\w.=+-]+", "_", f"{name.lstrip('-').rpartition('.')[2]}{equals}{value}").strip("_")
 
 
 def _files(plan: Path, key: str, names: object) -> list[Path]:
@@ -213,12 +242,11 @@ def _files(plan: Path, key: str, names: object) -> list[Path]:
 
 
 def _or_none(paths: list[Path]) -> list[Path | None]:
-    """What there is to choose from; without a file, the recipe's own."""
-    found: list[Path | None] = [*paths]
-    return found or [None]
+    """The files; without any, ``None`` for the recipe's own."""
+    return [*paths] or [None]
 
 
 def _present(path: Path, source: str) -> Path:
     if not path.is_file():
-        raise GenreError(f"{source}: names {path}, which is not there; check the name")
+        raise GenreError(f"{source}: names {path}, which does not exist; check the name")
     return path

@@ -1,4 +1,4 @@
-"""One display for a whole plan: which cell, which epoch, and about how long it will take."""
+"""One display for a whole plan: the cell, its epoch, and an estimate of the time left."""
 
 from collections.abc import Mapping
 from statistics import mean
@@ -14,11 +14,11 @@ from genre.terminal import terminal
 class PlanProgress:
     """A bar over the epochs of all cells, with an estimate of the time left.
 
-    The estimate takes an epoch of a recipe to last as long as its epochs so far; of a recipe that has not run yet, as
+    The estimate takes an epoch of a recipe to last as long as its epochs so far; for a recipe that has not run yet, as
     long as those of the others on average.
 
     Args:
-        epochs: Of every cell of the plan.
+        epochs: The number of epochs of every cell of the plan.
     """
 
     def __init__(self, epochs: Mapping[Cell, int]) -> None:
@@ -38,7 +38,7 @@ class PlanProgress:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, cls: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
 
@@ -48,7 +48,7 @@ class PlanProgress:
         self.update(done)
 
     def update(self, done: int) -> None:
-        """So many epochs of the cell are done."""
+        """Shows the number of finished epochs of the cell."""
         cell = self._cell
         assert cell is not None
         self.left[cell] = max(0, self.epochs[cell] - done)
@@ -57,11 +57,11 @@ class PlanProgress:
             self._task,
             description=f"cell {position} of {len(self.epochs)}: {cell.name}",
             completed=sum(self.epochs.values()) - sum(self.left.values()),
-            left=describe(self.remaining(done)),
+            left=describe_seconds(self.remaining(done)),
         )
 
     def end(self, failed: bool) -> None:
-        """The cell has ended; a failed one teaches nothing about time."""
+        """The cell has ended; the time of a failed one does not count."""
         cell = self._cell
         assert cell is not None
         if not failed:
@@ -79,7 +79,7 @@ class PlanProgress:
         self._bar.console.print(line, highlight=False, soft_wrap=True)
 
     def remaining(self, done: int) -> float | None:
-        """The seconds that the rest will take, or ``None`` before there is anything to tell it from."""
+        """The estimate of the seconds left; ``None`` before the first epoch is over."""
         known = {recipe: mean(seconds) for recipe, seconds in self.seconds.items()}
         cell, ran = self._cell, done - self._first
         if cell is not None and ran > 0:
@@ -90,7 +90,7 @@ class PlanProgress:
         return sum(epochs * known.get(cell.row.system, usual) for cell, epochs in self.left.items())
 
 
-def describe(seconds: float | None) -> str:
+def describe_seconds(seconds: float | None) -> str:
     """Such as ``about 12 min left``."""
     if seconds is None:
         return ""

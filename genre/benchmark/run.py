@@ -1,103 +1,257 @@
-"""Running a cell: in a process of its own, from where an earlier one left off."""
+"""``genre benchmark``: runs every cell of a plan once, one after another, and writes the table after each."""
 
-import csv
-import json
+import errno
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from time import sleep
+from typing import Protocol
 
-from genre.benchmark.plan import Cell
+import timm
+
+from genre.benchmark.plan import Cell, Plan, Row, merge_options, read_plan
+from genre.benchmark.progress import PlanProgress
+from genre.benchmark.published import augmentation, differences, published
+from genre.benchmark.summary import Summary, pooled_metrics, summarize_row
+from genre.benchmark.table import Line, print_table, write_tables
+from genre.benchmark.worker import CellFolder, start_server
+from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
-from genre.report.folder import write_whole
+from genre.report.folder import short, write_report
+from genre.terminal import terminal
 
-#: Seconds between two looks at how far a cell is.
-PAUSE = 0.5
+#: With less than this many bytes free, no cell is begun.
+NEEDED = 64 << 20
+
+#: The names of a network's weights in ``published.yaml``, by its argument ``pretrained``.
+WEIGHTS = {True: "ImageNet", False: "no"}
 
 
-class CellFolder:
-    """Where a cell is kept: the run ``version_0``, the options that it was given, and what it printed.
-
-    Args:
-        cells: The folder of all cells.
-        cell: The cell.
-        options: All options of its ``genre fit``.
-    """
-
-    def __init__(self, cells: Path, cell: Cell, options: Sequence[str]) -> None:
-        self.cells, self.cell, self.options = cells, cell, list(options)
-        self.path = cells / cell.name
-        self.run = self.path / "version_0"
-        self.output = self.path / "output.txt"
+class Setup(Protocol):
+    """What ``genre fit`` makes of its options, as far as a benchmark needs it."""
 
     @property
-    def finished(self) -> bool:
-        """Whether its report is there: ``metrics.json`` is written last."""
-        return (self.run / "report" / "metrics.json").is_file()
+    def data(self) -> GenreDataModule:
+        """The DataModule, not set up."""
 
     @property
     def epochs(self) -> int:
-        """How many epochs are done."""
-        try:
-            with (self.run / "metrics.csv").open(encoding="utf-8", newline="") as lines:
-                done = [row["epoch"] for row in csv.DictReader(lines) if row.get("train_loss")]
-        except OSError:
-            return 0
-        return int(done[-1]) + 1 if done else 0
+        """The largest number of epochs."""
 
     @property
-    def accuracy(self) -> str:
-        """That of the finished cell, with its interval, for a line on the terminal."""
-        score = json.loads((self.run / "report" / "metrics.json").read_text(encoding="utf-8"))["accuracy"]
-        return f"accuracy {score['value']:.3f} ({score['low']:.3f} – {score['high']:.3f})"
+    def weights(self) -> bool | str | None:
+        """The network's argument ``pretrained``; ``None`` if it has none."""
 
-    def claim(self) -> None:
-        """Notes the cell's options; what another attempt with the same ones left stays.
 
-        Raises:
-            GenreError: The folder holds a cell that was run with other options.
-        """
-        note = self.path / "options.json"
-        if note.is_file() and json.loads(note.read_text(encoding="utf-8")) != self.options:
-            raise GenreError(
-                f"{self.path} was run with other options; resume with the options that the benchmark began with, "
-                "or begin a new one without --resume"
-            )
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(note, json.dumps(self.options))
+@dataclass(frozen=True)
+class CommandLine:
+    """What a benchmark needs of the command line.
 
-    def fit(self, watch: Callable[[], None]) -> str | None:
-        """Fits and tests the cell.
+    Attributes:
+        command: What the user typed, without ``--resume``.
+        read_recipe: Reads and checks options of ``genre fit``.
+        fit: Runs ``genre fit`` with such options; it is called in the process of a cell.
+        modules: What ``fit`` imports, see :func:`~genre.benchmark.worker.start_server`.
+    """
 
-        Args:
-            watch: Called about twice a second while it runs.
+    command: str
+    read_recipe: Callable[[Sequence[str]], Setup]
+    fit: Callable[[Sequence[str]], None]
+    modules: Sequence[str] = ()
 
-        Returns:
-            Why it failed, in a line, or ``None``.
-        """
-        last = self.run / "checkpoints" / "last.ckpt"
-        resume = [f"--ckpt_path={last}"] if last.is_file() else []
-        if not resume:
-            shutil.rmtree(self.run, ignore_errors=True)
-        places = [f"--runs_dir={self.cells}", f"--name={self.cell.name}", "--trainer.enable_progress_bar=false"]
-        command = [sys.executable, "-m", "genre.benchmark.worker", "fit", *self.options, *places, *resume]
-        with self.output.open("a", encoding="utf-8") as output:
-            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)
-            try:
-                while child.poll() is None:
-                    sleep(PAUSE)
-                    watch()
-            except BaseException:  # Ctrl-C reaches the child too; it is given the time to stop by itself
-                child.wait()
-                raise
-        if child.returncode == 0 and self.finished:
-            return None
-        return self._complaint() or f"genre fit ended with status {child.returncode}; see {self.output}"
 
-    def _complaint(self) -> str:
-        """The last error that the cell printed."""
-        lines = self.output.read_text(encoding="utf-8", errors="replace").splitlines()
-        said = [line.partition("genre: error: ")[2] for line in lines if line.startswith("genre: error: ")]
-        return said[-1] if said else next((line for line in reversed(lines) if line.strip()), "")
+def run_plan(
+    path: Path,
+    folder: Path,
+    command_line: CommandLine,
+    *,
+    epochs: Sequence[int] = (),
+    seeds: Sequence[int] = (),
+    splits: Sequence[Path] = (),
+    pretrained: str | None = None,
+    fit_options: Sequence[str] = (),
+) -> int:
+    """Runs the unfinished cells of a plan, and writes its table after every cell.
+
+    Args:
+        path: The plan.
+        folder: Where cells and tables go.
+        command_line: What the command line provides.
+        epochs: In place of the recipes' own number of epochs, or of the plan's; several: every row is run with each.
+        seeds: In place of the plan's.
+        splits: Files with splits, in place of the plan's.
+        pretrained: ``true``, ``false`` or a weights file, for every network that takes weights.
+        fit_options: Options of ``genre fit`` for every cell, such as ``--data.root=ROOT``.
+
+    Returns:
+        The exit status: 1 if a cell failed, 130 after Ctrl-C.
+
+    Raises:
+        GenreError: The plan cannot be run as it is. Finished cells are kept.
+    """
+    # A single number is an option of every cell, as any other.
+    sweep = None if not epochs else list(epochs) if len(epochs) > 1 else []
+    plan = read_plan(path, list(splits), list(seeds), sweep)
+    names = {option.partition("=")[0] for option in fit_options}
+    if "--seed_everything" in names:
+        raise GenreError("a benchmark has a seed for every cell: give --seeds in place of --seed_everything")
+    if plan.epochs and "--trainer.max_epochs" in names:
+        raise GenreError(
+            "this benchmark runs several numbers of epochs: give --epochs in place of --trainer.max_epochs"
+        )
+    common = [*([f"--trainer.max_epochs={epochs[0]}"] if len(epochs) == 1 else []), *fit_options]
+    options = dict.fromkeys(plan.rows, common)
+    setups = {row: _read_row(row, common, command_line) for row in plan.rows}
+    takers = [row for row, setup in setups.items() if setup.weights is not None]
+    if pretrained is not None and not takers:
+        print("genre: --pretrained does nothing here: no network of the plan takes weights", file=sys.stderr)
+    elif pretrained is not None:
+        _check_weights(pretrained)
+        for row in takers:
+            options[row] = [*common, f"--model.network.init_args.pretrained={pretrained}"]
+            setups[row] = _read_row(row, options[row], command_line)
+    cells = {
+        cell: CellFolder(folder / "cells", cell, merge_options(cell.options, options[cell.row])) for cell in plan.cells
+    }
+    try:
+        return Benchmark(folder, plan, setups, cells, command_line).run()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _disk_full(folder, command_line) from None
+    except KeyboardInterrupt:
+        print(f"genre: interrupted; go on with: {command_line.command} --resume", file=sys.stderr)
+        return 130
+
+
+class Benchmark:
+    """A plan that is being run.
+
+    Args:
+        folder: Where cells and tables go.
+        plan: The plan.
+        setups: The training of each row.
+        cells: Where each cell is kept.
+        command_line: What the command line provides.
+
+    Attributes:
+        faults: The reasons of failed cells.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        setups: Mapping[Row, Setup],
+        cells: Mapping[Cell, CellFolder],
+        command_line: CommandLine,
+    ) -> None:
+        self.folder, self.plan, self.setups, self.cells = folder, plan, setups, cells
+        self.command_line = command_line
+        self.faults: dict[Cell, str] = {}
+        self._summaries: dict[Row, tuple[set[Cell], Summary | None]] = {}
+
+    def run(self) -> int:
+        """Runs the unfinished cells; returns the exit status."""
+        for place in self.cells.values():
+            place.claim()
+        if not all(place.finished for place in self.cells.values()):
+            start_server(self.command_line.modules)
+        with PlanProgress({cell: cell.epochs or self.setups[cell.row].epochs for cell in self.cells}) as progress:
+            for cell, place in self.cells.items():
+                if place.finished:
+                    progress.skip(cell)
+                else:
+                    self._run_cell(cell, place, progress)
+        self.write()
+        print_table(self.plan.title, self.lines)
+        terminal().print(f"page: {short(self.folder / 'index.html')}", soft_wrap=True, highlight=False)
+        return 1 if self.faults else 0
+
+    def _run_cell(self, cell: Cell, place: CellFolder, progress: PlanProgress) -> None:
+        self._check_space()
+        progress.begin(cell, place.epochs)
+        reason = place.fit(self.command_line.fit, lambda: progress.update(place.epochs))
+        if reason is not None:
+            self._check_space()
+            self.faults[cell] = reason
+        progress.end(failed=reason is not None)
+        progress.say(f"{cell.name}: {place.accuracy}" if reason is None else f"{cell.name} failed: {reason}")
+        self.write()
+
+    def _check_space(self) -> None:
+        if shutil.disk_usage(self.folder).free < NEEDED:
+            raise _disk_full(self.folder, self.command_line)
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines of the table, from the cells that are finished."""
+        return [self._line(row) for row in self.plan.rows]
+
+    def write(self) -> None:
+        """Writes the tables and, for every row with folds, the report of all folds together."""
+        lines = self.lines
+        write_tables(self.folder, self.plan.title, self.plan.published.get("paper"), lines, self.command_line.command)
+        for line in lines:
+            if line.summary and line.summary.row.folds:
+                metrics = pooled_metrics(line.summary)
+                write_report(self.folder / "folds" / line.name, line.summary.results, metrics)
+
+    def _line(self, row: Row) -> Line:
+        summary = self._summary(row)
+        theirs = published(row, self.plan.published)
+        phrases: list[str] = []
+        if summary is not None:
+            setup, metrics = self.setups[row], summary.metrics
+            ours = {
+                "data_set": metrics["data_set"],
+                "tracks": metrics["tracks_by_subset"],
+                "split": metrics["split"]["class"],
+                "epochs": list(self.plan.epochs) or setup.epochs,
+                "trainable": metrics["trainable"],
+                "weights": WEIGHTS[setup.weights] if isinstance(setup.weights, bool) else setup.weights,
+                "segment_seconds": setup.data.segment_seconds,
+                "augmentation": augmentation(setup.data),
+            }
+            phrases = differences(ours, theirs.conditions, theirs.sources, row.epochs)
+        faults = {cell.name: reason for cell, reason in self.faults.items() if cell.row == row}
+        return Line(row.name, summary, theirs, phrases, faults)
+
+    def _summary(self, row: Row) -> Summary | None:
+        """The summary of a row, computed anew only after another of its cells is finished."""
+        finished = {cell: place.run for cell, place in self.cells.items() if cell.row == row and place.finished}
+        known = self._summaries.get(row)
+        if known is None or known[0] != set(finished):
+            known = self._summaries[row] = set(finished), summarize_row(row, finished)
+        return known[1]
+
+
+def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Setup:
+    """Reads the recipe of a row and lists its data: a mistake ends the benchmark before its first cell."""
+    first = Cell(row, 0, 0 if row.folds else None)
+    try:
+        setup = command_line.read_recipe(merge_options(first.options, options))
+        setup.data.corpus  # noqa: B018  # read here, and kept
+    except GenreError as error:
+        raise GenreError(f"{row.name}: {error}") from None
+    except SystemExit:  # the parser has printed the mistake, but does not know the row
+        files = ", ".join(map(str, row.recipe))
+        print(f"genre: the mistake is in the row {row.name} ({files}); no cell was run", file=sys.stderr)
+        raise
+    return setup
+
+
+def _check_weights(weights: str) -> None:
+    is_switch = weights.lower() in ("true", "false")
+    if not (is_switch or Path(weights).expanduser().is_file() or timm.is_model(weights)):
+        raise GenreError(
+            f"--pretrained: found {weights}; expected true, false, a weights file, or timm's name of weights"
+        )
+
+
+def _disk_full(folder: Path, command_line: CommandLine) -> GenreError:
+    return GenreError(
+        f"{folder}: the disk is full; what is finished is kept: free some space and go on with: "
+        f"{command_line.command} --resume"
+    )

@@ -1,4 +1,4 @@
-"""What the finished cells of a row come to: means over seeds and folds, intervals over tracks, and what it took."""
+"""The summary of a row's finished cells: means over seeds and folds, intervals over tracks, and the cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Score:
     """One score of a row.
 
     Attributes:
-        value: The mean over seeds; under k-fold cross-validation, of the tracks of all folds together, but for
+        value: The mean over seeds. Under k-fold cross-validation, a score of the tracks of all folds together, except
             AUC-ROC, which is the mean over folds: see :func:`genre.metrics.mean_area`.
         low: Lower bound of its 95 % interval over tracks.
         high: Its upper bound.
@@ -40,23 +40,23 @@ class Score:
 
 @dataclass(frozen=True)
 class Summary:
-    """A row of the table, as far as its cells are finished.
+    """The finished cells of a row.
 
     Attributes:
         row: The row.
         scores: By the names of :data:`genre.metrics.SCORES`.
-        metrics: The ``metrics.json`` of one of its cells, for what they have in common.
-        tracks: How many tracks were scored.
-        seeds: How many seeds are finished, with all their folds.
-        seconds: The median of the seconds that an epoch took.
-        memory: The most memory that a cell took, in MB.
-        cells: The names of its cells.
-        histories: The metrics of every epoch of each.
-        results: Those of the first seed, of all its folds.
+        metrics: The ``metrics.json`` of one of its cells, for what all cells have in common.
+        tracks: The number of scored tracks.
+        seeds: The number of seeds that are finished with all their folds.
+        seconds: The median of the seconds per epoch.
+        memory: The largest peak memory of a cell in MB.
+        cells: The names of the cells.
+        histories: The metrics of every epoch of each cell.
+        results: The results of the first seed, of all its folds.
         folds: The same, fold by fold; empty without folds.
         loss: The mean over cells of the test loss.
-        sweep: The mean accuracy over seeds by the number of epochs, where the plan has several: the scores are then the
-            means over these fits, too, and the first seed's results those of its longest fit.
+        sweep: The mean accuracy over seeds by the number of epochs, if the plan has several. Then the scores are means
+            over these fits too, and ``results`` are those of the first seed's longest fit.
     """
 
     row: Row
@@ -74,36 +74,37 @@ class Summary:
     sweep: Mapping[int, float] = field(default_factory=dict)
 
 
-def summarize(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
-    """Sums up a row from the runs of its finished cells; ``None`` while no seed has all its folds."""
+def summarize_row(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
+    """Summarizes a row from the runs of its finished cells; ``None`` while no seed has all its folds."""
     by_seed: dict[tuple[int, int | None], list[Cell]] = {}
     for cell in sorted(runs, key=lambda cell: -(cell.epochs or 0)):  # stable: the first seed's longest fit comes first
         by_seed.setdefault((cell.seed, cell.epochs), []).append(cell)
-    whole = {seed: cells for seed, cells in by_seed.items() if len(cells) == (row.folds or 1)}
-    if not whole:
+    complete = {seed: cells for seed, cells in by_seed.items() if len(cells) == (row.folds or 1)}
+    if not complete:
         return None
-    found = {cell: read_run(runs[cell]) for cells in whole.values() for cell in cells}
-    of_seeds = [pool([found[cell].results for cell in cells]) for cells in whole.values()]
+    finished = {cell: read_run(runs[cell]) for cells in complete.values() for cell in cells}
+    of_seeds = [pool([finished[cell].results for cell in cells]) for cells in complete.values()]
     by_fold: dict[int, list[Results]] = {}
-    for cell, run in found.items():
+    for cell, run in finished.items():
         if cell.fold is not None:
             by_fold.setdefault(cell.fold, []).append(run.results)
-    seconds = [run.cost["seconds_per_epoch"] for run in found.values() if run.cost["seconds_per_epoch"] is not None]
-    memory = [run.cost["peak_memory_mb"] for run in found.values() if run.cost["peak_memory_mb"] is not None]
+    costs = [run.cost for run in finished.values()]
+    seconds = [cost["seconds_per_epoch"] for cost in costs if cost["seconds_per_epoch"] is not None]
+    memory = [cost["peak_memory_mb"] for cost in costs if cost["peak_memory_mb"] is not None]
     return Summary(
         row,
         _scores(of_seeds, list(by_fold.values())),
-        next(iter(found.values())).metrics,
+        next(iter(finished.values())).metrics,
         len(of_seeds[0].tracks),
-        len({seed for seed, _ in whole}),
+        len({seed for seed, _ in complete}),
         median(seconds) if seconds else None,
         max(memory) if memory else None,
-        [cell.name for cell in found],
-        [run.history for run in found.values()],
+        [cell.name for cell in finished],
+        [run.history for run in finished.values()],
         of_seeds[0],
         [of_fold[0] for of_fold in by_fold.values()],
-        mean(run.metrics["loss"] for run in found.values()),
-        _sweep([epochs for _, epochs in whole], of_seeds),
+        mean(run.metrics["loss"] for run in finished.values()),
+        _sweep([epochs for _, epochs in complete], of_seeds),
     )
 
 
@@ -115,7 +116,7 @@ def first_area(summary: Summary) -> float:
 
 
 def measured(summary: Summary, name: str) -> float | None:
-    """Ours by the name of a published figure: of a fit's history the mean over cells; ``None`` where there is none."""
+    """Our value of a published figure, the mean over cells where it comes from the history; ``None`` if unknown."""
     histories = summary.histories
     if name in SCORES:
         return summary.scores[name].value
@@ -161,19 +162,19 @@ def _sweep(epochs: Sequence[int | None], of_seeds: Sequence[Results]) -> dict[in
 
 
 def _scores(of_seeds: Sequence[Results], of_folds: Sequence[Sequence[Results]]) -> dict[str, Score]:
-    """The scores, given the results of every seed and, of every fold, those of all seeds."""
+    """The scores from the results of every seed, and from those of every fold by all seeds."""
     aligned = [_aligned(results, of_seeds[0]) for results in of_seeds]
     targets = of_seeds[0].targets
     bounds = intervals(torch.stack(aligned), targets)
     by_seed = [score_tracks(probabilities, targets) for probabilities in aligned]
     by_fold = [score_tracks(results.probabilities, results.targets) for of_fold in of_folds for results in of_fold]
-    found = {
+    computed = {
         name: _score(
             [float(of_all[name]) for of_all in by_seed], bounds[name], [float(of_all[name]) for of_all in by_fold]
         )
         for name in SCORES
     }
-    return found | ({"auroc": _area([_fold(of_fold) for of_fold in of_folds])} if of_folds else {})
+    return computed | ({"auroc": _area([_fold(of_fold) for of_fold in of_folds])} if of_folds else {})
 
 
 def _area(folds: Sequence[Fold]) -> Score:
@@ -193,7 +194,7 @@ def _score(by_seed: Sequence[float], bounds: tuple[float, float], by_fold: Seque
 
 
 def _fold(of_seeds: Sequence[Results]) -> Fold:
-    """What the networks of several seeds said of the tracks of one fold."""
+    """The probabilities and targets of the tracks of one fold, by several seeds."""
     return torch.stack([_aligned(results, of_seeds[0]) for results in of_seeds]), of_seeds[0].targets
 
 

@@ -1,4 +1,4 @@
-"""The table of a benchmark, as Markdown, as CSV, and as a page."""
+"""The table of a benchmark as Markdown, as CSV, and as a page."""
 
 import csv
 import io
@@ -6,22 +6,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from statistics import mean
 
 import jinja2
 from rich.table import Table
 
-from genre.benchmark.published import FIGURES, Published
+from genre.benchmark.published import FIGURES, Published, count_of
 from genre.benchmark.summary import Summary, first_area, measured
-from genre.benchmark.sweep import plot_sweep, sweep_note, sweep_table
 from genre.metrics import SCORES
 from genre.plots import style
 from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
+from genre.plots.sweep import plot_sweep
 from genre.report.folder import FEW, write_whole
 from genre.terminal import terminal
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
 
-#: What some papers print beside the scores; the test loss always has a column, the others where one is published.
+#: What some papers print beside the scores. The test loss always has a column, the others if one is published.
 BESIDE = {
     "loss": "test loss",
     "train_loss": "train loss, last epoch",
@@ -29,8 +30,14 @@ BESIDE = {
     "validation_accuracy": "best validation accuracy",
 }
 
-#: What a network and its fit take; a published one has a column beside ours.
-COSTS = {"parameters": "parameters", "seconds_per_epoch": "s an epoch", "training_seconds": "s of training"}
+#: The cost of a network and its fit; a published cost has a column beside ours.
+COSTS = {"parameters": "parameters", "seconds_per_epoch": "s per epoch", "training_seconds": "s of training"}
+
+#: The columns of a score in ``table.csv``: what follows the score's name, and the attribute of a Score.
+PARTS = {
+    "": "value", "_low": "low", "_high": "high", "_spread": "spread", "_folds": "folds",
+    "_folds_spread": "folds_spread",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,11 @@ class Line:
     """A line of the table.
 
     Attributes:
-        name: Of the row.
-        summary: What its finished cells come to; ``None``: no seed is finished.
-        published: What the paper says.
-        differences: What is not as in the paper.
-        faults: Why cells failed, by their names.
+        name: The name of the row.
+        summary: The summary of its finished cells; ``None``: no seed is finished.
+        published: The paper's figures.
+        differences: The differences from the paper.
+        faults: The reasons of failed cells, by their names.
     """
 
     name: str
@@ -56,24 +63,24 @@ def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Li
     """Writes ``table.md``, ``table.csv`` and ``index.html`` with its pictures.
 
     Args:
-        folder: Where to.
+        folder: The benchmark's folder.
         title: The heading.
-        paper: Whose figures stand beside ours, if any.
+        paper: The paper whose figures stand beside ours, if any.
         lines: The lines.
-        command: What was typed.
+        command: What the user typed.
     """
     headings, cells = table(lines)
-    write_whole(folder / "table.md", _markdown(title, paper, headings, cells, lines, command))
-    write_whole(folder / "table.csv", _csv(lines))
-    pictures = _draw(folder, lines)
     sweep = sweep_table(_finished(lines))
+    write_whole(folder / "table.md", _markdown(title, paper, [headings, *cells], sweep, lines, command))
+    write_whole(folder / "table.csv", _csv(lines))
     if sweep:
         write_whole(folder / "sweep.csv", "".join(",".join(row) + "\n" for row in sweep).replace("–", ""))
     template = (files("genre.benchmark") / "benchmark.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(
-        title=title, paper=paper, headings=headings, rows=list(zip(lines, cells, strict=True)), pictures=pictures,
-        differences=_differences(lines), notes=_notes(lines), command=command, sweep=sweep,
+        title=title, paper=paper, headings=headings, rows=list(zip(lines, cells, strict=True)),
+        pictures=_draw(folder, lines), differences=_differences(lines), notes=_notes(lines), command=command,
+        sweep=sweep,
     )  # fmt: skip
     write_whole(folder / "index.html", page)
 
@@ -83,19 +90,18 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
     shown = Table(title=title)
     for heading in ("system", "accuracy (95 % interval)", "published", "protocol"):
         shown.add_column(heading, no_wrap=heading == "system", overflow="fold")
-    headings, rows = table(lines)
-    for line, cells in zip(lines, rows, strict=True):
-        published = _published(line, "accuracy")
-        shown.add_row(line.name, cells[1], published, cells[headings.index("protocol")])
+    for line in lines:
+        shown.add_row(line.name, _ours(line, "accuracy"), _published(line, "accuracy"), _ours(line, "protocol"))
     console = terminal()
     console.print(shown)
     failed = sum(len(line.faults) for line in lines)
     if failed:
-        console.print(f"{failed} cell(s) failed, as said above; --resume tries them again", style="red")
+        cells = "cell" if failed == 1 else "cells"
+        console.print(f"{failed} {cells} failed, see above; --resume tries again", style="red")
 
 
 def table(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
-    """The headings and the cells of the table for readers, beginning with the row's name."""
+    """The headings and the cells of the table for readers; the first column is the row's name."""
     compared = {name for name in FIGURES if any(name in line.published.figures for line in lines)}
     beside = [name for name in BESIDE if name in compared or name == "loss"]
     costs = [name for name in COSTS if name in compared or name != "training_seconds"]
@@ -103,6 +109,21 @@ def table(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
     names = [*SCORES, *beside, "protocol", *costs, "memory"]
     headings = [heading for name in names for heading in (titles[name], *(["published"] * (name in compared)))]
     return ["system", *headings], [[line.name, *_cells(line, names, compared)] for line in lines]
+
+
+def sweep_table(summaries: Mapping[str, Summary]) -> list[list[str]]:
+    """The accuracies by the number of epochs as text: headings, one row per number, means; empty without a sweep."""
+    epochs = sorted({number for summary in summaries.values() for number in summary.sweep})
+    if not epochs:
+        return []
+
+    def row(heading: str, values: Sequence[float | None]) -> list[str]:
+        return [heading, *("–" if value is None else f"{value:.3f}" for value in values)]
+
+    sweeps = [summary.sweep for summary in summaries.values()]
+    rows = [row(str(number), [sweep.get(number) for sweep in sweeps]) for number in epochs]
+    means = row("mean", [mean(sweep.values()) if sweep else None for sweep in sweeps])
+    return [["epochs", *summaries], *rows, means]
 
 
 def _cells(line: Line, names: Sequence[str], compared: Collection[str]) -> list[str]:
@@ -114,7 +135,7 @@ def _cells(line: Line, names: Sequence[str], compared: Collection[str]) -> list[
 
 
 def _ours(line: Line, name: str) -> str:
-    """What stands in a column of ours."""
+    """The text of a column of ours."""
     summary = line.summary
     if summary is None:
         return "failed" if line.faults and name in SCORES else "–"
@@ -129,24 +150,24 @@ def _ours(line: Line, name: str) -> str:
 
 
 def _counted(summary: Summary) -> str:
-    """What was scored, such as ``70 tracks``."""
+    """The number of scored tracks or segments, such as ``70 tracks``."""
     metrics = summary.metrics
     return f"{summary.tracks} {metrics.get('unit', 'segments' if metrics['leaky'] else 'tracks')}"
 
 
 def _score(summary: Summary, name: str) -> str:
-    """The value with its interval and, of the accuracy, its spread over seeds or fits, and over folds."""
-    found = summary.scores[name]
-    text = f"{found.value:.3f} ({found.low:.3f} – {found.high:.3f})"
-    if name == "accuracy" and found.spread is not None:
-        text += f"; ± {found.spread:.3f} over {'fits' if summary.sweep else 'seeds'}"
-    if name == "accuracy" and found.folds is not None:
-        text += f"; folds {found.folds:.3f} ± {found.folds_spread:.3f}"
+    """The value with its interval; the accuracy also with its spread over seeds or fits, and over folds."""
+    score = summary.scores[name]
+    text = f"{score.value:.3f} ({score.low:.3f} – {score.high:.3f})"
+    if name == "accuracy" and score.spread is not None:
+        text += f"; ± {score.spread:.3f} over {'fits' if summary.sweep else 'seeds'}"
+    if name == "accuracy" and score.folds is not None:
+        text += f"; folds {score.folds:.3f} ± {score.folds_spread:.3f}"
     return text
 
 
 def _published(line: Line, name: str) -> str:
-    """A published figure and, where the paper does not state it, its source."""
+    """A published figure and, if the paper does not state it, its source."""
     source = line.published.sources.get(name)
     text = _figure(name, line.published.figures.get(name))
     return text if source is None or text == "–" else f"{text} ({source})"
@@ -163,32 +184,23 @@ def _figure(name: str, value: float | None) -> str:
 
 
 def _markdown(
-    title: str, paper: str | None, headings: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[Line],
-    command: str,
+    title: str, paper: str | None, rows: Sequence[Sequence[str]], sweep: Sequence[Sequence[str]],
+    lines: Sequence[Line], command: str,
 ) -> str:  # fmt: skip
-    rows = [headings, ["---"] * len(headings), *cells]
     text = [f"# {title}", "", f"`{command}`", ""]
     text += [f"Published: {paper}.", ""] if paper else []
-    text += ["| " + " | ".join(row) + " |" for row in rows]
-    explained = (
-        "Ours: test tracks, segments where a row is leaky; the 95 % interval is over them (percentile bootstrap)."
-    )
-    text += ["", " ".join([explained, *_notes(lines)])]
-    different = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
-    text += ["", "Not as in the paper:", "", *different] if different else []
-    text += _sweep(_finished(lines))
+    explained = "Ours: test tracks, segments if a row is leaky; the 95 % interval is over them (percentile bootstrap)."
+    text += [*_markdown_table(rows), "", " ".join([explained, *_notes(lines)])]
+    phrases = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
+    text += ["", "Not as in the paper:", "", *phrases] if phrases else []
+    text += ["", "Accuracy by the number of epochs:", "", *_markdown_table(sweep)] if sweep else []
     faults = [f"- {cell}: {reason}" for line in lines for cell, reason in line.faults.items()]
     text += ["", "Failed:", "", *faults] if faults else []
     return "\n".join(text) + "\n"
 
 
-def _sweep(summaries: Mapping[str, Summary]) -> list[str]:
-    """The accuracies by the number of epochs as lines of Markdown; none without a sweep."""
-    rows = sweep_table(summaries)
-    if not rows:
-        return []
-    ruled = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return ["", "Accuracy by the number of epochs:", "", *("| " + " | ".join(row) + " |" for row in ruled)]
+def _markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    return ["| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]]]
 
 
 def _finished(lines: Sequence[Line]) -> dict[str, Summary]:
@@ -196,87 +208,93 @@ def _finished(lines: Sequence[Line]) -> dict[str, Summary]:
 
 
 def _notes(lines: Sequence[Line]) -> list[str]:
-    """What a reader of these rows has to know, a sentence each."""
+    """Notes below the table, one sentence each."""
     summaries = _finished(lines)
-    found = [note] if (note := sweep_note(summaries)) else []
+    notes = []
+    epochs = sorted({number for summary in summaries.values() for number in summary.sweep})
+    if epochs:
+        fits = {name: len(summary.sweep) for name, summary in summaries.items()}
+        fewer = [f"{name} ({count})" for name, count in fits.items() if count < len(epochs)]
+        missing = f"; fewer fits are finished of {', '.join(fewer)}" if fewer else ""
+        notes.append(f"A score is the mean over the fits of {count_of(epochs)} epochs{missing}.")
     if any(summary.folds for summary in summaries.values()):
-        found.append(
+        notes.append(
             "With folds, AUC-ROC is the mean over folds: the probabilities of different networks are not comparable."
         )
     few = [f"{name} ({_counted(summary)})" for name, summary in summaries.items() if summary.tracks < FEW]
     if few:
-        found.append(
+        notes.append(
             f"Fewer than {FEW} are too few to tell much, and for the intervals to be wide enough: {', '.join(few)}."
         )
-    return found
+    return notes
 
 
 def _differences(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
-    """What is not as in the paper: first of all rows, then of single ones."""
+    """The differences from the paper: first those of all rows, then those of single rows."""
     finished = [line for line in lines if line.summary]
-    common = (
-        [phrase for phrase in finished[0].differences if all(phrase in line.differences for line in finished)]
-        if len(finished) > 1
-        else []
-    )
+    common: list[str] = []
+    if len(finished) > 1:
+        common = [phrase for phrase in finished[0].differences if all(phrase in line.differences for line in finished)]
     own = [(line.name, [phrase for phrase in line.differences if phrase not in common]) for line in finished]
     return [entry for entry in [("all rows", common), *own] if entry[1]]
 
 
 def _csv(lines: Sequence[Line]) -> str:
+    rows = [_csv_row(line) for line in lines]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    parts = ("", "_low", "_high", "_spread", "_folds", "_folds_spread", "_published")
-    columns = ["parameters", "trainable", "seconds_per_epoch", "peak_memory_mb", "differences", "failed"]
-    others = [name for name in (*BESIDE, *COSTS) if name not in columns]
-    columns += [*others, *(f"{name}_published" for name in (*BESIDE, *COSTS)), "sources"]
-    writer.writerow(["row", "seeds", "tracks", "leaky", *(name + part for name in SCORES for part in parts), *columns])
-    for line in lines:
-        summary = line.summary
-        row: list[object] = [line.name]
-        row += [summary.seeds, summary.tracks, summary.metrics["leaky"]] if summary else [0, "", ""]
-        for name in SCORES:
-            score = summary.scores[name] if summary else None
-            values = [
-                getattr(score, field, None) for field in ("value", "low", "high", "spread", "folds", "folds_spread")
-            ]
-            row += ["" if value is None else f"{value:.6f}" for value in values]
-            row += [line.published.figures.get(name, "")]
-        row += [summary.metrics["parameters"], summary.metrics["trainable"]] if summary else ["", ""]
-        row += [summary.seconds, summary.memory] if summary else ["", ""]
-        row += ["; ".join(line.differences), "; ".join(line.faults)]
-        ours = [measured(summary, name) if summary else None for name in others]
-        row += ["" if value is None else f"{value:.6g}" for value in ours]
-        row += [line.published.figures.get(name, "") for name in (*BESIDE, *COSTS)]
-        writer.writerow([*row, "; ".join(f"{name}: {source}" for name, source in line.published.sources.items())])
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return text.getvalue()
 
 
-def _marked(name: str, summary: Summary) -> str:
-    return f"{name}, LEAKY" if summary.metrics["leaky"] else name
+def _csv_row(line: Line) -> dict[str, object]:
+    """A line of ``table.csv``, by column."""
+    summary, theirs = line.summary, line.published
+    metrics = summary.metrics if summary else {}
+    row: dict[str, object] = {"row": line.name, "seeds": summary.seeds if summary else 0}
+    row |= {"tracks": summary.tracks if summary else "", "leaky": metrics.get("leaky", "")}
+    for name in SCORES:
+        score = summary.scores[name] if summary else None
+        for part, attribute in PARTS.items():
+            value = getattr(score, attribute, None)
+            row[name + part] = "" if value is None else f"{value:.6f}"
+        row[f"{name}_published"] = theirs.figures.get(name, "")
+    row |= {name: metrics.get(name, "") for name in ("parameters", "trainable")}
+    row |= {
+        "seconds_per_epoch": summary.seconds if summary else "",
+        "peak_memory_mb": summary.memory if summary else "",
+    }
+    row |= {"differences": "; ".join(line.differences), "failed": "; ".join(line.faults)}
+    for name in (*BESIDE, "training_seconds"):
+        value = measured(summary, name) if summary else None
+        row[name] = "" if value is None else f"{value:.6g}"
+    row |= {f"{name}_published": theirs.figures.get(name, "") for name in (*BESIDE, *COSTS)}
+    return row | {"sources": "; ".join(f"{name}: {source}" for name, source in theirs.sources.items())}
 
 
 def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
-    """Draws the finished rows, of each its first seed or fold; returns the captions by file name."""
-    finished = {_marked(line.name, line.summary): line.summary for line in lines if line.summary}
+    """Draws the finished rows, each by its first seed or fold; returns the captions by file name."""
+    finished = {
+        f"{line.name}, LEAKY" if line.summary.metrics["leaky"] else line.name: line for line in lines if line.summary
+    }
     if not finished:
         return {}
-    histories = {name: summary.histories[0] for name, summary in finished.items()}
-    results = {name: summary.folds or summary.results for name, summary in finished.items()}
-    areas = {name: first_area(summary) for name, summary in finished.items()}
+    summaries = {name: line.summary for name, line in finished.items() if line.summary}
+    histories = {name: summary.histories[0] for name, summary in summaries.items()}
+    results = {name: summary.folds or summary.results for name, summary in summaries.items()}
+    areas = {name: first_area(summary) for name, summary in summaries.items()}
     style.save(plot_runs_roc(results, areas), folder / "roc.png")
     style.save(plot_runs_accuracy(histories), folder / "accuracy.png")
     style.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")
-    swept = {name: summary for name, summary in finished.items() if summary.sweep}
+    sweeps = {name: summary.sweep for name, summary in summaries.items() if summary.sweep}
     pictures = {}
-    if swept:
-        theirs = dict(
-            zip(finished, (line.published.figures.get("accuracy") for line in lines if line.summary), strict=True)
-        )
-        style.save(plot_sweep(swept, theirs), folder / "sweep.png")
+    if sweeps:
+        theirs = {name: line.published.figures.get("accuracy") for name, line in finished.items()}
+        style.save(plot_sweep(sweeps, theirs), folder / "sweep.png")
         pictures["sweep.png"] = "Accuracy by the number of epochs"
     return pictures | {
-        "roc.png": "ROC curves of the first seed" + (", of the longest fit" if swept else ""),
+        "roc.png": "ROC curves of the first seed" + (", of the longest fit" if sweeps else ""),
         "accuracy.png": "Accuracy against epochs",
         "learning_curves.png": "Learning curves",
     }

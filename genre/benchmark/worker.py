@@ -1,19 +1,155 @@
-"""A cell's process: ``genre fit`` that ends when the process that began it is gone.
+"""The folder of a cell, and the process that fits it.
 
-Otherwise a benchmark that was killed would leave a fit behind, which the resumed one would run into.
+Every cell has a process of its own: it shares no memory, no random state and no crash with another cell. On Linux these
+processes are forked from one server, which has imported the library and done nothing else: a plan imports it once.
 """
 
+import csv
+import json
 import os
+import shutil
+import signal
+import sys
 import threading
+from collections.abc import Callable, Sequence
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext, SpawnContext
+from pathlib import Path
 
-from genre.cli import main
+from genre.benchmark.plan import Cell
+from genre.errors import GenreError
+from genre.report.folder import write_whole
+
+#: Seconds between two looks at the progress of a cell.
+PAUSE = 0.5
+
+#: Elsewhere, a fork after the imports is unsafe (macOS) or missing (Windows): every cell imports the library.
+HAS_SERVER = sys.platform == "linux"
+CONTEXT: ForkServerContext | SpawnContext = get_context("forkserver") if HAS_SERVER else get_context("spawn")
+
+
+class CellFolder:
+    """Where a cell is kept: the run ``version_0``, the cell's options, and its output.
+
+    Args:
+        cells: The folder of all cells.
+        cell: The cell.
+        options: All options of its ``genre fit``.
+    """
+
+    def __init__(self, cells: Path, cell: Cell, options: Sequence[str]) -> None:
+        self.cells, self.cell, self.options = cells, cell, list(options)
+        self.path = cells / cell.name
+        self.run = self.path / "version_0"
+        self.output = self.path / "output.txt"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its report is complete: ``metrics.json`` is written last."""
+        return (self.run / "report" / "metrics.json").is_file()
+
+    @property
+    def epochs(self) -> int:
+        """The number of finished epochs."""
+        try:
+            with (self.run / "metrics.csv").open(encoding="utf-8", newline="") as lines:
+                done = [row["epoch"] for row in csv.DictReader(lines) if row.get("train_loss")]
+        except OSError:
+            return 0
+        return int(done[-1]) + 1 if done else 0
+
+    @property
+    def accuracy(self) -> str:
+        """The accuracy of the finished cell with its interval, for a line on the terminal."""
+        score = json.loads((self.run / "report" / "metrics.json").read_text(encoding="utf-8"))["accuracy"]
+        return f"accuracy {score['value']:.3f} ({score['low']:.3f} – {score['high']:.3f})"
+
+    def claim(self) -> None:
+        """Writes down the cell's options; keeps what an earlier attempt with the same options left.
+
+        Raises:
+            GenreError: The folder holds a cell with other options.
+        """
+        note = self.path / "options.json"
+        if note.is_file() and json.loads(note.read_text(encoding="utf-8")) != self.options:
+            raise GenreError(
+                f"{self.path} was run with other options; resume with the options that the benchmark began with, "
+                "or begin a new one without --resume"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(note, json.dumps(self.options))
+
+    def fit(self, fit: Callable[[Sequence[str]], None], watch: Callable[[], None]) -> str | None:
+        """Fits and tests the cell.
+
+        Args:
+            fit: ``genre fit``, called with its options in the cell's process.
+            watch: Called about twice per second while the cell runs.
+
+        Returns:
+            The reason of a failure in one line, or ``None``.
+        """
+        last = self.run / "checkpoints" / "last.ckpt"
+        resume = [f"--ckpt_path={last}"] if last.is_file() else []
+        if not resume:
+            shutil.rmtree(self.run, ignore_errors=True)
+        places = [f"--runs_dir={self.cells}", f"--name={self.cell.name}", "--trainer.enable_progress_bar=false"]
+        options = [*self.options, *places, *resume]
+        process = CONTEXT.Process(target=_fit_cell, args=(fit, options, self.output))
+        process.start()
+        try:
+            while process.is_alive():
+                process.join(PAUSE)
+                watch()
+        except BaseException:  # Ctrl-C reaches the cell's process too, which stops by itself
+            process.join()
+            raise
+        if process.exitcode == 0 and self.finished:
+            return None
+        return self._last_error() or f"genre fit ended with status {process.exitcode}; see {self.output}"
+
+    def _last_error(self) -> str | None:
+        """The last error in the cell's output: one of ours, or the last line of a traceback."""
+        text = self.output.read_text(encoding="utf-8", errors="replace")
+        lines = [line for line in text.splitlines() if line.strip()]
+        errors = [line.partition("genre: error: ")[2] for line in lines if line.startswith("genre: error: ")]
+        if errors:
+            return errors[-1]
+        return lines[-1] if any(line.startswith("Traceback ") for line in lines) else None
+
+
+def start_server(modules: Sequence[str]) -> None:
+    """Starts the server that the cells are forked from, which imports modules first; nothing where there is none."""
+    if not HAS_SERVER:
+        return
+    CONTEXT.set_forkserver_preload(list(modules))
+    first = CONTEXT.Process(target=int)  # the server starts with the first process
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C does not end the server's imports
+    try:
+        first.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    first.join()
+
+
+def _fit_cell(fit: Callable[[Sequence[str]], None], options: Sequence[str], output: Path) -> None:
+    """Runs in the process of a cell."""
+    if HAS_SERVER:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with output.open("a", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        fit(options)
+    except GenreError as error:
+        sys.exit(f"genre: error: {error}")
 
 
 def _end_with_parent() -> None:
-    os.read(0, 1)  # the parent holds the other end of stdin, and never writes; sys.stdin would lock at the end
+    """Ends this process with its parent: after a benchmark was killed, the resumed one would meet a fit at work."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
     os._exit(1)
-
-
-if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    main()

@@ -1,10 +1,9 @@
-"""``genre ensemble``: the mean of several checkpoints on the tracks that none of them was trained on."""
+"""``genre ensemble``: scores the mean of several checkpoints on tracks that none of them was trained on."""
 
 import logging
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import track as progress
@@ -18,9 +17,8 @@ from genre.data.datamodule import GenreDataModule
 from genre.data.names import unknown_names
 from genre.data.provenance import Provenance
 from genre.data.track import Subset, Track
-from genre.ensemble import Ensemble
 from genre.errors import GenreError
-from genre.predictor import load
+from genre.predictor import Ensemble, load
 from genre.report.callback import conditions, count
 from genre.report.folder import print_report, write_report
 from genre.report.results import Results, scores
@@ -29,20 +27,16 @@ log = logging.getLogger(__name__)
 
 
 def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence[str]) -> int:
-    """``genre ensemble``: scores the mean of several checkpoints on the test tracks, and writes a report.
+    """Scores the mean of several checkpoints on the test tracks, and writes a report.
 
     Args:
-        checkpoints: At least two.
+        checkpoints: Checkpoints of the same split.
         out: The report's folder.
-        fit_options: Those of ``genre fit`` that say which data and which split; without a ``--config``, the
+        fit_options: Options of ``genre fit`` that name the data and the split. Without a ``--config``, the
             configuration beside the first checkpoint comes first.
     """
     ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
-    options = list(fit_options)
-    own = folder_of(str(checkpoints[0]))
-    if own is not None and not any(option.partition("=")[0] in ("-c", "--config") for option in options):
-        options = [f"--config={own / 'config.yaml'}", *options]
-    data = read_data(options)
+    data = read_data(_with_config(fit_options, checkpoints[0]))
     unknown = unknown_names(data.corpus.genres, ensemble.genres)
     if unknown:
         raise GenreError(f"the data has genre(s) that the checkpoints do not know: {', '.join(unknown)}")
@@ -50,25 +44,7 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     provenance = [Provenance.read(read_checkpoint(checkpoint)["genre"].get("provenance")) for checkpoint in checkpoints]
     for checkpoint, known in zip(checkpoints, provenance, strict=True):
         _check_unseen(tracks, checkpoint, known, data.test_subset)
-    scored, probabilities = [], []
-    for track in progress(tracks, description=f"{len(checkpoints)} checkpoints", transient=True):
-        found = _listen(ensemble, track, data)
-        if found is not None:
-            scored.append(track)
-            probabilities.append(found)
-    if not scored:
-        raise GenreError(f"every file of the {data.test_subset} split is bad; one is {data.bad_files.first()}")
-    results = Results(ensemble.genres, scored, torch.stack(probabilities).float())
-    metrics = summarize(results, ensemble, data, _artists(provenance))
-    write_report(out, results, metrics)
-    print_report(metrics, out)
-    return 0
-
-
-def summarize(
-    results: Results, ensemble: Ensemble, data: GenreDataModule, provenance: Provenance | None
-) -> dict[str, Any]:
-    """What ``metrics.json`` holds of an ensemble, under the names that a single run has."""
+    results = _predict_tracks(ensemble, tracks, data)
     networks = [predictor.network for predictor in ensemble.predictors]
     members = {
         "network": "Ensemble of " + ", ".join(type(network).__name__ for network in networks),
@@ -76,17 +52,28 @@ def summarize(
         "trainable": sum(count(network, trainable=True) for network in networks),
         "features": ", ".join(dict.fromkeys(type(predictor.features).__name__ for predictor in ensemble.predictors)),
     }
-    return scores(results) | members | conditions(data, provenance) | {"tracks": len(results.tracks)}
+    # The same keys as those of a single run.
+    metrics = scores(results) | members | conditions(data, _merge_artists(provenance)) | {"tracks": len(results.tracks)}
+    write_report(out, results, metrics)
+    print_report(metrics, out)
+    return 0
+
+
+def _with_config(options: Sequence[str], checkpoint: Path) -> list[str]:
+    run = folder_of(str(checkpoint))
+    if run is None or any(option.partition("=")[0] in ("-c", "--config") for option in options):
+        return list(options)
+    return [f"--config={run / 'config.yaml'}", *options]
 
 
 def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provenance | None, subset: Subset) -> None:
-    """Raises if a checkpoint was trained on one of the tracks; warns where that cannot be told."""
+    """Raises if a checkpoint was trained on one of the tracks; warns if the checkpoint does not say."""
     if provenance is None:
         log.warning("%s does not say on which tracks it was trained", checkpoint)
         return
     seen = provenance.count(tracks)
-    # That the validation tracks chose a checkpoint is said by the subset.
-    total = sum(count for subset, count in seen.items() if subset == "test" or "validation" not in subset)
+    # If validation tracks are scored, the report's subset says that they chose the checkpoints.
+    total = sum(count for seen_in, count in seen.items() if subset == "test" or "validation" not in seen_in)
     if total:
         raise GenreError(
             f"{checkpoint} was trained or chosen on {total} of the {len(tracks)} {subset} tracks; an ensemble needs "
@@ -94,19 +81,23 @@ def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provena
         )
 
 
-def _artists(provenance: Sequence[Provenance | None]) -> Provenance | None:
-    """What all networks together heard, of which the artists are left to tell: no network heard a track."""
+def _predict_tracks(ensemble: Ensemble, tracks: Sequence[Track], data: GenreDataModule) -> Results:
+    """The probabilities of all tracks that can be read; the others are noted as bad files of the data."""
+    rows: list[tuple[Track, Tensor]] = []
+    for track in progress(tracks, description=f"{len(ensemble.predictors)} checkpoints", transient=True):
+        try:
+            rows.append((track, ensemble.predict_proba(track.path, track.excerpt)))
+        except AudioError as error:
+            data.bad_files.note(track.path, error.reason)
+    if not rows:
+        raise GenreError(f"every file of the {data.test_subset} split is bad; one is {data.bad_files.first()}")
+    return Results(ensemble.genres, [track for track, _ in rows], torch.stack([row for _, row in rows]).float())
+
+
+def _merge_artists(provenance: Sequence[Provenance | None]) -> Provenance | None:
+    """The artists of all members' training data. No member was trained on a scored track."""
     known = [one.artists for one in provenance if one is not None]
     if len(known) < len(provenance):
         return None
     subsets = dict.fromkeys(chain.from_iterable(known))
     return Provenance({}, {subset: set().union(*(artists.get(subset, ()) for artists in known)) for subset in subsets})
-
-
-def _listen(ensemble: Ensemble, track: Track, data: GenreDataModule) -> Tensor | None:
-    """The probabilities of a track, or ``None`` for one that cannot be read, which is noted."""
-    try:
-        return ensemble.predict_proba(track.path, track.excerpt)
-    except AudioError as error:
-        data.bad_files.note(track.path, error.reason)
-        return None

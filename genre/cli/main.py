@@ -1,30 +1,28 @@
 """The command line: ``genre VERB …``. Importing this is cheap; a verb imports what it needs when it runs."""
 
 import argparse
-import os
+import inspect
 import re
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from genre._version import __version__
-from genre.cli.error_messages import with_hint
-from genre.cli.run_folder import next_version
+from genre.cli.error_messages import nearest
+from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
 from genre.errors import GenreError
 
+#: The verbs of LightningCLI, which has a parser of its own.
 FIT_VERBS = {
-    "fit": "train a classifier, test its best checkpoint, report",
-    "validate": "score a checkpoint on the validation tracks",
-    "test": "score a checkpoint on the test tracks, and write a report",
+    "fit": "Train a classifier, test its best checkpoint, report.",
+    "validate": "Score a checkpoint on the validation tracks.",
+    "test": "Score a checkpoint on the test tracks, and write a report.",
 }
-PREDICT = "name the genre of audio files with a checkpoint, or their tags without one"
-EMBED = "write the embeddings of audio files, by a checkpoint or a pretrained network"
-BENCHMARK = "run a plan of fits, beside the published figures"
-COMPARE = "tell whether one run is better than another"
-ENSEMBLE = "score the mean of several checkpoints, and write a report"
-FIGURES = "draw a data set, or several runs on one sheet"
-AUDIT = "look for faults and duplicates before training"
+
+#: The parameter of a verb that takes options of ``genre fit``.
+FIT_OPTIONS = "fit_options"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -47,22 +45,39 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    parser = _parser()
-    if arguments and arguments[0] in FIT_VERBS:
+    verb = arguments[0] if arguments else "--help"
+    if verb in FIT_VERBS:
         from genre.cli.lightning_cli import run
 
         run(arguments)
         return 0
-    options, rest = parser.parse_known_args(arguments or ["--help"])
-    if rest and not options.takes_fit_options:
-        verb: argparse.ArgumentParser = options.parser
-        verb.error(with_hint(f"unrecognized arguments: {' '.join(rest)}", verb._option_string_actions))
-    status: int = options.run(options, rest)
-    return status
+    parser = build_parser()
+    if not verb.startswith("-") and verb not in VERBS:
+        parser.error(f"no verb named {verb}{_did_you_mean(verb, [*FIT_VERBS, *VERBS])}; see genre --help")
+    namespace, rest = parser.parse_known_args(arguments or ["--help"])
+    function = VERBS[verb]
+    options = vars(namespace)
+    if FIT_OPTIONS in inspect.signature(function).parameters:
+        options[FIT_OPTIONS] = rest
+    elif rest:
+        hint = _did_you_mean(
+            rest[0].partition("=")[0], [_flag(name) for name in inspect.signature(function).parameters]
+        )
+        sys.exit(_fail(f"genre {verb}", f"unrecognized arguments: {' '.join(rest)}{hint}"))
+    return function(**options)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class Parser(argparse.ArgumentParser):
+    """A parser that states a mistake in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with status 2."""
+        sys.exit(_fail(self.prog, message))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs: their options come from the signatures of :data:`~genre.cli.verbs.VERBS`."""
+    parser = Parser(
         prog="genre",
         description="Music genre classification that people can believe.",
         epilog="`genre VERB --help` lists the options of a verb.",
@@ -72,258 +87,74 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", metavar="VERB [OPTION]", required=True)
     for verb, purpose in FIT_VERBS.items():
         verbs.add_parser(verb, help=purpose, add_help=False)
-
-    def add(verb: str, purpose: str, run: object, *, takes_fit_options: bool = False) -> argparse.ArgumentParser:
-        note = "Any option of `genre fit` may follow." if takes_fit_options else None
-        options = verbs.add_parser(verb, help=purpose, description=purpose, epilog=note, allow_abbrev=False)
-        options.set_defaults(run=run, takes_fit_options=takes_fit_options, parser=options)
-        return options
-
-    _add_predict_options(add("predict", PREDICT, _predict))
-    _add_embed_options(add("embed", EMBED, _embed))
-    _add_benchmark_options(add("benchmark", BENCHMARK, _benchmark, takes_fit_options=True))
-    _add_compare_options(add("compare", COMPARE, _compare))
-    _add_ensemble_options(add("ensemble", ENSEMBLE, _ensemble, takes_fit_options=True))
-    _add_figures_options(add("figures", FIGURES, _figures, takes_fit_options=True))
-    _add_audit_options(add("audit", AUDIT, _audit))
+    for verb, function in VERBS.items():
+        purpose = _docstring(function).partition("\n")[0]
+        parameters = inspect.signature(function).parameters
+        note = "Any option of `genre fit` may follow." if FIT_OPTIONS in parameters else None
+        options = verbs.add_parser(
+            verb,
+            help=purpose,
+            description=purpose,
+            epilog=note,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,  # the defaults are those of the function
+        )
+        _add_arguments(options, function)
     return parser
 
 
-def _add_predict_options(predict: argparse.ArgumentParser) -> None:
-    predict.add_argument(
-        "--ckpt_path",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="CKPT",
-        help="the checkpoint of a fit; given more than once, the mean of several; without one, the tags that MusiCNN, "
-        "a network pretrained on music, gives",
-    )
-    predict.add_argument("paths", nargs="+", type=_local, metavar="PATH", help="audio files, or folders of them")
-    predict.add_argument(
-        "--format",
-        choices=("table", "json", "csv"),
-        default="table",
-        help="how to print; json is one object a line (default: %(default)s)",
-    )
-    predict.add_argument(
-        "--segments",
-        type=_positive,
-        metavar="N",
-        help="the largest number of segments that a file is judged by (default: as many as in the fit's validation; "
-        "for tags 10)",
-    )
-    predict.add_argument(
-        "--import",
-        dest="modules",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="a module of yours that the checkpoint's network comes from",
-    )
+def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]) -> None:
+    hints = get_type_hints(function, include_extras=True)
+    helps = dict(_describe_arguments(function))
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name == FIT_OPTIONS:
+            continue
+        metavar, help_text = helps[name]
+        options = _read_type(hints[name]) | {"help": help_text} | ({"metavar": metavar} if metavar else {})
+        default = parameter.default
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
+            parser.add_argument(name, **options)
+            continue
+        if default not in (parameter.empty, None, False, ()):
+            options["help"] += f" (default: {default})"
+        parser.add_argument(_flag(name), dest=name, required=default is parameter.empty, **options)
 
 
-def _predict(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.cli.predict import predict
-
-    return predict(options.ckpt_path, options.paths, options.format, options.segments, options.modules)
-
-
-def _add_embed_options(embed: argparse.ArgumentParser) -> None:
-    embed.add_argument(
-        "network",
-        metavar="NETWORK",
-        help="the checkpoint of a fit, or a pretrained network as CLASS or CLASS:WEIGHTS, such as MusiCNN:mtt",
-    )
-    embed.add_argument("paths", nargs="+", type=_local, metavar="PATH", help="audio files, or folders of them")
-    embed.add_argument(
-        "--with",
-        dest="others",
-        action="append",
-        default=[],
-        metavar="NETWORK",
-        help="another one, whose embeddings stand beside those of the first; may be given more than once",
-    )
-    embed.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="where they go: FILE.npz (arrays paths and embeddings) or FILE.parquet (columns path and embedding)",
-    )
-    embed.add_argument(
-        "--segments",
-        type=_positive,
-        metavar="N",
-        help="the largest number of segments of a file (default: as many as in the fit's validation, or 10)",
-    )
-    embed.add_argument(
-        "--import",
-        dest="modules",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="a module of yours that a checkpoint's network comes from",
-    )
+def _describe_arguments(function: Callable[..., int]) -> list[tuple[str, tuple[str, str]]]:
+    """The name, the metavar and the help of every argument, from the docstring's ``name (METAVAR): help``."""
+    _, _, arguments = _docstring(function).partition("Args:\n")
+    entries = re.findall(r"^ {4}(\w+)(?: \((\w+)\))?: (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
+    return [(name, (metavar, " ".join(text.split()))) for name, metavar, text in entries]
 
 
-def _embed(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    _free(options.out.parent)
-    from genre.cli.embed import embed
-
-    return embed([options.network, *options.others], options.paths, options.out, options.segments, options.modules)
+def _docstring(function: Callable[..., int]) -> str:
+    return inspect.getdoc(function) or ""
 
 
-def _add_benchmark_options(benchmark: argparse.ArgumentParser) -> None:
-    benchmark.add_argument("plan", type=Path, metavar="PLAN", help="a plan, such as examples/singh/tables.yaml")
-    benchmark.add_argument(
-        "--epochs",
-        type=_positive,
-        nargs="+",
-        default=[],
-        metavar="N",
-        help="in place of the recipes' own; several: each",
-    )
-    benchmark.add_argument("--seeds", type=int, nargs="+", default=[], metavar="N", help="in place of the plan's")
-    benchmark.add_argument(
-        "--splits", type=Path, nargs="+", default=[], metavar="FILE", help="files with splits, in place of the plan's"
-    )
-    benchmark.add_argument(
-        "--pretrained", metavar="W", help="true, false or a weights file, for every network that takes weights"
-    )
-    benchmark.add_argument("--resume", action="store_true", help="go on with the last benchmark of this plan")
-    benchmark.add_argument("--name", metavar="NAME", help="default: the plan's folder and file")
-    benchmark.add_argument(
-        "--runs_dir", type=Path, default=Path("runs"), metavar="DIR", help="where it is kept (default: %(default)s)"
-    )
+def _read_type(hint: Any) -> dict[str, Any]:
+    """How argparse reads values of a type."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        item, extra = arguments
+        return {"type": extra} if callable(extra) else _read_type(item) | {"nargs": None, "action": extra}
+    if origin in (Union, UnionType):
+        return _read_type(next(argument for argument in arguments if argument is not NoneType))
+    if origin is Literal:
+        return {"choices": arguments}
+    if hint is bool:
+        return {"action": "store_true"}
+    return _read_type(arguments[0]) | {"nargs": "+"} if arguments else {"type": hint}
 
 
-def _benchmark(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.benchmark import Options, benchmark
-
-    chosen = Options(
-        options.epochs, options.seeds, options.splits, options.pretrained, options.resume, options.name,
-        options.runs_dir, rest,
-    )  # fmt: skip
-    return benchmark(options.plan, chosen)
+def _flag(name: str) -> str:
+    return f"--{name.rstrip('_')}"
 
 
-def _add_compare_options(compare: argparse.ArgumentParser) -> None:
-    compare.add_argument("first", type=Path, metavar="RUN", help="a run's folder, such as runs/<name>/version_0")
-    compare.add_argument("others", type=Path, nargs="+", metavar="RUN", help="those that are compared with it")
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    close = nearest(name, known)
+    return f"; did you mean {'--' * name.startswith('--')}{close}?" if close else ""
 
 
-def _compare(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.benchmark.compare import compare_runs
-
-    return compare_runs([options.first, *options.others])
-
-
-def _add_ensemble_options(ensemble: argparse.ArgumentParser) -> None:
-    ensemble.add_argument("checkpoints", type=Path, nargs="+", metavar="CKPT", help="checkpoints of the same split")
-    ensemble.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the report goes (default: the next runs/ensemble/version_N)"
-    )
-
-
-def _ensemble(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.cli.ensemble import score_ensemble
-
-    return score_ensemble(options.checkpoints, _free(options.out or next_version(Path("runs/ensemble"))), rest)
-
-
-def _add_figures_options(figures: argparse.ArgumentParser) -> None:
-    figures.add_argument(
-        "--out", type=Path, default=Path("figures"), metavar="DIR", help="where the pictures go (default: %(default)s)"
-    )
-    figures.add_argument("--runs", type=Path, nargs="+", default=[], metavar="RUN", help="folders of runs to compare")
-    figures.add_argument(
-        "--tracks",
-        type=_positive,
-        default=5,
-        metavar="N",
-        help="random tracks a genre on the sheets (default: %(default)s)",
-    )
-    figures.add_argument(
-        "--embeddings",
-        type=Path,
-        metavar="FILE",
-        help="what `genre embed` wrote for tracks of the recipe: of the data, their picture alone is drawn",
-    )
-    figures.add_argument("--track", type=Path, metavar="PATH", help="the file whose inputs are drawn one by one")
-
-
-def _figures(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    if not rest and not options.runs and not options.embeddings:
-        print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
-        return 2
-    if options.embeddings and not rest:
-        print("genre: error: --embeddings needs the genres of its tracks; give --config RECIPE, too", file=sys.stderr)
-        return 2
-    _free(options.out)
-    from genre.cli.recipe import read_data
-    from genre.plots.figures import figures
-
-    data = read_data(rest) if rest else None
-    return figures(data, options.runs, options.out, options.tracks, options.track, options.embeddings)
-
-
-def _add_audit_options(audit: argparse.ArgumentParser) -> None:
-    audit.add_argument("root", type=Path, metavar="ROOT", help="where the data set lies; or a CSV file of tracks")
-    audit.add_argument(
-        "--data",
-        choices=("GTZAN", "FMA", "Ballroom", "Folder", "CSV"),
-        help="which data set it is (default: what its folders look like)",
-    )
-    audit.add_argument(
-        "--artist", choices=("tags",), help="take the artists from the files' tags (default: as the data set tells)"
-    )
-    audit.add_argument(
-        "--out", type=Path, default=Path("audit"), metavar="DIR", help="where the result goes (default: %(default)s)"
-    )
-    audit.add_argument(
-        "--shortest",
-        type=float,
-        default=1.0,
-        metavar="SECONDS",
-        help="name tracks shorter than this (default: %(default)s)",
-    )
-    audit.add_argument(
-        "--longest",
-        type=float,
-        default=1200.0,
-        metavar="SECONDS",
-        help="name tracks longer than this (default: %(default)s)",
-    )
-
-
-def _audit(options: argparse.Namespace, rest: Sequence[str]) -> int:
-    from genre.audit import audit
-    from genre.audit.faults import Limits
-
-    limits = Limits(options.shortest, options.longest)
-    return audit(options.root, _free(options.out), options.data, limits, options.artist)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1; found '{text}'")
-    return int(text)
-
-
-def _local(text: str) -> Path:
-    if re.match(r"\w+://", text):
-        raise argparse.ArgumentTypeError(f"addresses are not downloaded; found {text}, expected a file or a folder")
-    return Path(text)
-
-
-def _free(out: Path) -> Path:
-    """Refuses a folder that cannot be made, before the work for it begins."""
-    place = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if place.is_dir() and os.access(place, os.W_OK):
-        return out
-    if place.is_dir():
-        reason = f"{place} may not be written"
-    else:
-        reason = "File exists" if place == out else f"{place} is a file"
-    raise GenreError(f"{out}: cannot be made ({reason}); choose another --out")
+def _fail(program: str, message: str) -> int:
+    print(f"{program}: error: {message}", file=sys.stderr)
+    return 2

@@ -1,122 +1,149 @@
-"""``genre predict``: files and folders in, one line a file out: its genre, or its tags."""
+"""``genre predict`` and ``genre embed``: files and folders in; genres, tags or embeddings out."""
 
 import csv
-import importlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from rich.progress import track as progress
 from rich.table import Table
 
 from genre.audio.decode import AudioError
-from genre.data.folder import audio_files, describe_unread, unread_files
-from genre.ensemble import Ensemble
+from genre.embeddings import Embeddings, check_writable, load_embedder, write_embeddings
 from genre.errors import GenreError
-from genre.predictor import Prediction, load
-from genre.tagger import Tagger
+from genre.predictor import Ensemble, Prediction, Tagger, load
+from genre.recordings import list_files
 from genre.terminal import terminal
 
-#: Genres or tags beside the best one that the table shows. Of tags several are right.
+Format = Literal["table", "json", "csv"]
+
+#: Genres or tags after the best one in the table. Several tags of a song are right.
 RUNNERS_UP = {"genre": 2, "tag": 4}
 
+T = TypeVar("T")
 
-def predict(
-    checkpoints: Sequence[Path], paths: Sequence[Path], form: str, segments: int | None, modules: Sequence[str]
-) -> int:
-    """Predicts every file: its genre or, without a checkpoint, its tags by MusiCNN.
 
-    Returns:
-        The exit status, 1 if any file was bad.
+class AudioFiles:
+    """The audio files of several paths, in order; a bad one is a line on stderr and is counted.
 
-    Raises:
-        GenreError: A checkpoint is no good; or there is none, and MusiCNN's weights are not installed.
+    Args:
+        paths: Files, and folders of them.
+
+    Attributes:
+        paths: The files.
+        faults: The number of bad files and folders so far.
     """
-    import_modules(modules)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    ensemble = Ensemble([load(path, device=device) for path in checkpoints] or [_tagger(device)])
-    if segments is not None:
-        for predictor in ensemble.predictors:
-            predictor.evaluation_segments = segments
-    results = _Results(ensemble, paths)
-    {"table": _table, "json": _json, "csv": _csv}[form](results, ensemble.genres, "genre" if checkpoints else "tag")
-    return 1 if results.faults else 0
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths: list[Path] = []
+        self.faults = 0
+        for path in paths:
+            files, problem = list_files(path)
+            self.paths += files
+            if problem:
+                self._report(problem)
+
+    def apply(self, function: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
+        """Yields every good file with what a function returns for it."""
+        for path in self.paths:
+            try:
+                yield path, function(path)
+            except AudioError as error:
+                self._report(str(error))
+
+    def _report(self, problem: str) -> None:
+        self.faults += 1
+        print(f"genre: {problem}", file=sys.stderr)
 
 
-def _tagger(device: str) -> Tagger:
+def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], form: Format, segments: int | None) -> int:
+    """Prints the genre of every file, or its tags without a checkpoint; returns the exit status."""
+    ensemble = Ensemble([load(path, device=_device()) for path in checkpoints] or [_tagger()])
+    for predictor in ensemble.predictors:
+        predictor.evaluation_segments = segments or predictor.evaluation_segments
+    files = AudioFiles(paths)
+    predictions = (prediction for _, prediction in files.apply(ensemble.predict))
+    name = "genre" if checkpoints else "tag"
+    if form == "table":
+        _print_table(predictions, name)
+    elif form == "json":
+        _print_json(predictions, name)
+    else:
+        _print_csv(predictions, name, ensemble.genres)
+    return 1 if files.faults else 0
+
+
+def embed_files(networks: Sequence[str], paths: Sequence[Path], out: Path, segments: int | None) -> int:
+    """Writes the embeddings of every file, those of several networks side by side; returns the exit status."""
+    check_writable(out)
+    predictors = [load_embedder(network, _device()) for network in networks]
+    for predictor in predictors:
+        predictor.evaluation_segments = segments or predictor.evaluation_segments
+    files = AudioFiles(paths)
+    rows: list[tuple[Path, NDArray[np.float32]]] = []
+    console = terminal()
+    bar = progress(
+        files.apply(lambda path: np.concatenate([predictor.embed(path) for predictor in predictors])),
+        "embedding", len(files.paths), console=console, transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
     try:
-        return Tagger(device=device)
+        rows.extend(bar)
+    finally:  # Ctrl-C keeps what is done
+        if rows:
+            values = np.stack([row for _, row in rows])
+            write_embeddings(out, Embeddings([path for path, _ in rows], values))
+            line = f"{out}: {len(values)} embeddings of {values.shape[1]} values"
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
+    return 1 if files.faults else 0
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _tagger() -> Tagger:
+    try:
+        return Tagger(device=_device())
     except GenreError as error:
         raise GenreError(f"without --ckpt_path CKPT, genre predict names a song's tags, but {error}") from None
 
 
-def import_modules(modules: Sequence[str]) -> None:
-    """Imports modules of the user's, also from the current folder."""
-    sys.path.insert(0, "")  # a console script does not look for modules in the current folder by itself
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            raise GenreError(f"--import {module}: {error}") from None
-
-
-class _Results:
-    """Predictions in the order of the paths; a bad file gives a line on stderr and is counted."""
-
-    def __init__(self, ensemble: Ensemble, paths: Sequence[Path]) -> None:
-        self.ensemble, self.paths, self.faults = ensemble, paths, 0
-
-    def __iter__(self) -> Iterator[Prediction]:
-        for path in self.paths:
-            files = audio_files(path) if path.is_dir() else [path]
-            unread = unread_files(path) if path.is_dir() else []
-            if unread:
-                self._complain(describe_unread(path, unread))
-            elif not files:
-                self._complain(f"{path}: no audio file in this folder")
-            for file in files:
-                try:
-                    yield self.ensemble.predict(file)
-                except AudioError as error:
-                    self._complain(str(error))
-
-    def _complain(self, message: str) -> None:
-        self.faults += 1
-        print(f"genre: {message}", file=sys.stderr)
-
-
-def _table(results: _Results, genres: Sequence[str], kind: str) -> None:
-    table = Table(caption=None if kind == "genre" else "tags by MusiCNN; for genres of your own: genre fit")
+def _print_table(predictions: Iterator[Prediction], name: str) -> None:
+    table = Table(caption="tags by MusiCNN; for genres of your own: genre fit" if name == "tag" else None)
     table.add_column("path", overflow="fold")
-    table.add_column(kind, style="bold")
+    table.add_column(name, style="bold")
     table.add_column("probability", justify="right")
     table.add_column("runners-up")
     try:
-        for result in results:
-            others = list(result.probabilities.items())[1 : 1 + RUNNERS_UP[kind]]
+        for prediction in predictions:
+            others = list(prediction.probabilities.items())[1 : 1 + RUNNERS_UP[name]]
             runners_up = ", ".join(f"{genre} {probability:.2f}" for genre, probability in others)
-            table.add_row(str(result.path), result.genre, f"{result.probability:.2f}", runners_up)
-    finally:  # after Ctrl-C, too, what is done is not lost
+            table.add_row(str(prediction.path), prediction.genre, f"{prediction.probability:.2f}", runners_up)
+    finally:  # Ctrl-C keeps what is done
         if table.row_count:
             terminal().print(table)
 
 
-def _json(results: _Results, genres: Sequence[str], kind: str) -> None:
-    for result in results:
+def _print_json(predictions: Iterator[Prediction], name: str) -> None:
+    for prediction in predictions:
         entry = {
-            "path": str(result.path),
-            kind: result.genre,
-            "probability": result.probability,
-            "probabilities": result.probabilities,
+            "path": str(prediction.path),
+            name: prediction.genre,
+            "probability": prediction.probability,
+            "probabilities": prediction.probabilities,
         }
         print(json.dumps(entry, ensure_ascii=False), flush=True)
 
 
-def _csv(results: _Results, genres: Sequence[str], kind: str) -> None:
+def _print_csv(predictions: Iterator[Prediction], name: str, genres: Sequence[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["path", kind, "probability", *genres])
-    for result in results:
-        values = [f"{result.probabilities[genre]:.6f}" for genre in genres]
-        writer.writerow([result.path, result.genre, f"{result.probability:.6f}", *values])
+    writer.writerow(["path", name, "probability", *genres])
+    for prediction in predictions:
+        values = [f"{prediction.probabilities[genre]:.6f}" for genre in genres]
+        writer.writerow([prediction.path, prediction.genre, f"{prediction.probability:.6f}", *values])
         sys.stdout.flush()

@@ -114,7 +114,7 @@ def plot_runs_roc(results: Mapping[str, Results | Sequence[Results]], areas: Map
     figure = Figure(figsize=(WIDTH, 7.5), layout="constrained")
     axes = figure.add_subplot()
     for index, (name, result) in enumerate(results.items()):
-        curve = _mean_curve([result] if isinstance(result, Results) else result)
+        curve = _mean_curve(result if isinstance(result, Sequence) else [result])
         if curve:
             style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
             axes.plot(*curve, linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **style)

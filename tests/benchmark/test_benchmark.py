@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import importlib
 import json
 import shutil
 import signal
@@ -13,10 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from genre.benchmark import run as module
 from tests.conftest import run_cli
-
-#: The module, which the package's function of the same name hides.
-module = importlib.import_module("genre.benchmark.benchmark")
 
 
 def run(plan: Path, *options: str) -> int:
@@ -128,7 +125,7 @@ def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
     [
         (["--data.root=/nowhere"], 1, "/nowhere: found nothing, expected a folder of audio"),
         (["--data.rot=x"], 2, "Option 'rot' is not accepted"),
-        (["--splits", "/nowhere.yaml"], 1, "--splits: names /nowhere.yaml, which is not there"),
+        (["--splits", "/nowhere.yaml"], 1, "--splits: names /nowhere.yaml, which does not exist"),
         (["--resume"], 1, "found no benchmark to resume"),
         (["--epochs=0"], 2, "at least 1"),
         (["--seed_everything=3"], 1, "give --seeds in place of --seed_everything"),
@@ -160,7 +157,7 @@ def test_a_recipes_mistake_names_its_row(
     error, row = capsys.readouterr().err.splitlines()
     assert error.startswith("genre: error: ")
     assert message in error
-    assert row == f"genre: this was said of the row bad ({recipe}); no cell was run"
+    assert row == f"genre: the mistake is in the row bad ({recipe}); no cell was run"
     assert not (plan.parent / "runs").exists()
 
 

@@ -1,12 +1,11 @@
 """Plans: which cells they make, and what is said of one that is not understood."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from genre.benchmark.plan import Cell, read_plan
-from genre.benchmark.published import Conditions, Published, differences, published
+from genre.benchmark.published import Published, differences, published
 from genre.errors import GenreError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -90,7 +89,7 @@ def test_one_fold_alone_is_no_cross_validation(plan: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("recipes: [absent.yaml]", "names .*absent.yaml, which is not there"),
+        ("recipes: [absent.yaml]", "names .*absent.yaml, which does not exist"),
         ("recipes: good.yaml", "expected a list of files"),
         ("recipes: [{a: 1}]", "expected a file, or a list"),
         ("recipes: [[--model.x=1]]", "expected a file first"),
@@ -100,7 +99,7 @@ def test_one_fold_alone_is_no_cross_validation(plan: Path) -> None:
         ("recipes: [good.yaml, good.yaml]", "two rows are called good;"),
         (
             "recipes: [[good.yaml, --a.x=1], [good.yaml, --b.x=1]]",
-            "two rows are called good-x=1; .* put the options of one into a file that is laid over it",
+            "two rows are called good-x=1; .* move the options of one into a second file",
         ),
         ("recipes: [good.yaml]\nfeatures: mel.yaml", "expected a list of files"),
         ("recipes: [good.yaml]\nsplits: [good.yaml]", "good.yaml: found no class_path; expected `class_path:` and"),
@@ -117,7 +116,10 @@ def test_a_bad_plan_is_one_line(plan: Path, content: str, message: str) -> None:
 
 
 def test_differences_from_the_papers_conditions() -> None:
-    ours = Conditions("Folder", {"train": 30, "validation": 6, "test": 12}, "StratifiedSplit", 3, 11175370, False)
+    ours = {
+        "data_set": "Folder", "tracks": {"train": 30, "validation": 6, "test": 12}, "split": "StratifiedSplit",
+        "epochs": 3, "trainable": 11175370, "weights": "no", "segment_seconds": None, "augmentation": None,
+    }  # fmt: skip
     theirs = {
         "data_set": "GTZAN", "tracks": {"train": 443, "validation": 197, "test": 290}, "split": "OfficialSplit",
         "epochs": 50, "weights": "ImageNet", "trainable": 5130,
@@ -130,26 +132,28 @@ def test_differences_from_the_papers_conditions() -> None:
         "StratifiedSplit (paper: OfficialSplit)",
         "3 epochs (paper: 50)",
     ]
-    assert differences(replace(ours, recipe_epochs=40), theirs)[-1] == "3 epochs (paper: 50; recipe: 40)"
-    assert differences(replace(ours, recipe_epochs=50), theirs)[-1] == "3 epochs (paper: 50)"
-    assert differences(replace(ours, recipe_epochs=40), {}) == ["3 epochs (recipe: 40)"]
-    assert differences(replace(ours, recipe_epochs=3), {}) == []
-    assert differences(replace(ours, epochs=50, recipe_epochs=40), {"epochs": 50}) == []
-    same = Conditions("GTZAN", theirs["tracks"], "OfficialSplit", 50, 5130, True)  # type: ignore[arg-type]
-    assert differences(same, theirs) == []
+    assert differences(ours, theirs, recipe_epochs=40)[-1] == "3 epochs (paper: 50; recipe: 40)"
+    assert differences(ours, theirs, recipe_epochs=50)[-1] == "3 epochs (paper: 50)"
+    assert differences(ours, {}, recipe_epochs=40) == ["3 epochs (recipe: 40)"]
+    assert differences(ours, {}, recipe_epochs=3) == []
+    assert differences(ours | {"epochs": 50}, {"epochs": 50}, recipe_epochs=40) == []
+    assert differences(ours | theirs, theirs) == []
     assert differences(ours, {}) == []
 
 
 def test_differences_in_segments_augmentation_and_lists_of_epochs() -> None:
-    ours = Conditions("GTZAN", {}, "StratifiedSplit", 1, 5, None, 75, 3.0, "none")
+    ours = {
+        "data_set": "GTZAN", "tracks": {}, "split": "StratifiedSplit", "epochs": 1, "trainable": 5, "weights": None,
+        "segment_seconds": 3.0, "augmentation": "none",
+    }  # fmt: skip
     sweep = list(range(5, 201, 5))
-    assert differences(ours, {"epochs": sweep}) == ["1 epoch (paper: 5, 10, … 200; recipe: 75)"]
-    assert differences(replace(ours, epochs=sweep), {"epochs": sweep}) == []
-    assert differences(replace(ours, epochs=[1, 2]), {"epochs": sweep})[0].startswith(
+    assert differences(ours, {"epochs": sweep}, recipe_epochs=75) == ["1 epoch (paper: 5, 10, … 200; recipe: 75)"]
+    assert differences(ours | {"epochs": sweep}, {"epochs": sweep}, recipe_epochs=75) == []
+    assert differences(ours | {"epochs": [1, 2]}, {"epochs": sweep}, recipe_epochs=75)[0].startswith(
         "1, 2 epochs (paper: 5, 10, … 200"
     )
-    assert differences(ours, {"epochs": None}) == ["1 epoch (paper: not stated; recipe: 75)"]
-    ours = replace(ours, recipe_epochs=None)
+    assert differences(ours, {"epochs": None}, recipe_epochs=75) == ["1 epoch (paper: not stated; recipe: 75)"]
+    assert differences(ours, {"weights": "ImageNet"}) == ["no weights (paper: ImageNet)"]
     assert differences(ours, {"segment_seconds": 3, "augmentation": "none"}) == []
     assert differences(ours, {"segment_seconds": 30}) == ["segments of 3 s (paper: 30 s)"]
     assert differences(ours, {"segment_seconds": None, "augmentation": "noise"}) == [
@@ -159,7 +163,10 @@ def test_differences_in_segments_augmentation_and_lists_of_epochs() -> None:
 
 
 def test_a_source_is_named_where_the_paper_does_not_state_it() -> None:
-    ours = Conditions("FMA", {"train": 1}, "KFoldSplit", 1, 5, None, None, 3.0, "none")
+    ours = {
+        "data_set": "FMA", "tracks": {"train": 1}, "split": "KFoldSplit", "epochs": 1, "trainable": 5, "weights": None,
+        "segment_seconds": 3.0, "augmentation": "none",
+    }  # fmt: skip
     theirs = {"data_set": "GTZAN", "split": "OfficialSplit", "trainable": 7, "segment_seconds": 30}
     sources = {"split": "inferred", "trainable": "code", "segment_seconds": "Liu et al."}
     assert differences(ours, theirs, sources) == [

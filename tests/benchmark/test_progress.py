@@ -6,7 +6,7 @@ import pytest
 
 from genre.benchmark import progress
 from genre.benchmark.plan import Cell, Row
-from genre.benchmark.progress import PlanProgress, describe
+from genre.benchmark.progress import PlanProgress, describe_seconds
 
 
 def test_estimate_goes_by_the_recipes_own_speed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,4 +49,4 @@ def test_a_failed_cell_and_a_finished_one_leave_no_time(monkeypatch: pytest.Monk
     ("seconds", "text"), [(None, ""), (42, "about 42 s left"), (720, "about 12 min left"), (9000, "about 2.5 h left")]
 )
 def test_it_is_said_in_words(seconds: float | None, text: str) -> None:
-    assert describe(seconds) == text
+    assert describe_seconds(seconds) == text

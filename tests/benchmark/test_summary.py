@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from genre.benchmark.plan import Cell, Row
-from genre.benchmark.summary import first_area, pooled_metrics, summarize
+from genre.benchmark.summary import first_area, pooled_metrics, summarize_row
 from genre.data import Track
 from genre.report.results import Results, write_results
 
@@ -48,7 +48,7 @@ def test_seeds(tmp_path: Path) -> None:
         runs[Cell(row, seed)] = tmp_path / str(seed)
         accuracies.append(accuracy_score(targets, probabilities.argmax(1)))
         areas.append(roc_auc_score(targets, probabilities / probabilities.sum(1, keepdims=True), multi_class="ovr"))
-    found = summarize(row, runs)
+    found = summarize_row(row, runs)
     assert found is not None
     assert found.seeds == 3
     assert found.scores["accuracy"].value == pytest.approx(np.mean(accuracies))
@@ -68,7 +68,7 @@ def test_interval_is_that_of_the_mean_over_seeds_on_the_same_tracks(tmp_path: Pa
         targets, probabilities = write_run(tmp_path / str(seed), 0, 60, seed)
         order = np.random.default_rng([0, seed]).permutation(60)
         right[seed, order] = targets == probabilities.argmax(1)
-    found = summarize(row, {Cell(row, seed): tmp_path / str(seed) for seed in range(3)})
+    found = summarize_row(row, {Cell(row, seed): tmp_path / str(seed) for seed in range(3)})
     assert found is not None
     draws = np.random.default_rng(1).integers(0, 60, (4000, 60))
     low, high = np.quantile(right.mean(0)[draws].mean(1), [0.025, 0.975])
@@ -81,7 +81,7 @@ def test_folds(tmp_path: Path) -> None:
     row = Row((Path("good.yaml"),), split=split)
     parts = {fold: write_run(tmp_path / str(fold), 100 * fold, 12 + 3 * fold, 0) for fold in range(4)}
     runs = {Cell(row, 0, fold): tmp_path / str(fold) for fold in range(4)}
-    found = summarize(row, runs)
+    found = summarize_row(row, runs)
     assert found is not None
     truth = np.concatenate([targets for targets, _ in parts.values()])
     said = np.concatenate([probabilities.argmax(1) for _, probabilities in parts.values()])
@@ -124,7 +124,7 @@ def test_area_of_folds_and_seeds(tmp_path: Path) -> None:
         assert cell.fold is not None
         targets, said = write_run(tmp_path / cell.name, 100 * cell.fold, 18, cell.seed)
         areas[cell.seed, cell.fold] = roc_auc_score(targets, said / said.sum(1, keepdims=True), multi_class="ovr")
-    found = summarize(row, {cell: tmp_path / cell.name for cell in cells})
+    found = summarize_row(row, {cell: tmp_path / cell.name for cell in cells})
     assert found is not None
     assert found.scores["auroc"].value == pytest.approx(areas.mean(), abs=1e-5)
     assert found.scores["auroc"].spread == pytest.approx(np.std(areas.mean(1), ddof=1), abs=1e-5)
@@ -138,4 +138,4 @@ def test_a_row_counts_once_all_its_folds_are_there(tmp_path: Path) -> None:
     row = Row((Path("good.yaml"),), split=split)
     for fold in range(2):
         write_run(tmp_path / str(fold), 100 * fold, 12, 0)
-    assert summarize(row, {Cell(row, 0, fold): tmp_path / str(fold) for fold in range(2)}) is None
+    assert summarize_row(row, {Cell(row, 0, fold): tmp_path / str(fold) for fold in range(2)}) is None

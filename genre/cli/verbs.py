@@ -1,0 +1,286 @@
+"""The verbs beside fit, validate and test. Each function's signature and docstring are its options and their help.
+
+A parameter without a default, before the ``*``, is a positional argument; a ``_`` at the end of a name is dropped; and
+``fit_options`` takes the options of ``genre fit`` that follow. Importing this file is cheap: a function imports the
+library when it runs.
+"""
+
+import argparse
+import importlib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from genre.errors import GenreError
+
+T = TypeVar("T")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number, at least 1; found '{text}'")
+    return int(text)
+
+
+def _local(text: str) -> Path:
+    if re.match(r"\w+://", text):
+        raise argparse.ArgumentTypeError(f"addresses are not downloaded; found {text}, expected a file or a folder")
+    return Path(text)
+
+
+# The second part tells argparse what the type does not: the conversion, or that each value has the option's name.
+PositiveInt = Annotated[int, _positive]
+LocalPath = Annotated[Path, _local]
+Repeated = Annotated[Sequence[T], "append"]
+
+
+def predict(
+    paths: Sequence[LocalPath],
+    *,
+    ckpt_path: Repeated[Path] = (),
+    format: Literal["table", "json", "csv"] = "table",  # noqa: A002  # the option's name
+    segments: PositiveInt | None = None,
+    import_: Repeated[str] = (),
+) -> int:
+    """Name the genre of audio files with a checkpoint, or their tags without one.
+
+    Args:
+        paths (PATH): Audio files, or folders of them.
+        ckpt_path (CKPT): The checkpoint of a fit; given more than once, the mean of several; without one, the tags of
+            MusiCNN, a network pretrained on music.
+        format: How to print; json is one object per line.
+        segments (N): The largest number of segments per file (default: as in the fit's validation; 10 for tags).
+        import_ (MODULE): A module of your own with the checkpoint's network.
+    """
+    import_modules(import_)
+    from genre.cli.predict import predict_files
+
+    return predict_files(ckpt_path, paths, format, segments)
+
+
+def embed(
+    network: str,
+    paths: Sequence[LocalPath],
+    *,
+    out: Path,
+    with_: Repeated[str] = (),
+    segments: PositiveInt | None = None,
+    import_: Repeated[str] = (),
+) -> int:
+    """Write the embeddings of audio files, by a checkpoint or a pretrained network.
+
+    Args:
+        network (NETWORK): The checkpoint of a fit, or a pretrained network as CLASS or CLASS:WEIGHTS, such as
+            MusiCNN:mtt.
+        paths (PATH): Audio files, or folders of them.
+        out (FILE): The file to write: FILE.npz (arrays paths and embeddings) or FILE.parquet (columns path and
+            embedding).
+        with_ (NETWORK): Another network, whose embeddings stand beside those of the first; may be given more than once.
+        segments (N): The largest number of segments per file (default: as in the fit's validation; 10 for pretrained
+            networks).
+        import_ (MODULE): A module of your own with a checkpoint's network.
+    """
+    check_folder(out.parent)
+    import_modules(import_)
+    from genre.cli.predict import embed_files
+
+    return embed_files([network, *with_], paths, out, segments)
+
+
+def benchmark(
+    plan: Path,
+    *,
+    epochs: Sequence[PositiveInt] = (),
+    seeds: Sequence[int] = (),
+    splits: Sequence[Path] = (),
+    pretrained: str | None = None,
+    resume: bool = False,
+    name: str | None = None,
+    runs_dir: Path = Path("runs"),
+    import_: Repeated[str] = (),
+    fit_options: Sequence[str],
+) -> int:
+    """Run a plan of fits, beside the published figures.
+
+    Args:
+        plan (PLAN): A plan, such as examples/singh/tables.yaml.
+        epochs (N): The number of epochs, in place of the recipes' own; several: every row is run with each.
+        seeds (N): In place of the plan's.
+        splits (FILE): Files with splits, in place of the plan's.
+        pretrained (W): `true`, `false` or a weights file, for every network that takes weights.
+        resume: Go on with the last benchmark of this plan.
+        name (NAME): The benchmark's name (default: the plan's folder and file).
+        runs_dir (DIR): Where benchmarks are kept, beside runs.
+        import_ (MODULE): A module of your own with classes of the recipes.
+        fit_options: Options of ``genre fit`` that follow.
+    """
+    import_modules(import_)
+    from genre.benchmark.run import CommandLine, run_plan
+    from genre.cli.recipe import read_recipe
+    from genre.cli.run_folder import last_version, next_version
+
+    parent = runs_dir.expanduser().resolve() / (name or f"{plan.resolve().parent.name}-{plan.stem}")
+    folder = last_version(parent) if resume else next_version(parent)
+    if folder is None:
+        raise GenreError(f"{parent}: found no benchmark to resume; begin one without --resume")
+    command = shlex.join(["genre", *(argument for argument in sys.argv[1:] if argument != "--resume")])
+    return run_plan(
+        plan,
+        folder,
+        CommandLine(command, read_recipe, partial(fit_cell, list(import_)), ["genre.cli.lightning_cli"]),
+        epochs=epochs,
+        seeds=seeds,
+        splits=splits,
+        pretrained=pretrained,
+        fit_options=fit_options,
+    )
+
+
+def compare(first: Path, others: Sequence[Path]) -> int:
+    """Tell whether one run is better than another.
+
+    Args:
+        first (RUN): A run's folder, such as runs/<name>/version_0.
+        others (RUN): The runs to compare with it.
+    """
+    from genre.benchmark.compare import compare_runs
+
+    return compare_runs([first, *others])
+
+
+def ensemble(
+    checkpoints: Sequence[Path],
+    *,
+    out: Path | None = None,
+    import_: Repeated[str] = (),
+    fit_options: Sequence[str],
+) -> int:
+    """Score the mean of several checkpoints, and write a report.
+
+    Args:
+        checkpoints (CKPT): Checkpoints of the same split.
+        out (DIR): Where the report goes (default: the next runs/ensemble/version_N).
+        import_ (MODULE): A module of your own with classes of the checkpoints or of the recipe.
+        fit_options: Options of ``genre fit`` that follow.
+    """
+    from genre.cli.run_folder import next_version
+
+    folder = check_folder(out or next_version(Path("runs/ensemble")))
+    import_modules(import_)
+    from genre.cli.ensemble import score_ensemble
+
+    return score_ensemble(checkpoints, folder, fit_options)
+
+
+def figures(
+    *,
+    out: Path = Path("figures"),
+    runs: Sequence[Path] = (),
+    tracks: PositiveInt = 5,
+    embeddings: Path | None = None,
+    track: Path | None = None,
+    import_: Repeated[str] = (),
+    fit_options: Sequence[str],
+) -> int:
+    """Draw a data set, or several runs on one sheet.
+
+    Args:
+        out (DIR): Where the pictures go.
+        runs (RUN): Folders of runs to compare.
+        tracks (N): Random tracks per genre on the sheets.
+        embeddings (FILE): What `genre embed` wrote for tracks of the recipe: only their pictures are drawn of the data.
+        track (PATH): The file whose inputs are drawn one by one.
+        import_ (MODULE): A module of your own with classes of the recipe.
+        fit_options: Options of ``genre fit`` that follow.
+    """
+    if not fit_options and not runs and not embeddings:
+        print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
+        return 2
+    if embeddings and not fit_options:
+        print("genre: error: --embeddings needs the genres of its tracks; give --config RECIPE, too", file=sys.stderr)
+        return 2
+    check_folder(out)
+    import_modules(import_)
+    from genre.cli.recipe import read_data
+    from genre.plots.figures import figures as draw_figures
+
+    data = read_data(fit_options) if fit_options else None
+    return draw_figures(data, runs, out, tracks, track, embeddings)
+
+
+def audit(
+    root: Path,
+    *,
+    data: Literal["GTZAN", "FMA", "Ballroom", "Folder", "CSV"] | None = None,
+    artist: Literal["tags"] | None = None,
+    out: Path = Path("audit"),
+    shortest: float = 1.0,
+    longest: float = 1200.0,
+) -> int:
+    """Look for faults and duplicates before training.
+
+    Args:
+        root (ROOT): The data set's folder, or a CSV file of tracks.
+        data: Which data set it is (default: what its folders look like).
+        artist: Take the artists from the files' tags (default: as the data set tells).
+        out (DIR): Where the result goes.
+        shortest (SECONDS): Name tracks shorter than this.
+        longest (SECONDS): Name tracks longer than this.
+    """
+    check_folder(out)
+    from genre.audit import audit as audit_tracks
+    from genre.audit.faults import Limits
+
+    return audit_tracks(root, out, data, Limits(shortest, longest), artist)
+
+
+#: What each verb does, by its name.
+VERBS: dict[str, Callable[..., int]] = {
+    verb.__name__: verb for verb in (predict, embed, benchmark, compare, ensemble, figures, audit)
+}
+
+
+def fit_cell(modules: Sequence[str], options: Sequence[str]) -> None:
+    """Runs ``genre fit`` for a cell of a benchmark, in the cell's own process."""
+    import_modules(modules)
+    from genre.cli.lightning_cli import run
+
+    run(["fit", *options])
+
+
+def import_modules(modules: Sequence[str]) -> None:
+    """Imports modules of the user's own, also from the current folder.
+
+    Raises:
+        GenreError: A module, or one that it imports, is not found.
+    """
+    if modules:
+        # A script's search path begins with the script's folder, that of `python -m` with the current one. A user's
+        # module may import its neighbours, so the path itself has to name the current folder.
+        sys.path.insert(0, "")
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise GenreError(f"--import {module}: {error}") from None
+
+
+def check_folder(folder: Path) -> Path:
+    """Returns a folder for results if it exists or can be made: checked before the work begins.
+
+    Raises:
+        GenreError: It cannot be made or written to.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if place.is_dir() and os.access(place, os.W_OK):
+        return folder
+    if place.is_dir():
+        reason = f"{place} may not be written"
+    else:
+        reason = "File exists" if place == folder else f"{place} is a file"
+    raise GenreError(f"{folder}: cannot be made ({reason}); choose another --out")

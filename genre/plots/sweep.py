@@ -1,0 +1,33 @@
+"""The accuracy of several rows of a benchmark by the number of epochs."""
+
+from collections.abc import Mapping
+from statistics import mean
+
+from matplotlib.figure import Figure
+
+from genre.plots.runs import wrapped
+from genre.plots.style import COLORS, LINES, WIDTH
+
+
+def plot_sweep(accuracies: Mapping[str, Mapping[int, float]], published: Mapping[str, float | None]) -> Figure:
+    """Test accuracy by the number of epochs, one line per row; the published mean is dashed.
+
+    Args:
+        accuracies: The accuracy by the number of epochs, by the names of the rows.
+        published: The published accuracies, by the same names.
+    """
+    figure = Figure(figsize=(WIDTH, 5.5), layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, values) in enumerate(accuracies.items()):
+        color, line = COLORS[index % 10], LINES[index // 10 % 4]
+        label = wrapped(f"{name} (mean {mean(values.values()):.3f})")
+        axes.plot(
+            list(values), list(values.values()), color=color, linestyle=line, marker="o", markersize=4, label=label
+        )
+        theirs = published.get(name)
+        if theirs is not None:
+            axes.axhline(theirs, color=color, linestyle="--", linewidth=1, label=f"published mean {theirs:.4g}")
+    axes.set(xlabel="epochs trained", ylabel="test accuracy", title="Accuracy by the number of epochs", ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    axes.legend(title="row", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
