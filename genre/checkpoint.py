@@ -12,7 +12,7 @@ from genre.audio.features import Feature
 from genre.config import Config, from_config, show, to_config, without_weights
 from genre.data.names import same_names
 from genre.data.provenance import Provenance
-from genre.errors import GenreError
+from genre.errors import CheckpointError, GenreError
 
 #: The version of what :func:`content` returns.
 CHECKPOINT_FORMAT = 2
@@ -116,23 +116,23 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Reads a checkpoint's plain content.
 
     Raises:
-        GenreError: The file is missing or no checkpoint of this library.
+        CheckpointError: The file is missing or no checkpoint of this library.
     """
     file = Path(path)
     usual = "a fit writes runs/<name>/version_N/checkpoints/best.ckpt"
     if file.is_dir():
-        raise GenreError(f"{file}: a folder, where a checkpoint is expected; {usual}")
+        raise CheckpointError(f"{file}: a folder, where a checkpoint is expected; {usual}")
     if not file.exists():
-        raise GenreError(f"{file}: no such checkpoint; {usual}")
+        raise CheckpointError(f"{file}: no such checkpoint; {usual}")
     try:
         with file.open("rb") as stream:
             checkpoint = _load(stream)
     except OSError as error:
-        raise GenreError(f"{file}: cannot be read ({error.strerror})") from None
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from None
     except _NotLoadedError as error:
-        raise GenreError(f"{file}: not a checkpoint ({error}); {usual}") from None
+        raise CheckpointError(f"{file}: not a checkpoint ({error}); {usual}") from None
     if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
-        raise GenreError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
+        raise CheckpointError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
     content = checkpoint["genre"]
     if "heard" in content:  # the name of the key in format 1
         content["provenance"] = content.pop("heard")

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from genre._version import __version__
-from genre.errors import GenreError
+from genre.errors import GenreError, UnknownClassError
 
 Config: TypeAlias = dict[str, Any]
 
@@ -86,23 +86,23 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     source = _module(module_name)
     kind = getattr(source, class_name, None)
     if kind is None and (module_name == MAIN or "<locals>" in path):
-        raise GenreError(
+        raise UnknownClassError(
             f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
             "network= to genre.load, or train with a class that stands in a module"
         )
     if _is_ours(module_name) and kind is None:
-        raise GenreError(
+        raise UnknownClassError(
             f"the checkpoint needs the class {path}, which genre {__version__} does not have; install the version that "
             "it was trained with"
         )
     if source is None:
-        raise GenreError(
+        raise UnknownClassError(
             f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
             f"'{module_name}', import it first (genre predict --import {module_name}, in the folder where it lies or "
             "with that folder on PYTHONPATH)"
         )
     if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise GenreError(
+        raise UnknownClassError(
             f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
             f"that it was trained with, this '{module_name}' is {getattr(source, '__file__', None) or 'built in'}"
         )

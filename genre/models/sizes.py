@@ -1,14 +1,10 @@
-"""The error of a network that is given an input of the wrong size."""
+"""Checks of the size of a network's input."""
 
 from collections.abc import Sequence
 
 from torch import nn
 
-from genre.errors import GenreError
-
-
-class SizeError(GenreError, ValueError):
-    """Names the size that was found, the size that is needed, and what to do."""
+from genre.errors import SizeError as SizeError  # the name is part of this module, too
 
 
 def need_channels(model: nn.Module, found: int, channels: int = 1) -> None:
