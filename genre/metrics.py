@@ -89,7 +89,7 @@ class TrackAverage(torchmetrics.Metric):
         """The predictions, ordered by track.
 
         Raises:
-            GenreError: Not one track could be read.
+            GenreError: Not one track could be read, or the network's answer is NaN.
         """
         logits, targets, tracks, segments, bad = (
             torch.cat(state) if isinstance(state, list) else state
@@ -109,7 +109,15 @@ class TrackAverage(torchmetrics.Metric):
         total.index_add_(0, members, logits.double().softmax(1))
         count = members.bincount().unsqueeze(1)
         track_targets = torch.zeros_like(names).index_put_((members,), targets)
-        return TrackPredictions(names, track_targets, (total / count).float(), F.cross_entropy(logits, targets))
+        probabilities = (total / count).float()
+        lost = int((~probabilities.isfinite()).any(-1).sum())
+        if lost:
+            raise GenreError(
+                f"the network's answer is NaN for {lost} of {len(names)} tracks: the fit has diverged; lower the "
+                "learning rate (model.optimizer.lr), clip gradients (trainer.gradient_clip_val: 1) or, in half "
+                "precision, compute in trainer.precision: 32-true"
+            )
+        return TrackPredictions(names, track_targets, probabilities, F.cross_entropy(logits, targets))
 
 
 def score(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
