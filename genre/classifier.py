@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.callbacks import BackboneFinetuning
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -30,10 +29,10 @@ from genre.config import factory, factory_config, to_config
 from genre.data.datamodule import GenreDataModule
 from genre.data.provenance import Provenance
 from genre.data.segments import Batch
-from genre.data.subsets import balanced_weights
+from genre.data.subsets import weigh_classes
 from genre.errors import GenreError
 from genre.evaluation import TrackScorer
-from genre.finetuning import parameter_groups, warn_of_other_features
+from genre.finetuning import parameter_groups, refuse_backbone_finetuning, warn_of_other_features
 from genre.models.head import classify
 from genre.schedules import (
     ReduceLROnPlateau,
@@ -57,18 +56,16 @@ class GenreClassifier(TrackScorer):
     ``None``, see :class:`~genre.models.MusiCNN`: a fit on other features logs a warning.
 
     Args:
-        network: The network's class, or a ``functools.partial`` of it with plain arguments: called with the number of
-            genres, it gives a module from ``(B, 1, frequency, time)`` to ``(B, genres)`` logits. It is no finished
-            module, because a checkpoint names the class and its arguments.
+        network: The network's class, or a ``functools.partial`` of it with plain arguments, which a checkpoint names:
+            from the number of genres to a module from ``(B, 1, frequency, time)`` to ``(B, genres)`` logits.
         genres: The names of the classes, in order: ``GenreDataModule.genres``.
         optimizer: Makes the optimizer from parameters or parameter groups; ``None``: ``torch.optim.AdamW``.
-        lr: The learning rate, in place of the optimizer's own; ``None``: that one. Lightning's ``LearningRateFinder``
-            and ``Tuner.lr_find`` set it. ``layer_decay`` scales it: the head has ``lr``. In a schedule with a
-            ``max_lr``, such as ``OneCycleLR``, it takes the place of ``max_lr``.
+        lr: The learning rate of the head; ``layer_decay`` scales it. It takes the place of the optimizer's own and of a
+            schedule's ``max_lr``; ``None``: those. Lightning's ``LearningRateFinder`` and ``Tuner.lr_find`` set it.
         scheduler: Makes the learning-rate schedule from the optimizer. One that has a ``total_steps`` argument, such as
             ``OneCycleLR``, is stretched over the fit and stepped every batch; any other is stepped every epoch.
             ``ReduceLROnPlateau`` watches its ``monitor``, see :func:`genre.schedules.watched`.
-        label_smoothing: The share of each target that is spread over all genres, in training.
+        label_smoothing: The share of each target, below 1, that is spread over all genres in training.
         class_weights: The weight of each genre's training loss, or ``balanced``: inverse to its number of train tracks.
         layer_decay: Factor of the learning rate from each layer of the network's ``backbone`` to the one before it;
             1: the same rate everywhere.
@@ -102,9 +99,7 @@ class GenreClassifier(TrackScorer):
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
-            raise GenreError(
-                f"label_smoothing is a share of the target, at least 0 and below 1; found {label_smoothing}"
-            )
+            raise GenreError(f"label_smoothing must be at least 0 and below 1; found {label_smoothing}")
         if isinstance(network, nn.Module):
             raise GenreError(
                 f"network is a finished {type(network).__name__}; pass the class, or functools.partial(class, …), "
@@ -122,8 +117,7 @@ class GenreClassifier(TrackScorer):
         self.register_buffer("loss_weights", None, persistent=False)
         self.provenance: Provenance | None = None
         self._fresh = True  # neither trained nor loaded
-        # Of the present run, see setup().
-        self._with_data = False
+        self._with_data = False  # this and the next three are of the present run, see setup()
         self._own_provenance: Provenance | None = None
         self._unvalidated: str | None = None
         self._validation_epochs = 1
@@ -147,8 +141,8 @@ class GenreClassifier(TrackScorer):
     def setup(self, stage: str) -> None:
         """Exchanges with the DataModule what each needs; no other method looks for the Trainer's DataModule.
 
-        The DataModule gets the classifier's genres and the statistics of its features, if it is trained. The classifier
-        notes the features and the segments. For a fit it also notes the tracks, and weighs the genres by them.
+        The DataModule gets the classifier's genres and, once that is trained, the statistics of its features. The
+        classifier notes the features and the segments. For a fit it also notes the tracks, and weighs the genres.
         """
         self._validation_epochs = self.trainer.check_val_every_n_epoch or 1
         self._own_provenance = self._unvalidated = None
@@ -173,32 +167,19 @@ class GenreClassifier(TrackScorer):
             warn_of_other_features(self.network, data.features)
         self.provenance = self._own_provenance.continuing(self.provenance) if known and self._own_provenance else None
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
-            monitor = getattr(callback, "monitor", None)
-            require_monitor(f"{type(callback).__name__}.monitor", monitor, self._unvalidated)
-        weights = self.class_weights
-        if weights == "balanced":
-            if data is None:
-                raise GenreError("class_weights: balanced needs trainer.fit(classifier, datamodule=GenreDataModule(…))")
-            weights = balanced_weights(data.tracks("train"), self.genres)
-        if weights is not None:
-            if len(weights) != len(self.genres):
-                raise GenreError(f"class_weights has {len(weights)} weights for {len(self.genres)} genres")
-            self.loss_weights = torch.tensor(weights, device=self.device)
+            require_monitor(f"{type(callback).__name__}.monitor", getattr(callback, "monitor", None), self._unvalidated)
+        weights = weigh_classes(self.class_weights, self.genres, None if data is None else data.tracks("train"))
+        self.loss_weights = None if weights is None else torch.tensor(weights, device=self.device)
 
     def teardown(self, stage: str) -> None:
         """Keeps a copy of the features: the DataModule's next fit, under another split, measures its own anew."""
-        self._with_data = False
+        self._with_data, self._own_provenance = False, None
         if self.front_end is not None:
             self.front_end = self.front_end._replace(features=copy.deepcopy(self.front_end.features))
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """Adds none; refuses one that would freeze the network wrongly, before it has frozen anything."""
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
-            if isinstance(callback, BackboneFinetuning):
-                raise GenreError(
-                    f"{type(callback).__name__} trains batch norm while the backbone is frozen, and freezes it again "
-                    "when a fit goes on; use genre.GradualUnfreezing, or genre.LinearProbe"
-                )
+        refuse_backbone_finetuning(self.trainer.callbacks)  # type: ignore[attr-defined]  # of the Trainer
         return []
 
     def configure_optimizers(self) -> Any:
@@ -220,15 +201,10 @@ class GenreClassifier(TrackScorer):
         return takes(self.scheduler, "total_steps")
 
     def warm_start(self, features: Feature | None = None) -> None:
-        """Takes the network of the checkpoint ``pretrained`` without its head, once; a fit does so by itself.
-
-        Nothing happens once weights have been trained or loaded.
+        """Takes the weights of ``pretrained``, as a fit does by itself, unless some have been trained or loaded.
 
         Args:
-            features: The features of the data; a warning is logged if the checkpoint was trained on others.
-
-        Raises:
-            GenreError: The file is missing, no checkpoint of this library, or one of another network.
+            features: The features of the data, see :func:`genre.checkpoint.warm_start`.
         """
         if self.pretrained is None or not self._fresh:
             return
@@ -242,7 +218,7 @@ class GenreClassifier(TrackScorer):
             self.trainer.strategy.setup_optimizers(self.trainer)
 
     def on_train_start(self) -> None:
-        """Notes that the weights are no longer those of the beginning."""
+        """Notes that the weights are trained."""
         self._fresh = False
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -265,12 +241,7 @@ class GenreClassifier(TrackScorer):
             checkpoint["genre"] = content(self.genres, self.network_config, self.front_end, self.provenance)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes over features and provenance.
-
-        Raises:
-            GenreError: The checkpoint is one of other genres, of another network, of other features than the data gives
-                or, to resume a fit, of other train tracks.
-        """
+        """Takes the features and the provenance of a checkpoint that fits, see :meth:`require_fitting`."""
         upgrade(checkpoint)
         weights, features = self.state_dict(), self._features_of_data()
         require_same(checkpoint, self.genres, self.network_config, weights, features, self._own_provenance)
@@ -288,14 +259,13 @@ class GenreClassifier(TrackScorer):
     ) -> Self:
         """Loads a classifier to predict, to test or to fit it further; nothing that the file contains is executed.
 
-        The checkpoint brings the network, the genres and the features. The optimizer and all else that belongs to
-        training are arguments: ``load_from_checkpoint(path, lr=1e-4)``.
+        The checkpoint brings the network, the genres and the features; the optimizer and the like are arguments.
 
         Args:
             checkpoint_path: The file.
             map_location: The device of the weights; see ``torch.load``.
-            options: Lightning's ``strict`` and ``weights_only``, and arguments of the constructor. ``network``, for a
-                network that the checkpoint could not name, takes the place of the checkpoint's own.
+            options: Lightning's ``strict`` and ``weights_only``, and arguments of the constructor, such as ``lr``. For
+                a network that the checkpoint could not name, give ``network``.
 
         Raises:
             GenreError: The file is missing or no checkpoint of this library, or its network is not at hand.
@@ -307,7 +277,7 @@ class GenreClassifier(TrackScorer):
         return super().load_from_checkpoint(checkpoint_path, map_location, **options)
 
     def require_fitting(self, checkpoint: Mapping[str, Any], data: GenreDataModule, resume: bool = False) -> None:
-        """Checks that a checkpoint fits, and changes nothing.
+        """Checks that a checkpoint fits; loading it checks the same, but needs a Trainer.
 
         Args:
             checkpoint: The content of :func:`genre.checkpoint.read_checkpoint`.
@@ -315,8 +285,7 @@ class GenreClassifier(TrackScorer):
             resume: The checkpoint's fit is to go on.
 
         Raises:
-            GenreError: The checkpoint is one of other genres, another network, or other features than the data gives;
-                or, to be resumed, of other train tracks or another optimizer.
+            GenreError: It has other genres, network or features; or, to be resumed, other train tracks or optimizer.
         """
         provenance = data.provenance() if resume else None
         require_same(checkpoint, self.genres, self.network_config, self.state_dict(), data.features, provenance)

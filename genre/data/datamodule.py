@@ -141,11 +141,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return self.corpus.genres if self._classes is None else list(self._classes)
 
     def use_genres(self, genres: Sequence[str]) -> None:
-        """Takes the names of the classes from a classifier, in place of the argument ``genres``.
-
-        :meth:`genre.GenreClassifier.setup` calls this before the loaders are made, so that targets are the classifier's
-        class indices.
-        """
+        """Takes the names of a classifier's classes; :meth:`genre.GenreClassifier.setup` calls this before a run."""
         self._classes = genres
         self.__dict__.pop("genres", None)  # cached
 

@@ -1,4 +1,4 @@
-"""Segments: what the loaders read from tracks, and how segments become a batch."""
+"""Segments: the stretches of tracks that loaders read, and the batches that they become."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ class Draw(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One stretch of one track; ``faults`` names the tracks that could not be read, by index."""
+    """One stretch of one track; ``faults`` has the index of each track that could not be read, and why."""
 
     waveform: Tensor  # (1, samples)
     target: int
@@ -89,8 +89,8 @@ class Segments:
         samples: The length of a segment in samples.
 
     Attributes:
-        embedded: In place of what is decoded, the segments of :meth:`in_order` with embeddings ``(D,)`` for waveforms;
-            see :mod:`genre.data.embedding`.
+        embedded: The segments of :meth:`in_order` with embeddings ``(D,)`` in place of waveforms, if there are any; see
+            :mod:`genre.data.embedding`.
     """
 
     def __init__(self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int) -> None:
@@ -125,15 +125,15 @@ class Segments:
 class TrainSegments(Segments, Dataset[Segment]):
     """Random crops: indexed by a :class:`Draw` of :class:`TrainSampler`.
 
-    An integer index gives fixed crops, the middles of the tracks in an order that mixes the genres: what
-    ``Trainer(overfit_batches=…)`` reads, which puts a sequential sampler in place of the loader's own.
+    An integer index gives the middle of a track, in an order that mixes the genres. ``Trainer(overfit_batches=…)``
+    reads those, because it replaces the loader's sampler by a sequential one.
     """
 
     def __len__(self) -> int:
         return len(self.tracks)
 
     def __getitem__(self, draw: Draw | int) -> Segment:
-        """The drawn segment, or in place of an unreadable track that of the next readable one."""
+        """The drawn segment; if its track cannot be read, that of the next track that can."""
         if isinstance(draw, int):
             order = np.random.default_rng(0).permutation(len(self.tracks))
             draw = Draw(int(order[draw]), 0.5, draw)
@@ -147,7 +147,7 @@ class TrainSegments(Segments, Dataset[Segment]):
 
 
 class EvaluationSegments(Segments, Dataset[Segment]):
-    """The fixed segments of every track, one after the other.
+    """The fixed segments of every track, track by track.
 
     Args:
         tracks: The tracks of the subset.
@@ -173,11 +173,11 @@ class EvaluationSegments(Segments, Dataset[Segment]):
         return len(self.draws)
 
     def in_order(self) -> list[Draw]:
-        """The segments of every track, one after the other."""
+        """The segments of every track, track by track."""
         return self.draws
 
     def __getitem__(self, index: int) -> Segment:
-        """The segment; one that cannot be read makes its file bad, and every excerpt of it."""
+        """The segment; if it cannot be read, all excerpts of its file are bad."""
         segment = self.read(self.draws[index], index)
         if segment.valid:
             return segment
@@ -191,7 +191,7 @@ class EvaluationSegments(Segments, Dataset[Segment]):
 
 
 class EvaluationTracks(Dataset[list[Segment]]):
-    """All segments of a track at once, so that no loader, sampler or process takes a track apart.
+    """Every item is all segments of a track: no sampler gives parts of a track to several processes.
 
     Args:
         segments: The segments of every track.

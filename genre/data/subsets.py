@@ -49,10 +49,28 @@ def require_known_genres(corpus: Corpus, classes: Sequence[str]) -> None:
         )
 
 
-def balanced_weights(tracks: Sequence[Track], genres: Sequence[str]) -> list[float]:
-    """Weights of the genres that are inverse to their numbers of tracks; their mean over all tracks is 1."""
-    targets = class_indices((track.genre for track in tracks), genres)
-    return [len(targets) / max(1, targets.count(index)) / len(genres) for index in range(len(genres))]
+def weigh_classes(
+    weights: Sequence[float] | Literal["balanced"] | None, genres: Sequence[str], tracks: Sequence[Track] | None
+) -> Sequence[float] | None:
+    """The weight of each genre in the training loss.
+
+    Args:
+        weights: The weights; ``balanced``: inverse to the number of tracks, so that their mean over all tracks is 1;
+            ``None``: no weights.
+        genres: The names of the classes.
+        tracks: The train tracks; ``None``: they are not known.
+
+    Raises:
+        GenreError: The number of weights is not that of the genres, or ``balanced`` has no tracks to go by.
+    """
+    if weights == "balanced":
+        if tracks is None:
+            raise GenreError("class_weights: balanced needs trainer.fit(classifier, datamodule=GenreDataModule(…))")
+        targets = class_indices((track.genre for track in tracks), genres)
+        return [len(targets) / max(1, targets.count(index)) / len(genres) for index in range(len(genres))]
+    if weights is not None and len(weights) != len(genres):
+        raise GenreError(f"class_weights has {len(weights)} weights for {len(genres)} genres")
+    return weights
 
 
 def split_key(split: Split) -> str:
