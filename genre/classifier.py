@@ -112,17 +112,15 @@ class GenreClassifier(TrackScorer):
         self.network = network(len(self.genres))
         # Not the default itself: in a configuration that names another class, AdamW's weight decay would stay.
         self.optimizer, self.scheduler = optimizer or torch.optim.AdamW, scheduler
-        self.label_smoothing, self.class_weights = label_smoothing, class_weights
+        self.label_smoothing, self.class_weights, self.channels_last = label_smoothing, class_weights, channels_last
         self.lr, self.layer_decay, self.pretrained = lr, layer_decay, pretrained
         self.register_buffer("loss_weights", None, persistent=False)
         self.provenance: Provenance | None = None
         self._fresh = True  # neither trained nor loaded
-        self._with_data = False  # this and the next three are of the present run, see setup()
+        self._with_data, self._validation_epochs = False, 1  # these and the next two are of one run, see setup()
         self._own_provenance: Provenance | None = None
         self._unvalidated: str | None = None
-        self._validation_epochs = 1
         self._configured: tuple[float | None, float | None] = (None, None)  # what the optimizer was made for
-        self.channels_last = channels_last
         if channels_last:
             self.network.to(memory_format=torch.channels_last)
         if compile:
