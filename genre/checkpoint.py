@@ -1,18 +1,24 @@
-"""The file format: what a checkpoint says beside its weights, written and read in one place."""
+"""The file format: what a checkpoint says, and whether that fits a network and its features."""
 
+import logging
 import pickle
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from zipfile import is_zipfile
 
 import torch
+from torch import Tensor, nn
 
 from genre.audio.features import Feature
-from genre.config import Config, from_config, show, to_config, without_weights
+from genre.config import Config, from_config, show, to_config, without, without_weights
 from genre.data.names import same_names
 from genre.data.provenance import Provenance
-from genre.errors import GenreError
+from genre.errors import CheckpointError, GenreError
+from genre.models.head import find_head
+
+log = logging.getLogger(__name__)
 
 #: The version of what :func:`content` returns.
 CHECKPOINT_FORMAT = 2
@@ -34,13 +40,13 @@ class FrontEnd(NamedTuple):
 def content(
     genres: Sequence[str], network: Config | None, front_end: FrontEnd, provenance: Provenance | None
 ) -> dict[str, Any]:
-    """What it takes to name the genre of a song, as plain data: what stands under ``genre`` in a checkpoint.
+    """What a checkpoint says under ``genre``, as plain data: all that is needed to name the genre of a song.
 
     Args:
         genres: The names of the classes, in order.
         network: The network's class and arguments; ``None`` where it cannot be named.
         front_end: The features and the segments.
-        provenance: What the weights were trained and chosen on; ``None`` where that is not known.
+        provenance: The tracks that the weights were trained and chosen on; ``None`` where they are not known.
     """
     return {
         "format": CHECKPOINT_FORMAT,
@@ -83,19 +89,26 @@ def network_config(content: Mapping[str, Any], path: Path | str) -> Config:
     return without_weights(config)
 
 
-def require_same_network(
-    checkpoint: Mapping[str, Any], genres: Sequence[str], network: Config | None, weights: Mapping[str, Any]
+def require_same(
+    checkpoint: Mapping[str, Any],
+    genres: Sequence[str],
+    network: Config | None,
+    weights: Mapping[str, Tensor],
+    features: Feature | None = None,
+    provenance: Provenance | None = None,
 ) -> None:
-    """Checks that a classifier can take a checkpoint's weights.
+    """Checks that a classifier can take a checkpoint.
 
     Args:
         checkpoint: The checkpoint's content.
         genres: The classifier's genres.
         network: The classifier's network; ``None`` where it cannot be named.
         weights: The classifier's state.
+        features: The features of the data; ``None``: any.
+        provenance: The tracks of the fit that goes on from the checkpoint; ``None``: any.
 
     Raises:
-        GenreError: The checkpoint knows other genres, or is one of another network.
+        GenreError: The checkpoint has other genres, another network, other features or other train tracks.
     """
     content = checkpoint.get("genre", {})
     saved = content.get("genres", genres)
@@ -104,39 +117,146 @@ def require_same_network(
             f"the checkpoint knows {len(saved)} genres ({', '.join(saved)}), the model {len(genres)} "
             f"({', '.join(genres)})"
         )
-    if _shapes(checkpoint["state_dict"]) != _shapes(weights):
+    theirs, ours = network_weights(checkpoint["state_dict"]), network_weights(weights)
+    if {name: tensor.shape for name, tensor in theirs.items()} != {name: tensor.shape for name, tensor in ours.items()}:
         config = content.get("network")
         raise GenreError(
             f"the checkpoint is one of {show(config) if config else 'another network'}, whose weights do not fit "
             f"{show(network) if network else 'this one'}; pass the run's own config.yaml, or the checkpoint alone"
         )
+    if content and features is not None:
+        require_same_features(content["features"], features)
+    earlier = Provenance.read(content.get("provenance"))
+    if earlier is not None and provenance is not None:
+        earlier.require_same(provenance)
+
+
+def differing_features(saved: Config, features: Feature) -> tuple[str, str] | None:
+    """What a checkpoint was trained on and what the data gives, as text; ``None`` where they agree.
+
+    The mean and the standard deviation may differ. Arguments that came with a later version have their defaults.
+
+    Args:
+        saved: The features of the checkpoint.
+        features: The features of the data.
+    """
+    with suppress(GenreError):  # what this program cannot build is not what the data gives
+        saved = to_config(from_config(saved, Feature))
+    theirs, ours = without(saved, "mean", "std"), without(to_config(features), "mean", "std")
+    return None if theirs == ours else (show(theirs), show(ours))
+
+
+def require_same_features(saved: Config, features: Feature) -> None:
+    """Raises a :class:`GenreError` if a checkpoint was trained on other features, see :func:`differing_features`."""
+    difference = differing_features(saved, features)
+    if difference is not None:
+        raise GenreError(
+            f"the checkpoint was trained on {difference[0]}, the data gives {difference[1]}; pass the run's own "
+            "config.yaml"
+        )
+
+
+def take_statistics(saved: Config, features: Feature) -> None:
+    """Sets the mean and the standard deviation of features to those of a checkpoint, where it has them."""
+    mean, std = saved["init_args"]["mean"], saved["init_args"]["std"]
+    if mean is not None and std is not None:
+        features.set_statistics(mean, std)
+
+
+def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of the network within the state of a classifier."""
+    prefix = "network."
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path | str) -> None:
+    """Takes every parameter and buffer of a network but those of its head, see :func:`~genre.models.head.find_head`.
+
+    Args:
+        network: The network; it changes only if all fits.
+        checkpoint: The content of a checkpoint.
+        file: Where it was read, for the message.
+
+    Raises:
+        GenreError: The checkpoint is of another network, or of other sizes.
+    """
+    head, _ = find_head(network)
+    ours, theirs = (
+        {name: tensor for name, tensor in weights.items() if name.rpartition(".")[0] != head}
+        for weights in (network.state_dict(), network_weights(checkpoint["state_dict"]))
+    )
+    names = sorted(ours.keys() | theirs.keys())
+    differing = [name for name in names if _shape(ours, name) != _shape(theirs, name)]
+    if differing:
+        config, example = checkpoint["genre"]["network"], differing[0]
+        raise GenreError(
+            f"{file}: the checkpoint of {show(config) if config else 'a network'} does not fit "
+            f"{type(network).__name__}: {len(differing)} of {len(names)} tensors beside the head differ, such as "
+            f"{example}: {_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; "
+            "pretrained takes a checkpoint of the same network"
+        )
+    network.load_state_dict(theirs, strict=False)  # the head alone is missing
+
+
+def warm_start(network: nn.Module, file: Path, features: Feature | None) -> Provenance | None:
+    """Takes the weights of a checkpoint but those of the head, see :func:`take_weights`.
+
+    Args:
+        network: The network.
+        file: The checkpoint.
+        features: The features of the data; a warning is logged if the checkpoint was trained on others.
+
+    Returns:
+        The tracks that the checkpoint was trained and chosen on; ``None``, with a warning, if it does not name them.
+
+    Raises:
+        GenreError: The file is missing, no checkpoint of this library, or one of another network.
+    """
+    checkpoint = read_checkpoint(file)
+    take_weights(network, checkpoint, file)
+    difference = None if features is None else differing_features(checkpoint["genre"]["features"], features)
+    if difference is not None:
+        log.warning("%s was trained on %s; this fit's data gives %s", file, *difference)
+    provenance = Provenance.read(checkpoint["genre"].get("provenance"))
+    if provenance is None:
+        log.warning("%s does not say on which tracks it was trained: whether a score leaks cannot be told", file)
+    return provenance
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(weights[name].shape)) if name in weights else "nothing"
 
 
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Reads a checkpoint's plain content.
 
     Raises:
-        GenreError: The file is missing or no checkpoint of this library.
+        CheckpointError: The file is missing or no checkpoint of this library.
     """
     file = Path(path)
     usual = "a fit writes runs/<name>/version_N/checkpoints/best.ckpt"
     if file.is_dir():
-        raise GenreError(f"{file}: a folder, where a checkpoint is expected; {usual}")
+        raise CheckpointError(f"{file}: a folder, where a checkpoint is expected; {usual}")
     if not file.exists():
-        raise GenreError(f"{file}: no such checkpoint; {usual}")
+        raise CheckpointError(f"{file}: no such checkpoint; {usual}")
     try:
         with file.open("rb") as stream:
             checkpoint = _load(stream)
     except OSError as error:
-        raise GenreError(f"{file}: cannot be read ({error.strerror})") from None
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from None
     except _NotLoadedError as error:
-        raise GenreError(f"{file}: not a checkpoint ({error}); {usual}") from None
+        raise CheckpointError(f"{file}: not a checkpoint ({error}); {usual}") from None
     if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
-        raise GenreError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
-    content = checkpoint["genre"]
-    if "heard" in content:  # the name of the key in format 1
-        content["provenance"] = content.pop("heard")
+        raise CheckpointError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
+    upgrade(checkpoint)
     return checkpoint
+
+
+def upgrade(checkpoint: Mapping[str, Any]) -> None:
+    """Changes what an earlier version has written under ``genre`` to the present format."""
+    content = checkpoint.get("genre", {})
+    if "heard" in content:  # format 1
+        content["provenance"] = content.pop("heard")
 
 
 class _NotLoadedError(Exception):
@@ -152,7 +272,3 @@ def _load(stream: BinaryIO) -> Any:
         raise _NotLoadedError(reason) from error
     except Exception as error:  # the bytes of an arbitrary file can make it fail in any way
         raise _NotLoadedError(_FOREIGN) from error
-
-
-def _shapes(weights: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in weights.items() if name.startswith("network.")}

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from genre._version import __version__
-from genre.errors import GenreError
+from genre.errors import GenreError, UnknownClassError
 
 Config: TypeAlias = dict[str, Any]
 
@@ -26,26 +26,30 @@ def to_config(module: nn.Module) -> Config:
     Raises:
         GenreError: An argument is not kept, or is not plain data.
     """
-    kind = type(module)
-    names = inspect.signature(kind).parameters
+    cls = type(module)
+    names = inspect.signature(cls).parameters
     absent = [name for name in names if not hasattr(module, name)]
     if absent:
-        raise GenreError(f"{kind.__name__} must keep its argument '{absent[0]}' as the attribute self.{absent[0]}")
-    return _config(kind, {name: getattr(module, name) for name in names})
+        raise GenreError(f"{cls.__name__} must keep its argument '{absent[0]}' as the attribute self.{absent[0]}")
+    return _config(cls, {name: getattr(module, name) for name in names})
 
 
 def factory_config(factory: Callable[..., nn.Module]) -> Config | None:
     """The class path and arguments of a class or of a ``functools.partial`` of one; of anything else ``None``."""
-    kind = target(factory)
+    cls = target(factory)
     arguments = dict(factory.keywords) if isinstance(factory, functools.partial) else {}
-    return _config(kind, arguments) if isinstance(kind, type) else None
+    return _config(cls, arguments) if isinstance(cls, type) else None
 
 
 def target(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """What a factory calls in the end: the class inside a ``functools.partial``, or the factory itself."""
+    """What a factory calls in the end: the class inside a ``functools.partial``, or the factory itself.
+
+    jsonargparse gives a ``Callable`` argument as a partial of an instantiator, with the class among its arguments. It
+    offers no way to ask such a partial for its class, so this function relies on that; ``tests/test_config.py`` checks
+    it, and pyproject.toml bounds the version.
+    """
     if not isinstance(factory, functools.partial):
         return factory
-    # The command line's partials call an instantiator, with the class among its arguments.
     return next((argument for argument in factory.args if isinstance(argument, type)), factory.func)
 
 
@@ -84,33 +88,33 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
     source = _module(module_name)
-    kind = getattr(source, class_name, None)
-    if kind is None and (module_name == MAIN or "<locals>" in path):
-        raise GenreError(
+    cls = getattr(source, class_name, None)
+    if cls is None and (module_name == MAIN or "<locals>" in path):
+        raise UnknownClassError(
             f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
             "network= to genre.load, or train with a class that stands in a module"
         )
-    if _is_ours(module_name) and kind is None:
-        raise GenreError(
+    if _is_ours(module_name) and cls is None:
+        raise UnknownClassError(
             f"the checkpoint needs the class {path}, which genre {__version__} does not have; install the version that "
             "it was trained with"
         )
     if source is None:
-        raise GenreError(
+        raise UnknownClassError(
             f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
             f"'{module_name}', import it first (genre predict --import {module_name}, in the folder where it lies or "
             "with that folder on PYTHONPATH)"
         )
-    if not (isinstance(kind, type) and issubclass(kind, base)):
-        raise GenreError(
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise UnknownClassError(
             f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
             f"that it was trained with, this '{module_name}' is {getattr(source, '__file__', None) or 'built in'}"
         )
-    return functools.partial(kind, **config["init_args"])
+    return functools.partial(cls, **config["init_args"])
 
 
 def without_weights(config: Config) -> Config:
-    """The same network without pretrained weights, where its class has some to fetch, be it by default.
+    """The same network without pretrained weights, if its class has an argument ``pretrained``.
 
     Raises:
         GenreError: See :func:`factory`.
@@ -121,35 +125,35 @@ def without_weights(config: Config) -> Config:
 
 
 def without(config: Config, *names: str) -> Config:
-    """The same without some of its arguments."""
+    """The same config without some of its arguments."""
     arguments = {name: value for name, value in config["init_args"].items() if name not in names}
     return {**config, "init_args": arguments}
 
 
 def show(config: Config) -> str:
-    """As it would be written in Python."""
+    """The config as Python code."""
     arguments = ", ".join(f"{name}={value!r}" for name, value in config["init_args"].items())
     return f"{config['class_path'].rpartition('.')[2]}({arguments})"
 
 
-def _config(kind: type, arguments: dict[str, Any]) -> Config:
+def _config(cls: type, arguments: dict[str, Any]) -> Config:
     for name, value in arguments.items():
         if not _is_plain(value):
             raise GenreError(
-                f"{kind.__name__}({name}=…) is a {type(value).__name__}; a checkpoint can carry only numbers, strings, "
+                f"{cls.__name__}({name}=…) is a {type(value).__name__}; a checkpoint can carry only numbers, strings, "
                 "None, lists and dicts as arguments"
             )
-    return {"class_path": f"{_module_name(kind)}.{kind.__qualname__}", "init_args": arguments}
+    return {"class_path": f"{_module_name(cls)}.{cls.__qualname__}", "init_args": arguments}
 
 
-def _module_name(kind: type) -> str:
-    """Where a class is imported from: one of this library from its room, which outlasts the file."""
-    if kind.__module__ == MAIN:
+def _module_name(cls: type) -> str:
+    """The module that a class is imported from; for a class of this library the package, whose files may change."""
+    if cls.__module__ == MAIN:
         return _main_name()
-    home = _public_home(kind.__module__)
-    if _is_ours(home) and getattr(importlib.import_module(home), kind.__qualname__, None) is kind:
+    home = _public_home(cls.__module__)
+    if _is_ours(home) and getattr(importlib.import_module(home), cls.__qualname__, None) is cls:
         return home
-    return kind.__module__
+    return cls.__module__
 
 
 def _public_home(name: str) -> str:
@@ -158,7 +162,7 @@ def _public_home(name: str) -> str:
 
 
 def _main_name() -> str:
-    """The name by which the running script could be imported; that of a notebook, which cannot be, stays as it is."""
+    """The name by which the running script can be imported; a notebook cannot be, and keeps the name ``__main__``."""
     main = sys.modules[MAIN]
     module_spec = getattr(main, "__spec__", None)
     if module_spec is not None:  # python -m
@@ -170,7 +174,7 @@ def _main_name() -> str:
 def _module(name: str) -> ModuleType | None:
     """A module of this package, the running script under its own name, or what the program has imported."""
     if _is_ours(name):
-        for home in (name, _public_home(name)):  # of a file that has gone since, its room
+        for home in (name, _public_home(name)):  # a file may have gone since: its package has the class
             try:
                 return importlib.import_module(home)
             except ModuleNotFoundError:

@@ -1,12 +1,56 @@
-"""The error that a user can mend."""
+"""The errors that a user can correct. The kind of an error is its class, never its text.
 
-from pathlib import PurePath
+::
+
+    GenreError              what was found, what was expected and what to do, in one line
+    ├── AudioError          a file or a recording without usable audio
+    │   ├── MissingAudioError   there is no such file
+    │   └── EmptyAudioError     the file holds no byte, or no frame
+    ├── CheckpointError     a file that is no checkpoint of this library
+    ├── UnknownClassError   a checkpoint names a class that the program does not have
+    └── SizeError           an input whose size does not suit the network; also a ValueError
+"""
+
+from pathlib import Path, PurePath
 
 
 class GenreError(Exception):
     """What was found, what was expected and what to do, in one line; the command line prints it alone."""
 
 
+class AudioError(GenreError):
+    """A file or a recording holds no usable audio.
+
+    Args:
+        path: The file, or the name of the recording.
+        reason: Why, without the path.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{printable(path)}: {reason}")
+        self.reason = reason
+
+
+class MissingAudioError(AudioError):
+    """There is no such file."""
+
+
+class EmptyAudioError(AudioError):
+    """The file holds no byte, or no frame of audio."""
+
+
+class CheckpointError(GenreError):
+    """The file is no checkpoint of this library, or cannot be read."""
+
+
+class UnknownClassError(GenreError):
+    """A checkpoint names a class that this program does not have or has not imported."""
+
+
+class SizeError(GenreError, ValueError):
+    """The size of an input does not suit a network."""
+
+
 def printable(path: PurePath) -> str:
-    """A path as text that can be printed: what is not UTF-8 in it, as in an old catalogue's names, is escaped."""
+    """A path as text that can be printed: bytes that are not UTF-8, as in the names of old catalogues, are escaped."""
     return str(path).encode(errors="backslashreplace").decode()

@@ -1,19 +1,18 @@
 """Transfer learning: linear probe, gradual unfreezing, and learning rates that differ by layer.
 
-All of it works on networks with a ``backbone``, which carries trained weights, and a new head. What is frozen at an
-epoch is a function of the epoch alone, and the optimiser holds all parameters from the start (it passes over those
-without a gradient), so that a resumed fit has nothing to restore.
+It needs a network with a trained ``backbone`` and a new head. The epoch alone decides what is frozen, and the optimizer
+holds all parameters from the start (it skips those without a gradient): a resumed fit has nothing to restore.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import BackboneFinetuning
 from timm.models import group_parameters
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from genre.audio.features import Feature
@@ -24,18 +23,20 @@ from genre.errors import GenreError
 
 log = logging.getLogger(__name__)
 
+#: Every batch norm of PyTorch; timm's derive from ``BatchNorm2d``, instance norms have no running statistics to freeze.
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
 
 class LinearProbe(pl.Callback):
     """Trains the head alone: the backbone's weights and its batch-norm statistics stay as they are.
 
-    With ``cache``, the backbone runs once on every segment, and the head trains and is scored on its embeddings: the
-    second epoch neither decodes nor runs the backbone, nor does a second fit that finds them in the folder. Embeddings
-    go by the content of a file, the backbone's weights and the features, so that one folder serves several fits and
-    folds at once. This takes segments that are the same in every epoch (``data.fixed_segments``, no augmentation, no
-    mixup).
+    With ``cache``, the backbone runs once on every segment, and the head is trained and scored on the embeddings. Later
+    epochs neither decode nor run the backbone, nor do later fits that find the embeddings in the folder. Embeddings are
+    identified by the content of the file, the backbone's weights and the features: one folder serves several fits and
+    folds at once. Segments have to be the same in every epoch (``data.fixed_segments``, no augmentation, no mixup).
 
     Args:
-        cache: The folder where embeddings are kept, or ``memory`` for those of one fit; ``None``: the backbone runs in
+        cache: The folder of the embeddings, or ``memory`` to keep them for one fit; ``None``: the backbone runs in
             every epoch.
     """
 
@@ -43,7 +44,7 @@ class LinearProbe(pl.Callback):
         self.cache = cache
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Freezes the backbone; has the DataModule embed its segments.
+        """Freezes the backbone and, with ``cache``, lets the DataModule embed its segments.
 
         Raises:
             GenreError: The network has no backbone; or, with ``cache``, segments differ from epoch to epoch.
@@ -59,13 +60,13 @@ class LinearProbe(pl.Callback):
             data.embedder = Embedder(network, None if self.cache == "memory" else Path(self.cache).expanduser())
 
     def check(self, data: pl.LightningDataModule | None) -> None:
-        """Checks that embeddings can be kept, if they are to be.
+        """Checks that the segments are the same in every epoch, if there is a ``cache``.
 
         Args:
-            data: What the Trainer runs on.
+            data: The DataModule of the Trainer.
 
         Raises:
-            GenreError: Segments differ from epoch to epoch, or there is no DataModule that tells.
+            GenreError: They are not, or there is no DataModule.
         """
         if self.cache is None:
             return
@@ -116,15 +117,25 @@ class GradualUnfreezing(pl.Callback):
             for name in names:
                 backbone.get_parameter(name).requires_grad_(not frozen)
         for module in backbone.modules():
-            if isinstance(module, _BatchNorm):
+            if isinstance(module, BATCH_NORMS):
                 module.train(module.weight is None or bool(module.weight.requires_grad))
+
+
+def refuse_backbone_finetuning(callbacks: Iterable[pl.Callback]) -> None:
+    """Raises a :class:`GenreError` at Lightning's ``BackboneFinetuning``, which freezes a network wrongly."""
+    for callback in callbacks:
+        if isinstance(callback, BackboneFinetuning):
+            raise GenreError(
+                f"{type(callback).__name__} trains batch norm while the backbone is frozen, and freezes it again "
+                "when a fit goes on; use genre.GradualUnfreezing, or genre.LinearProbe"
+            )
 
 
 def layers(backbone: nn.Module) -> list[list[str]]:
     """Names of a backbone's parameters, layer by layer from input to output.
 
-    timm's networks say what their layers are (for ResNet-18 the stem and four stages); of any other module the
-    direct children count.
+    The layers are those of timm's ``group_matcher`` (for ResNet-18 the stem and four stages), or the direct children of
+    a module without one.
     """
     matcher = getattr(backbone, "group_matcher", None)
     if callable(matcher):
@@ -138,9 +149,9 @@ def layers(backbone: nn.Module) -> list[list[str]]:
 
 
 def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
-    """Parameter groups for an optimiser, with a ``lr_scale`` that falls by ``layer_decay`` from layer to layer.
+    """Parameter groups for an optimizer, with a ``lr_scale`` that falls by ``layer_decay`` from layer to layer.
 
-    A network may have a method ``no_weight_decay`` that returns names of its parameters, as timm's have: these are in
+    A network may have a method ``no_weight_decay`` that returns names of its parameters, as timm's have. These form
     groups of their own, whose ``weight_decay`` is 0.
 
     Raises:
@@ -172,7 +183,7 @@ def _layer_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]
 
 
 def scale_learning_rates(optimizer: Optimizer) -> None:
-    """Applies the groups' ``lr_scale`` to the learning rates that the optimiser, or a new schedule, has set."""
+    """Multiplies the learning rates that the optimizer, or a new schedule, has set by the groups' ``lr_scale``."""
     for group in optimizer.param_groups:
         for name in ("lr", "initial_lr", "max_lr", "min_lr"):
             if name in group:
@@ -180,7 +191,7 @@ def scale_learning_rates(optimizer: Optimizer) -> None:
 
 
 def warn_of_other_features(network: nn.Module, features: Feature) -> None:
-    """Logs one line if pretrained weights are to be trained on other features than they were.
+    """Logs one line if the data gives other features than pretrained weights were trained on.
 
     Args:
         network: A network, which may have a method ``pretrained_features``: it returns the features that the weights
@@ -195,8 +206,8 @@ def warn_of_other_features(network: nn.Module, features: Feature) -> None:
     if theirs["class_path"] != ours["class_path"]:
         log.warning("%s was trained on %s, the data gives %s", type(network).__name__, show(theirs), show(ours))
         return
-    found, wanted = ours["init_args"], theirs["init_args"]
-    differences = [f"{name} {found[name]} instead of {wanted[name]}" for name in wanted if found[name] != wanted[name]]
+    given, wanted = ours["init_args"], theirs["init_args"]
+    differences = [f"{name} {given[name]} instead of {wanted[name]}" for name in wanted if given[name] != wanted[name]]
     if differences:
         log.warning(
             "%s was trained on other features than the data gives: %s; the features that fit are those of "
@@ -230,4 +241,4 @@ def require_backbone(network: nn.Module) -> nn.Module:
 
 def _freeze(backbone: nn.Module) -> None:
     backbone.requires_grad_(False)
-    backbone.eval()  # its batch norm and its dropout: what the head sees of a clip stays the same
+    backbone.eval()  # without updates of batch norm and without dropout, a clip's embedding stays the same

@@ -21,12 +21,12 @@ from genre.errors import GenreError
 #: The names of the scores, as they are logged after ``val_`` and ``test_``.
 SCORES = ("accuracy", "precision", "recall", "f1", "auroc")
 
-#: What the networks of one fold said of its tracks, one network a seed: ``(runs, N, classes)``, and ``(N,)`` targets.
+#: The probabilities of a fold's tracks, one network per seed: ``(runs, N, classes)``, and the targets ``(N,)``.
 Fold: TypeAlias = tuple[Tensor, Tensor]
 
 
 class TrackPredictions(NamedTuple):
-    """What a classifier says of tracks.
+    """The predictions of a classifier for tracks.
 
     Attributes:
         tracks: ``(N,)`` the index of each track within its subset.
@@ -42,10 +42,10 @@ class TrackPredictions(NamedTuple):
 
 
 class TrackAverage(torchmetrics.Metric):
-    """Collects the segments of an evaluation from all processes, and averages them per track.
+    """Collects the segments of an evaluation from all processes, and averages their probabilities per track.
 
-    A sampler for several processes repeats segments to give each process as many; repeated ones count once. A track of
-    which a segment could not be read is bad: it is left out as a whole.
+    A sampler for several processes repeats segments, so that each process has the same number: repeated ones count
+    once. A track with a segment that could not be read is bad, and is left out as a whole.
     """
 
     full_state_update = False
@@ -69,7 +69,7 @@ class TrackAverage(torchmetrics.Metric):
         valid: Tensor,
         bad: Iterable[int] = (),
     ) -> None:
-        """Takes in a batch.
+        """Adds a batch.
 
         Args:
             logits: ``(B, classes)``.
@@ -89,7 +89,7 @@ class TrackAverage(torchmetrics.Metric):
         """The predictions, ordered by track.
 
         Raises:
-            GenreError: Not one track could be read.
+            GenreError: Not one track could be read, or the network's answer is NaN.
         """
         logits, targets, tracks, segments, bad = (
             torch.cat(state) if isinstance(state, list) else state
@@ -109,14 +109,26 @@ class TrackAverage(torchmetrics.Metric):
         total.index_add_(0, members, logits.double().softmax(1))
         count = members.bincount().unsqueeze(1)
         track_targets = torch.zeros_like(names).index_put_((members,), targets)
-        return TrackPredictions(names, track_targets, (total / count).float(), F.cross_entropy(logits, targets))
+        probabilities = (total / count).float()
+        lost = int((~probabilities.isfinite()).any(-1).sum())
+        if lost:
+            raise GenreError(
+                f"the network's answer is NaN for {lost} of {len(names)} tracks: the fit has diverged; lower the "
+                "learning rate (model.optimizer.lr), clip gradients (trainer.gradient_clip_val: 1) or, in half "
+                "precision, compute in trainer.precision: 32-true"
+            )
+        return TrackPredictions(names, track_targets, probabilities, F.cross_entropy(logits, targets))
 
 
 def score(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
     """The five scores of a set of tracks.
 
-    Precision, recall, F1 and AUC-ROC (one against the rest) are means over the genres that occur among ``targets``:
-    a genre without a track has no score, and is not counted as 0.
+    Precision, recall, F1 and AUC-ROC (one against the rest) are means over the genres that occur among ``targets``. A
+    genre without a track has no score; it does not count as 0.
+
+    Example:
+        >>> score(torch.tensor([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2]]), torch.tensor([0, 1, 1]))["accuracy"]
+        tensor(0.6667)
 
     Args:
         probabilities: ``(N, classes)``.
@@ -156,7 +168,7 @@ def intervals(
         probabilities: ``(N, classes)``; or ``(runs, N, classes)``, for the intervals of the runs' mean scores.
         targets: ``(N,)`` class indices.
         resamples: How often the N tracks are drawn with replacement.
-        seed: Of the drawing.
+        seed: Seeds the drawing.
 
     Returns:
         Lower and upper bound by the names of :data:`SCORES`.
@@ -173,7 +185,7 @@ def intervals(
 
 
 def _score_draws(probabilities: Tensor, targets: Tensor, times: Tensor) -> dict[str, Tensor]:
-    """What :func:`score` gives for every draw, of all draws at once, as a thousand calls of it take a second.
+    """The scores of :func:`score` for all draws at once: a thousand calls would take a second.
 
     Args:
         probabilities: ``(runs, N, classes)``.
@@ -201,7 +213,7 @@ def _score_draws(probabilities: Tensor, targets: Tensor, times: Tensor) -> dict[
 def fold_areas(folds: Sequence[Fold]) -> Tensor:
     """AUC-ROC of every genre in every fold: ``(runs, folds, classes)``.
 
-    NaN stands where a fold has no track of the genre, or of no other: it has no area, and means leave it out.
+    It is NaN where a fold has no track of the genre, or of no other. Means leave it out.
     """
     return torch.stack(
         [_areas(probabilities, targets, torch.ones(len(targets), 1))[:, 0] for probabilities, targets in folds], 1
@@ -209,9 +221,9 @@ def fold_areas(folds: Sequence[Fold]) -> Tensor:
 
 
 def mean_area(areas: Tensor) -> Tensor:
-    """The mean over genres, then over folds, of ``(…, folds, classes)``: probabilities are compared within a fold only.
+    """The mean over genres, then over folds, of ``(…, folds, classes)``.
 
-    The networks of two folds differ in how sure they are, so that a ranking of all tracks would mix what they say.
+    Probabilities are ranked within a fold only: the networks of two folds differ in their confidence.
     """
     return areas.nanmean(-1).nanmean(-1).nan_to_num(0.5)
 
@@ -239,8 +251,8 @@ def _areas(probabilities: Tensor, targets: Tensor, times: Tensor) -> Tensor:
 def _area(probabilities: Tensor, own: Tensor, times: Tensor) -> Tensor:
     """AUC-ROC of one genre in every draw: ``(draws,)``.
 
-    It is the share of pairs, a track of the genre and one of another, in which the first has the higher probability; a
-    tie counts half. Counted so, all draws share one sorting.
+    It is the share of pairs of a track of the genre and one of another in which the first has the higher probability. A
+    tie counts half. Computed like this, all draws share one sorting.
 
     Args:
         probabilities: ``(N,)`` those of the genre.

@@ -1,23 +1,30 @@
-"""Learning-rate schedules that need more than an optimizer."""
+"""The optimizer and the learning-rate schedule of a fit."""
 
-from typing import Literal
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
+
+from genre.config import target
+from genre.errors import GenreError
+from genre.finetuning import scale_learning_rates
 
 
 class ReduceLROnPlateau(TorchReduceLROnPlateau):
-    """PyTorch's ``ReduceLROnPlateau``, which is told what to watch; its other arguments are PyTorch's.
+    """PyTorch's ``ReduceLROnPlateau`` with the name of the value that it watches; its other arguments are PyTorch's.
 
     Args:
-        optimizer: Whose rate is reduced.
+        optimizer: The optimizer whose rate is reduced.
         monitor: The logged value, such as ``val_loss``; ``None``: see :func:`watched`.
         mode: Whether the value is to fall (``min``) or to rise (``max``).
         factor: What the rate is multiplied by.
-        patience: Epochs without an improvement that are let pass.
+        patience: Epochs without an improvement before the rate is reduced.
         threshold: The smallest change that counts as an improvement.
         threshold_mode: Whether ``threshold`` is a share of the best value (``rel``) or a difference (``abs``).
-        cooldown: Epochs after a reduction in which none are counted.
+        cooldown: Epochs after a reduction that do not count.
         min_lr: The smallest rate.
         eps: The smallest change of the rate.
     """
@@ -40,6 +47,109 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
 
 
 def watched(schedule: TorchReduceLROnPlateau) -> str:
-    """The logged value that a schedule goes by: its ``monitor``, else ``val_loss``, or ``val_accuracy`` to rise."""
+    """The logged value that a schedule watches.
+
+    It is the schedule's ``monitor``. Without one it is ``val_loss``, or ``val_accuracy`` where the mode is ``max``.
+    """
     monitor: str | None = getattr(schedule, "monitor", None)
     return monitor or ("val_accuracy" if schedule.mode == "max" else "val_loss")
+
+
+def require_monitor(option: str, monitor: str | None, unvalidated: str | None, instead: str = "train_loss") -> None:
+    """Checks that a monitored value is measured.
+
+    Args:
+        option: The option that names the value, such as ``EarlyStopping.monitor``.
+        monitor: The name of a logged value, or ``None``.
+        unvalidated: The name of the split, if it has no validation subset; ``None``: it has one.
+        instead: What the error recommends.
+
+    Raises:
+        GenreError: The value is a validation score, and the split has no validation subset.
+    """
+    if unvalidated is not None and monitor is not None and monitor.startswith("val_"):
+        raise GenreError(
+            f"{option} is {monitor}, and {unvalidated} has no validation subset here; give {instead}, or a split with "
+            "a validation subset"
+        )
+
+
+def takes(factory: Callable[..., Any] | None, argument: str) -> bool:
+    """Whether a class, or the class of a ``functools.partial``, has an argument of that name."""
+    return factory is not None and argument in inspect.signature(target(factory)).parameters
+
+
+def make_optimizer(
+    factory: Callable[[Iterable[Any]], Optimizer], groups: list[dict[str, Any]], lr: float | None
+) -> Optimizer:
+    """Makes an optimizer.
+
+    Args:
+        factory: Makes it from parameter groups.
+        groups: The parameter groups, see :func:`genre.finetuning.parameter_groups`.
+        lr: The learning rate; ``None``: the optimizer's own. The groups' ``lr_scale`` scales it.
+
+    Raises:
+        GenreError: The optimizer does not accept its arguments.
+    """
+    try:
+        optimizer = factory(groups if lr is None else [group | {"lr": lr} for group in groups])
+    except (TypeError, ValueError) as error:
+        raise GenreError(f"the optimizer does not accept its arguments: {error}") from None
+    scale_learning_rates(optimizer)
+    return optimizer
+
+
+def configure_schedule(
+    factory: Callable[..., LRScheduler],
+    optimizer: Optimizer,
+    steps: float | None,
+    lr: float | None,
+    validation_epochs: int,
+) -> dict[str, Any]:
+    """Makes a learning-rate schedule.
+
+    Args:
+        factory: Makes it from the optimizer.
+        optimizer: The optimizer whose rate it sets.
+        steps: The steps of the fit, for a schedule that is stretched over it; ``None`` for any other.
+        lr: The learning rate in place of the schedule's ``max_lr``, if it has one; ``None``: its own.
+        validation_epochs: Epochs from one validation to the next.
+
+    Returns:
+        The schedule and when to step it, as ``configure_optimizers`` returns it under ``lr_scheduler``.
+
+    Raises:
+        GenreError: The fit has no end that the schedule could be stretched to.
+    """
+    arguments: dict[str, float] = {}
+    if steps is not None:
+        if steps == float("inf"):
+            name = getattr(target(factory), "__name__", "the scheduler")
+            raise GenreError(f"{name} is stretched over the fit: give max_epochs or max_steps; found neither")
+        arguments["total_steps"] = int(steps)
+    if lr is not None and takes(factory, "max_lr"):
+        arguments["max_lr"] = lr
+    schedule = factory(optimizer, **arguments)
+    if arguments:
+        scale_learning_rates(optimizer)
+    config: dict[str, Any] = {"scheduler": schedule, "interval": "epoch" if steps is None else "step"}
+    if isinstance(schedule, TorchReduceLROnPlateau):
+        monitor = watched(schedule)
+        config |= {"monitor": monitor, "frequency": validation_epochs if monitor.startswith("val_") else 1}
+    return config
+
+
+def require_same_optimizer(optimizer: Optimizer, checkpoint: Mapping[str, Any]) -> None:
+    """Checks that a resumed fit has the optimizer that it was begun with.
+
+    Raises:
+        GenreError: The state of the optimizer in the checkpoint lacks settings of this one.
+    """
+    for state in checkpoint.get("optimizer_states", ()):
+        missing = set(optimizer.param_groups[0]) - set(state["param_groups"][0])
+        if missing:
+            raise GenreError(
+                f"the checkpoint's optimizer was no {type(optimizer).__name__}: its state has no "
+                f"{', '.join(sorted(missing))}; go on with the optimizer that the fit was begun with"
+            )

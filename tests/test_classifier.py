@@ -88,9 +88,64 @@ class _Other(torch.nn.Module):
         return self.head(inputs.mean(3).flatten(1))
 
 
-def test_a_fit_goes_on_with_its_own_optimizer_only(checkpoint: Path) -> None:
+def test_a_fit_goes_on_with_its_own_optimizer_only(folder: Path, checkpoint: Path) -> None:
     content = torch.load(checkpoint, weights_only=True)
-    GenreClassifier(SpectralCNN, GENRES).require_same_optimizer(content)
+    GenreClassifier(SpectralCNN, GENRES).require_fitting(content, data(folder), resume=True)
     model = GenreClassifier(SpectralCNN, GENRES, optimizer=partial(torch.optim.SGD, lr=0.1))
+    model.require_fitting(content, data(folder))
     with pytest.raises(GenreError, match="was no SGD: its state has no dampening, momentum, nesterov"):
-        model.require_same_optimizer(content)
+        model.require_fitting(content, data(folder), resume=True)
+
+
+def test_what_does_not_fit_is_told_before_a_trainer_is_there(folder: Path, checkpoint: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    model = GenreClassifier(SpectralCNN, GENRES)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    other = Folder(folder, MelSpectrogram(n_fft=512, n_mels=40), StratifiedSplit(), num_workers=0)
+    with pytest.raises(GenreError, match=r"trained on MelSpectrogram\(.*n_mels=32.*the data gives .*n_mels=40"):
+        model.require_fitting(content, other)
+    model.require_fitting(content, data(folder, seed=1))
+    with pytest.raises(GenreError, match=r"trained on \d+ tracks, of which \d+ are among"):
+        model.require_fitting(content, data(folder, seed=1), resume=True)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert (model.provenance, model.front_end) == (None, None)
+
+
+def test_features_stand_once_in_a_checkpoint(folder: Path, checkpoint: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    assert content["genre"]["features"]["init_args"]["mean"] is not None
+    assert "Folder" not in content  # the DataModule has no state
+
+
+def test_the_data_module_gets_statistics_and_genres_of_a_checkpoint(folder: Path, checkpoint: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)["genre"]
+    fewer = Folder(
+        folder, MelSpectrogram(n_fft=512, n_mels=32), StratifiedSplit(0.25, 0.25, by_artist=True), segment_seconds=0.8,
+        num_workers=0, genres=["polka", *GENRES],
+    )  # fmt: skip
+    assert fewer.genres == ["polka", *GENRES]
+    model = GenreClassifier(SpectralCNN, GENRES)
+    trainer().test(model, datamodule=fewer, ckpt_path=checkpoint, weights_only=True, verbose=False)
+    assert fewer.genres == GENRES
+    assert fewer.features.mean == content["features"]["init_args"]["mean"]
+    assert model.test_predictions is not None
+    assert set(model.test_predictions.targets.tolist()) == {0, 1, 2}
+
+
+def test_a_checkpoint_of_the_first_format(folder: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """It had ``heard`` for ``provenance``, and its features a second time in the state of the DataModule."""
+    content = torch.load(checkpoint, weights_only=True)
+    saved = content["genre"]
+    content["Folder"] = {"features": saved["features"], "epoch": 1}
+    heard = saved["heard"] = saved.pop("provenance")
+    torch.save(content, tmp_path / "old.ckpt")
+    fit, model = trainer(max_epochs=2), GenreClassifier(SpectralCNN, GENRES)
+    fit.fit(model, datamodule=data(folder), ckpt_path=tmp_path / "old.ckpt", weights_only=True)
+    assert fit.current_epoch == 2
+    assert model.provenance is not None
+    assert vars(model.provenance) == heard
+    with pytest.raises(GenreError, match=r"trained on \d+ tracks, of which \d+ are among"):
+        trainer(max_epochs=2).fit(
+            GenreClassifier(SpectralCNN, GENRES), datamodule=data(folder, 1), ckpt_path=tmp_path / "old.ckpt",
+            weights_only=True,
+        )  # fmt: skip

@@ -2,15 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from jsonargparse import ArgumentParser
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
-from genre.config import factory_config, from_config
+from genre.config import factory_config, from_config, target
 from genre.errors import GenreError
+from genre.models import SpectralCNN
+from genre.schedules import takes
 
 SCRIPT = """
 import sys
@@ -62,6 +69,39 @@ def test_network_of_a_script(folder: Path, tmp_path: Path) -> None:
 def test_class_of_another_version(path: str) -> None:
     with pytest.raises(GenreError, match=rf"class {path}, which genre \S+ does not have; install the version that"):
         from_config({"class_path": path, "init_args": {}}, nn.Module, 3)
+
+
+class Holder:
+    def __init__(
+        self, network: Callable[[int], nn.Module], scheduler: Callable[[Optimizer], LRScheduler] | None = None
+    ) -> None:
+        self.network, self.scheduler = network, scheduler
+
+
+def test_factories_of_the_command_line() -> None:
+    """jsonargparse gives no class, but a partial that makes one; see :func:`genre.config.target`."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Holder, "model")
+    options = {
+        "network": {"class_path": "genre.models.SpectralCNN", "init_args": {"dropout": 0.25}},
+        "scheduler": {"class_path": "torch.optim.lr_scheduler.OneCycleLR", "init_args": {"max_lr": 0.1}},
+    }
+    holder = parser.instantiate_classes(parser.parse_object({"model": options})).model
+    assert target(holder.network) is SpectralCNN
+    config = factory_config(holder.network)
+    assert config is not None
+    assert config["class_path"] == "genre.models.SpectralCNN"
+    assert config["init_args"]["dropout"] == 0.25
+    assert type(from_config(config, nn.Module, 3)) is SpectralCNN
+    assert takes(holder.scheduler, "total_steps")
+    assert not takes(holder.scheduler, "patience")
+
+
+def test_factories_of_python() -> None:
+    assert factory_config(SpectralCNN) == {"class_path": "genre.models.SpectralCNN", "init_args": {}}
+    config = factory_config(partial(SpectralCNN, dropout=0.25))
+    assert config == {"class_path": "genre.models.SpectralCNN", "init_args": {"dropout": 0.25}}
+    assert factory_config(lambda genres: SpectralCNN(genres)) is None
 
 
 class TestMain:

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 import genre
 from genre import Ensemble, GenreClassifier, GenreError, LinearProbe
+from genre.checkpoint import take_weights
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.data.provenance import Provenance, artist_digests, digests
 from genre.models import ResNet18, SpectralCNN
 from genre.models.head import find_head
-from genre.warm_start import take_weights
 
 from .conftest import QUICK, run_cli, write_folder
 from .models.test_all_models import Build, each_model

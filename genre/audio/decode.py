@@ -13,6 +13,7 @@ from genre.audio.source import AudioError as AudioError  # the names are part of
 from genre.audio.source import AudioInfo as AudioInfo
 from genre.audio.source import Encoding as Encoding
 from genre.audio.source import Source
+from genre.errors import EmptyAudioError
 
 #: The endings that a folder is searched for; those of :data:`genre.audio.ffmpeg.EXTENSIONS` need PyAV to be read.
 EXTENSIONS = sndfile.EXTENSIONS | ffmpeg.EXTENSIONS
@@ -86,7 +87,7 @@ def read_segment(
         if len(frames) < wanted:  # less is there than it seemed
             frames = _read(source, wanted, position, first, min(last, source.count()))
     if not len(frames):
-        raise AudioError(path, "no audio frames")
+        raise EmptyAudioError(path, "no audio frames")
     reason = _fault(float(np.abs(frames).max()))
     if reason:
         raise AudioError(path, reason)

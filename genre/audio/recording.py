@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genre.audio.decode import LOUDEST, AudioError, fit_segment, probe, read_segment, verify
-from genre.errors import GenreError
+from genre.errors import EmptyAudioError, GenreError
 
 #: One recording, in any of the forms that :func:`open_recording` takes.
 Audio: TypeAlias = Path | str | BinaryIO | NDArray[Any] | Tensor
@@ -108,7 +108,7 @@ class StreamRecording:
         try:
             yield
         except AudioError as error:
-            raise AudioError(self.label, error.reason) from None
+            raise type(error)(self.label, error.reason) from None
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def _array_recording(array: NDArray[Any] | Tensor, sample_rate: float | None, la
             f"{tuple(samples.shape)}{several}"
         )
     if not samples.size:
-        raise AudioError(Path(label), "no audio frames")
+        raise EmptyAudioError(Path(label), "no audio frames")
     waveform = np.atleast_2d(_to_float(samples, label))
     if waveform.shape[0] > waveform.shape[1]:
         raise GenreError(f"{label}: expected (channels, samples); found {waveform.shape}; pass its transpose")

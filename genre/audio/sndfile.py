@@ -15,6 +15,7 @@ from genre.audio.extent import extent
 from genre.audio.source import BLOCK, AudioError, Encoding, Source, require_file
 from genre.audio.streams import last_page_of_ogg
 from genre.audio.stretch import Stretch, StretchFile
+from genre.errors import EmptyAudioError
 
 #: The endings that libsndfile decodes and that a folder is searched for.
 EXTENSIONS = frozenset(
@@ -242,7 +243,7 @@ def _announced(path: Path) -> tuple[int, str, AudioError | None]:
         return 0, "", error
     if frames == UNKNOWN:
         return 0, kind, AudioError(path, "of unknown length (written to a pipe?); encode it again, to a file")
-    return frames, kind, None if frames > 0 else AudioError(path, "no audio frames")
+    return frames, kind, None if frames > 0 else EmptyAudioError(path, "no audio frames")
 
 
 def _open(path: Path, stretch: Stretch | None = None) -> soundfile.SoundFile:

@@ -10,22 +10,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from genre.errors import GenreError, printable
+from genre.errors import AudioError as AudioError  # the name is part of this module, too
+from genre.errors import EmptyAudioError, MissingAudioError
 
 #: Frames of a block of :meth:`Source.blocks`: 6 to 12 s of most files.
 BLOCK = 1 << 18
-
-
-class AudioError(GenreError):
-    """A file that holds no usable audio.
-
-    Attributes:
-        reason: Why, without the path.
-    """
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{printable(path)}: {reason}")
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -95,6 +84,6 @@ def require_file(path: Path) -> None:
     """
     if not path.is_file():
         absent = "the link leads nowhere" if path.is_symlink() else "no such file"
-        raise AudioError(path, "not a file" if path.exists() else absent)
+        raise MissingAudioError(path, "not a file" if path.exists() else absent)
     if path.stat().st_size == 0:
-        raise AudioError(path, "empty file")
+        raise EmptyAudioError(path, "empty file")

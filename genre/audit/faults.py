@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre.audio.decode import LOUDEST, AudioError, Encoding
-from genre.errors import GenreError
+from genre.errors import EmptyAudioError, GenreError, MissingAudioError
 
 #: Faults that make a track useless: it goes on the exclusion list. With the others it may stay.
 FATAL = frozenset({"missing", "empty", "undecodable", "not finite", "out of range", "silent"})
@@ -129,9 +129,9 @@ class Levels:
 
 def of_error(error: AudioError) -> Fault:
     """What a file that cannot be decoded suffers from."""
-    if error.reason in ("empty file", "no audio frames"):
+    if isinstance(error, EmptyAudioError):
         return Fault("empty", error.reason)
-    if error.reason in ("no such file", "not a file", "the link leads nowhere"):
+    if isinstance(error, MissingAudioError):
         return Fault("missing", error.reason)
     return Fault("undecodable", error.reason.removeprefix("undecodable (").removesuffix(")"))
 

@@ -182,17 +182,14 @@ class GenreCLI(LightningCLI):
     def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
         """Trains, then tests the best checkpoint."""
         check_validation(self._options, datamodule)
-        _check(ckpt_path, model, datamodule)
-        content = None if ckpt_path is None or ckpt_path in KEYWORDS else read_checkpoint(ckpt_path)
+        content = _check(ckpt_path, model, datamodule, resume=True)
         if content is not None:
             self.settings.take_findings(content, self.trainer, datamodule)
         self.settings.note_length(self.trainer, model, datamodule)
         if content is not None:
-            datamodule.require_same_tracks(content)
-            model.require_same_optimizer(content)
             self.settings.require_same(content, self.trainer)
         elif ckpt_path is None:
-            model.warm_start(datamodule)  # here, so that what cannot be loaded leaves no run behind
+            model.warm_start(datamodule.features)  # here, so that what cannot be loaded leaves no run behind
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
             if isinstance(callback, LinearProbe | GradualUnfreezing):
                 require_backbone(model.network)
@@ -268,7 +265,9 @@ class GenreCLI(LightningCLI):
         return self.config[self.config.subcommand]
 
     def _genres(self, data: GenreDataModule) -> list[str]:
-        return self.known_genres or data.genres
+        if self.known_genres is not None:
+            data.use_genres(self.known_genres)
+        return data.genres
 
     def _run_folder(self) -> Path:
         """A new version's folder, or, for a fit that resumes, that of its checkpoint."""
@@ -287,14 +286,15 @@ class GenreCLI(LightningCLI):
         return [TensorBoardLogger(place, name, version), CSVLogger(place, name, version)]
 
 
-def _check(checkpoint: str | None, model: GenreClassifier, data: GenreDataModule) -> None:
-    """Raises if a checkpoint does not fit: Lightning reads it when it has begun to write into the run's folder."""
+def _check(
+    checkpoint: str | None, model: GenreClassifier, data: GenreDataModule, resume: bool = False
+) -> dict[str, Any] | None:
+    """Reads a checkpoint, and raises if it does not fit: Lightning reads it when the run's folder has been begun."""
     if checkpoint is None or checkpoint in KEYWORDS:
-        return
+        return None
     content = read_checkpoint(checkpoint)
-    model.on_load_checkpoint(content)
-    # Lightning itself looks for the state of a data set of the same class, and measures another one's features anew.
-    data.load_state_dict({"features": content["genre"]["features"], "epoch": 0})
+    model.require_fitting(content, data, resume)
+    return content
 
 
 @rank_zero_only

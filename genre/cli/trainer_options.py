@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import SpikeDetection
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
+from genre.schedules import require_monitor
 
 #: What a fit logs of every epoch, and a checkpoint can be chosen by.
 LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name in SCORES))
@@ -36,15 +37,16 @@ def check_validation(options: Any, data: GenreDataModule) -> None:
     Raises:
         GenreError: The checkpoint, the schedule or a callback does.
     """
+    unvalidated = None if data.partition["validation"] else type(data.split).__name__
     if options.trainer.enable_checkpointing is not False:
         last = "checkpoint.monitor: null, which scores the last epoch"
-        data.require_monitor("checkpoint.monitor", options.checkpoint.monitor, last)
+        require_monitor("checkpoint.monitor", options.checkpoint.monitor, unvalidated, last)
     given = options.trainer.callbacks or []
     specs = {"model.scheduler": options.model.scheduler}
     specs |= {str(spec.class_path).rpartition(".")[2]: spec for spec in (given if isinstance(given, list) else [given])}
     for name, spec in specs.items():
         arguments = (spec.get("init_args") if spec else None) or {}
-        data.require_monitor(f"{name}.monitor", arguments.get("monitor"))
+        require_monitor(f"{name}.monitor", arguments.get("monitor"), unvalidated)
 
 
 def check_length(trainer: Any) -> None:

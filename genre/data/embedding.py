@@ -1,4 +1,4 @@
-"""Embeddings in place of waveforms: what a frozen network makes of the segments of a fit, computed once and kept."""
+"""Embeddings in place of waveforms: a frozen network runs once on the segments of a fit."""
 
 import hashlib
 import os
@@ -22,16 +22,16 @@ from genre.data.segments import Draw, Segment, Segments, collate
 from genre.models.head import find_head, penultimate
 from genre.terminal import terminal
 
-#: Segments that go through the network at once.
+#: Segments per batch of the network.
 BATCH = 16
 
 
 class Embedder(NamedTuple):
-    """A frozen network, and the folder that keeps what it makes of segments.
+    """A frozen network and the folder of its embeddings.
 
     Attributes:
-        network: The network; what enters its head is kept.
-        folder: One file for each recording; ``None``: nothing is kept beyond the fit.
+        network: The network; an embedding is what enters its head.
+        folder: Has one file per recording; ``None``: the embeddings are not kept beyond the fit.
     """
 
     network: nn.Module
@@ -39,7 +39,7 @@ class Embedder(NamedTuple):
 
 
 class _Reading(Dataset[tuple[int, Segment]]):
-    """The segments that no file holds yet, with their places."""
+    """The segments without a known embedding, with their places in the order of all."""
 
     def __init__(self, segments: Segments, draws: Sequence[Draw], places: Sequence[int]) -> None:
         self.segments, self.draws, self.places = segments, draws, places
@@ -56,7 +56,7 @@ def embed(segments: Segments, embedder: Embedder, features: Feature, device: tor
     """Puts embeddings in the place of the waveforms of all segments.
 
     Args:
-        segments: The segments of a subset, which are changed.
+        segments: The segments of a subset; their ``embedded`` is set.
         embedder: The network, on any device, and the folder of known embeddings.
         features: The network's inputs, with their statistics.
         device: Where to compute.
@@ -107,7 +107,7 @@ def _compute(
 
 
 def _by_file(segments: Segments, draws: Sequence[Draw]) -> Mapping[str, list[int]]:
-    """The places of the segments of each file, by a digest of its content and of where its segments lie."""
+    """The places of each file's segments, by a digest of the file's content and of the segments' positions."""
     places: dict[Path, list[int]] = {}
     for place, draw in enumerate(draws):
         places.setdefault(segments.tracks[draw.track].path, []).append(place)
@@ -120,7 +120,7 @@ def _by_file(segments: Segments, draws: Sequence[Draw]) -> Mapping[str, list[int
 
 
 def _space(network: nn.Module, features: Feature, samples: int) -> str:
-    """A digest of all that an embedding depends on, beside the recording."""
+    """A digest of all that an embedding depends on besides the recording."""
     head, _ = find_head(network)
     weights = {name: value for name, value in network.state_dict().items() if name.rpartition(".")[0] != head}
     content = (value.detach().cpu().contiguous().numpy().tobytes() for value in weights.values())
@@ -146,7 +146,7 @@ def _read(path: Path, count: int) -> NDArray[np.float32] | None:
 
 
 def _write(path: Path, vectors: NDArray[np.float32]) -> None:
-    """Writes the file whole or not at all; several fits may do so at once."""
+    """Writes the file whole or not at all, since several fits may write it at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with part.open("wb") as file:

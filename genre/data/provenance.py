@@ -1,4 +1,4 @@
-"""What a network has heard: the files that it was trained and chosen on, told by their content, not by their names."""
+"""Provenance: the files that a network was trained and chosen on, identified by their content, not by their names."""
 
 import hashlib
 from collections import Counter
@@ -12,7 +12,7 @@ from genre.data.names import name_key
 from genre.data.track import Track
 from genre.errors import GenreError
 
-#: So many bytes are read at the beginning, in the middle and at the end of a file.
+#: Bytes that are read at the beginning, in the middle and at the end of a file.
 STRETCH = 16 << 10
 
 
@@ -20,8 +20,8 @@ STRETCH = 16 << 10
 class Provenance:
     """The tracks and artists that a network was trained (``train``) and chosen (``validation``) on.
 
-    A fit that starts from the weights of an earlier one has the subsets ``earlier_train`` and ``earlier_validation``,
-    too: what that one, and those before it, were trained and chosen on.
+    A fit that starts from the weights of an earlier fit also has the subsets ``earlier_train`` and
+    ``earlier_validation``: what that fit, and those before it, were trained and chosen on.
 
     Attributes:
         tracks: Digests of the tracks by subset, see :func:`digest`.
@@ -33,7 +33,7 @@ class Provenance:
 
     @classmethod
     def of(cls, subsets: Mapping[str, Sequence[Track]]) -> "Provenance":
-        """What a network hears that is trained and chosen on these tracks."""
+        """The record of a network that is trained and chosen on these tracks."""
         return cls(
             {subset: digests(tracks) for subset, tracks in subsets.items()},
             {subset: sorted(artist_digests(tracks)) for subset, tracks in subsets.items()},
@@ -41,26 +41,26 @@ class Provenance:
 
     @classmethod
     def read(cls, content: Any) -> "Provenance | None":
-        """The record of a checkpoint, which is ``vars`` of this; ``None`` where it has none, or none of artists."""
+        """The record of a checkpoint, written as ``vars`` of this class; ``None`` without one, or without artists."""
         return cls(**content) if isinstance(content, Mapping) and set(content) == {"tracks", "artists"} else None
 
     def continuing(self, earlier: "Provenance | None") -> "Provenance":
-        """The same of a fit that starts from weights that another record belongs to."""
+        """The record of this fit where it starts from the weights of an earlier one."""
         if earlier is None:
             return self
         return Provenance(_continue(self.tracks, earlier.tracks), _continue(self.artists, earlier.artists))
 
     def artist_subsets(self) -> tuple[set[str], set[str]]:
-        """The artists of all training, and those that beside them chose a checkpoint."""
+        """The artists of all train tracks, and those of all validation tracks."""
         trained = {*self.artists.get("train", ()), *self.artists.get("earlier_train", ())}
         chosen = {*self.artists.get("earlier_validation", ())} - trained
         return trained, {*self.artists.get("validation", ()), *chosen}
 
     def count(self, tracks: Sequence[Track]) -> dict[str, int]:
-        """How many of the tracks were heard, by subset.
+        """How many of the tracks are in the record, by subset.
 
-        A whole track was heard if any excerpt of its file was; an excerpt if it was itself, or its whole file: what
-        other excerpts of the file tell of it is for a leaky split to say.
+        A whole track counts if any excerpt of its file is in the record. An excerpt counts if itself or its whole file
+        is: other excerpts of the same file leak, too, but ``Split.leaky`` tells that.
         """
         names = digests(tracks)
         counts = {}
@@ -73,14 +73,17 @@ class Provenance:
             )
         return counts
 
-    def require_same(self, tracks: Sequence[Track]) -> None:
-        """Checks that a fit goes on with the train tracks that it was begun with.
+    def require_same(self, other: "Provenance") -> None:
+        """Checks that a resumed fit has the train tracks that it was begun with.
+
+        Args:
+            other: The record of the fit that goes on.
 
         Raises:
-            GenreError: They are others.
+            GenreError: Its train tracks are others.
         """
-        theirs, ours = Counter(self.tracks["train"]), Counter(digests(tracks))
-        if theirs != ours:
+        theirs, ours = Counter(self.tracks["train"]), Counter(other.tracks["train"])
+        if theirs and theirs != ours:
             raise GenreError(
                 f"the checkpoint was trained on {theirs.total()} tracks, of which {(theirs & ours).total()} are among "
                 f"the {ours.total()} that this fit would train on; to go on with that fit, give it the data, the split "
@@ -89,7 +92,7 @@ class Provenance:
 
 
 def _continue(ours: Mapping[str, Collection[str]], earlier: Mapping[str, Collection[str]]) -> dict[str, Any]:
-    """The subsets of a fit with those of earlier fits beside them, without what is said of this one already."""
+    """The subsets of a fit, and those of earlier fits without what is in this one already."""
     trained = {*earlier.get("train", ()), *earlier.get("earlier_train", ())} - {*ours.get("train", ())}
     chosen = {*earlier.get("validation", ()), *earlier.get("earlier_validation", ())}
     chosen -= {*ours.get("train", ()), *ours.get("validation", ())}
@@ -98,9 +101,9 @@ def _continue(ours: Mapping[str, Collection[str]], earlier: Mapping[str, Collect
 
 
 def digest(track: Track) -> str:
-    """What tells the file of a track from every other one, wherever it lies and whatever it is called.
+    """Identifies the file of a track by its content, wherever it lies and whatever its name is.
 
-    A hash of the file's length and of three stretches of its bytes; of an excerpt, followed by where it starts.
+    It is a hash of the file's length and of three stretches of its bytes. For an excerpt, its start follows.
 
     Raises:
         OSError: The file cannot be read.
@@ -116,7 +119,7 @@ def digests(tracks: Sequence[Track]) -> list[str]:
 
 
 def artist_digests(tracks: Iterable[Track]) -> set[str]:
-    """Digests of the artists, where they are known, so that a checkpoint names nobody."""
+    """Digests of the known artists: a checkpoint does not contain their names."""
     names = {name_key(track.artist) for track in tracks if track.artist}
     # A folder's name may be no valid text: its bytes are then those that count.
     encoded = (name.encode(errors="surrogateescape") for name in names)

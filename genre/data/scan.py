@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from genre.audio.decode import AudioError, probe, verify
+from genre.audio.decode import probe, verify
 from genre.data.track import Track
-from genre.errors import printable
+from genre.errors import AudioError, printable
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class BadFiles(dict[Path, str]):
     """Files that could not be read, and why; each is logged once."""
 
     def note(self, path: Path, reason: str) -> None:
-        """Takes in a file, the first time that it is met."""
+        """Adds a file and logs it, unless it is there already."""
         if path not in self:
             self[path] = reason
             log.warning("skipped %s: %s", printable(path), reason)
@@ -35,23 +35,26 @@ class BadFiles(dict[Path, str]):
 
 
 def scan(tracks: Iterable[Track], bad_files: BadFiles) -> list[Readable]:
-    """Reads the headers of tracks, several at once, and all samples of floating point; notes those that are bad."""
+    """Finds the tracks that can be read; notes the others.
+
+    The headers of several files are read at once. Files of floating point are read as a whole, as only they can hold
+    NaN.
+    """
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(_read, tracks))
+        durations = list(pool.map(_duration, tracks))
     readable = []
-    for track, seconds in found:
-        if isinstance(seconds, str):
-            bad_files.note(track.path, seconds)
+    for track, seconds in zip(tracks, durations, strict=True):
+        if isinstance(seconds, AudioError):
+            bad_files.note(track.path, seconds.reason)
         else:
             readable.append(Readable(track, seconds))
     return readable
 
 
-def _read(track: Track) -> tuple[Track, float | str]:
-    """The track, and its duration or what is wrong with it."""
+def _duration(track: Track) -> float | AudioError:
     try:
         seconds = probe(track.path).seconds
         verify(track.path)
     except AudioError as error:
-        return track, error.reason
-    return track, seconds if track.excerpt is None else track.excerpt[1] - track.excerpt[0]
+        return error
+    return seconds if track.excerpt is None else track.excerpt[1] - track.excerpt[0]

@@ -1,19 +1,21 @@
-"""Segments: what the loaders read from tracks, and how segments become a batch."""
+"""Segments: the stretches of tracks that loaders read, and the batches that they become."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, DistributedSampler
+from torch.utils.data import Dataset
 
-from genre.audio.decode import AudioError, read_segment
+from genre.audio.decode import read_segment
 from genre.data.track import Track
+from genre.errors import AudioError
 
 
 class Draw(NamedTuple):
-    """Which stretch of which track to read, and the seed of whatever is random about it."""
+    """Which stretch of which track to read, and the seed of its augmentation."""
 
     track: int
     position: float
@@ -21,7 +23,7 @@ class Draw(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One stretch of one track; ``faults`` names the tracks that could not be read, by index."""
+    """One stretch of one track; ``faults`` has the index of each track that could not be read, and why."""
 
     waveform: Tensor  # (1, samples)
     target: int
@@ -39,11 +41,12 @@ class Batch(NamedTuple):
         inputs: ``(B, 1, samples)`` waveforms from the loader, ``(B, 1, frequency, time)`` features on the device.
         targets: ``(B,)`` class indices; after mixup ``(B, classes)`` probabilities.
         tracks: ``(B,)`` index of each segment's track within its subset.
-        segments: ``(B,)`` index of each segment within its subset, for telling repeated ones.
+        segments: ``(B,)`` index of each segment within its subset: repeated segments have the same one.
         valid: ``(B,)`` false where the track could not be read and ``inputs`` is silence.
-        seed: Seeds whatever is random about the batch on the device.
+        seed: Seeds the augmentation, and all else that is random about the batch on the device.
         faults: Index of each unreadable track met, and why.
         of: ``(B,)`` how many segments each segment's track has in all; 0 in training, where crops are random.
+        bad_files: The file of each unreadable track met, and why.
     """
 
     inputs: Tensor
@@ -54,6 +57,7 @@ class Batch(NamedTuple):
     seed: int
     faults: dict[int, str]
     of: Tensor
+    bad_files: dict[Path, str]
 
 
 def collate(segments: Sequence[Segment]) -> Batch:
@@ -71,6 +75,7 @@ def collate(segments: Sequence[Segment]) -> Batch:
         seed=int(seeds.generate_state(1)[0]),
         faults=faults,
         of=torch.zeros(len(segments), dtype=torch.long),
+        bad_files={},
     )
 
 
@@ -84,8 +89,8 @@ class Segments:
         samples: The length of a segment in samples.
 
     Attributes:
-        embedded: In place of what is decoded, the segments of :meth:`in_order` with embeddings ``(D,)`` for waveforms;
-            see :mod:`genre.data.embedding`.
+        embedded: The segments of :meth:`in_order` with embeddings ``(D,)`` in place of waveforms, if there are any; see
+            :mod:`genre.data.embedding`.
     """
 
     def __init__(self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int) -> None:
@@ -111,19 +116,24 @@ class Segments:
             waveform = torch.zeros(1, self.samples)
         return Segment(waveform, self.targets[draw.track], draw.track, segment, draw.seed, not faults, faults)
 
+    def collate(self, segments: Sequence[Segment]) -> Batch:
+        """Stacks segments into a batch that names its bad files."""
+        batch = collate(segments)
+        return batch._replace(bad_files={self.tracks[track].path: why for track, why in batch.faults.items()})
+
 
 class TrainSegments(Segments, Dataset[Segment]):
     """Random crops: indexed by a :class:`Draw` of :class:`TrainSampler`.
 
-    An integer index gives fixed crops, the middles of the tracks in an order that mixes the genres: what
-    ``Trainer(overfit_batches=…)`` reads, which puts a sequential sampler in place of the loader's own.
+    An integer index gives the middle of a track, in an order that mixes the genres. ``Trainer(overfit_batches=…)``
+    reads those, because it replaces the loader's sampler by a sequential one.
     """
 
     def __len__(self) -> int:
         return len(self.tracks)
 
     def __getitem__(self, draw: Draw | int) -> Segment:
-        """The drawn segment, or in place of an unreadable track that of the next readable one."""
+        """The drawn segment; if its track cannot be read, that of the next track that can."""
         if isinstance(draw, int):
             order = np.random.default_rng(0).permutation(len(self.tracks))
             draw = Draw(int(order[draw]), 0.5, draw)
@@ -137,7 +147,7 @@ class TrainSegments(Segments, Dataset[Segment]):
 
 
 class EvaluationSegments(Segments, Dataset[Segment]):
-    """The fixed segments of every track, one after the other.
+    """The fixed segments of every track, track by track.
 
     Args:
         tracks: The tracks of the subset.
@@ -163,11 +173,11 @@ class EvaluationSegments(Segments, Dataset[Segment]):
         return len(self.draws)
 
     def in_order(self) -> list[Draw]:
-        """The segments of every track, one after the other."""
+        """The segments of every track, track by track."""
         return self.draws
 
     def __getitem__(self, index: int) -> Segment:
-        """The segment; one that cannot be read makes its file bad, and every excerpt of it."""
+        """The segment; if it cannot be read, all excerpts of its file are bad."""
         segment = self.read(self.draws[index], index)
         if segment.valid:
             return segment
@@ -177,11 +187,11 @@ class EvaluationSegments(Segments, Dataset[Segment]):
     def collate(self, segments: Sequence[Segment]) -> Batch:
         """Stacks segments into a batch that tells how many segments each track has."""
         of = torch.tensor([len(self.positions[segment.track]) for segment in segments])
-        return collate(segments)._replace(of=of)
+        return super().collate(segments)._replace(of=of)
 
 
 class EvaluationTracks(Dataset[list[Segment]]):
-    """All segments of a track at once, so that no loader, sampler or process takes a track apart.
+    """Every item is all segments of a track: no sampler gives parts of a track to several processes.
 
     Args:
         segments: The segments of every track.
@@ -201,61 +211,3 @@ class EvaluationTracks(Dataset[list[Segment]]):
     def collate(self, tracks: Sequence[Sequence[Segment]]) -> Batch:
         """Stacks all segments of several tracks into a batch."""
         return self.segments.collate([segment for segments in tracks for segment in segments])
-
-
-class TrainSampler(DistributedSampler[Draw]):
-    """Draws the crops of an epoch as a function of seed and epoch alone, so that a resumed fit draws the same.
-
-    Every track is drawn ``crops_per_track`` times an epoch in random order; balanced, every genre is drawn equally
-    often and its tracks in turn. A ``DistributedSampler``, since Lightning leaves those as they are and tells them
-    the epoch.
-
-    Args:
-        dataset: The train segments.
-        seed: The run's seed.
-        balanced: Draw every genre equally often.
-        crops_per_track: Crops drawn from a track in an epoch.
-        ranks: The number of processes that share the epoch.
-        rank: Which of them this one is.
-    """
-
-    def __init__(
-        self,
-        dataset: TrainSegments,
-        seed: int,
-        balanced: bool = False,
-        crops_per_track: int = 1,
-        ranks: int = 1,
-        rank: int = 0,
-    ) -> None:
-        super().__init__(dataset, num_replicas=ranks, rank=rank, seed=seed)
-        self.targets = np.asarray(dataset.targets)
-        self.balanced = balanced
-        self.draws = len(dataset.tracks) * crops_per_track
-        self.num_samples = self.draws // ranks
-
-    def __iter__(self) -> Iterator[Draw]:
-        random = np.random.default_rng([self.seed, self.epoch])
-        order = self._balanced(random) if self.balanced else self._uniform(random)
-        draws = [
-            Draw(int(track), float(position), int(seed))
-            for track, position, seed in zip(
-                order, random.random(len(order)), random.integers(2**31, size=len(order)), strict=True
-            )
-        ]
-        return iter(draws[self.rank : self.num_samples * self.num_replicas : self.num_replicas])
-
-    def _uniform(self, random: np.random.Generator) -> np.ndarray:
-        rounds = self.draws // len(self.targets)
-        return np.concatenate([random.permutation(len(self.targets)) for _ in range(rounds)])
-
-    def _balanced(self, random: np.random.Generator) -> np.ndarray:
-        genres = np.unique(self.targets)
-        shares = np.full(len(genres), self.draws // len(genres))
-        shares[: self.draws % len(genres)] += 1
-        picks = []
-        for genre, share in zip(genres, random.permutation(shares), strict=True):
-            tracks = np.flatnonzero(self.targets == genre)
-            turns = [random.permutation(tracks) for _ in range(-(-share // len(tracks)))]
-            picks.append(np.concatenate(turns)[:share])
-        return random.permutation(np.concatenate(picks))

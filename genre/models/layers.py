@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
-from genre.errors import GenreError
+from genre.errors import GenreError, SizeError
 
 Cell: TypeAlias = Literal["lstm", "gru", "rnn"]
 """A recurrent cell: the LSTM, the GRU, or the vanilla RNN with tanh."""
@@ -22,10 +22,6 @@ keras_norm2d = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
 #: What makes :func:`conv_blocks` accept a smaller input.
 FEWER = "fewer layers or a smaller stride"
-
-
-class SizeError(GenreError, ValueError):
-    """A network is given an input of the wrong size."""
 
 
 def check_input(

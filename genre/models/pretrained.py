@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genre.errors import GenreError
-from genre.models.layers import SizeError, check_input, check_rates
+from genre.errors import GenreError, SizeError
+from genre.models.layers import check_input, check_rates
 from genre.models.timm_weights import create_backbone, pretrained_config
 
 #: Mean and deviation of ImageNet's pictures, whose values are from 0 to 1: red, green, blue.

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from genre.audio.decode import read_segment
+from genre.checkpoint import require_same_features, take_statistics
+from genre.config import to_config
 from genre.data import (
     MFCC,
     Corpus,
@@ -23,7 +25,8 @@ from genre.data import (
     Split,
     TimeShift,
 )
-from genre.data.segments import Batch, TrainSampler
+from genre.data.loaders import TrainSampler
+from genre.data.segments import Batch
 from genre.data.splits import Partition
 from genre.data.track import SUBSETS, Subset
 from genre.errors import GenreError
@@ -46,9 +49,8 @@ class ByName(Split):
 class Recorder(pl.LightningModule):
     """Keeps the batches that it is given."""
 
-    def __init__(self, genres: list[str] | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.genres = genres
         self.weight = nn.Parameter(torch.zeros(1))
         self.batches: dict[Subset, list[Batch]] = {"train": [], "validation": [], "test": []}
 
@@ -128,10 +130,12 @@ def trainer(**arguments: Any) -> pl.Trainer:
     )
 
 
-def fit(data: Folder, epochs: int = 1, genres: list[str] | None = None) -> dict[Subset, list[Batch]]:
+def fit(data: Folder, epochs: int = 1, checkpoint: Path | None = None) -> dict[Subset, list[Batch]]:
     """The batches of a fit."""
-    recorder = Recorder(genres)
-    trainer(max_epochs=epochs, num_sanity_val_steps=0).fit(recorder, datamodule=data)
+    recorder = Recorder()
+    trainer(max_epochs=epochs, num_sanity_val_steps=0).fit(
+        recorder, datamodule=data, ckpt_path=checkpoint, weights_only=True
+    )
     return recorder.batches
 
 
@@ -326,7 +330,7 @@ class TestStatistics:
     def test_of_many_tracks_are_measured_on_some_spread_over_all(
         self, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("genre.data.datamodule.MEASURED_TRACKS", 3)
+        monkeypatch.setattr("genre.data.statistics.MEASURED_TRACKS", 3)
         mean, _ = self.measured(root)
         tracks = make(root).tracks("train")
         waves = [torch.from_numpy(read_segment(tracks[index].path, RATE, 1600, 0.5)) for index in (0, 2, 5)]
@@ -334,25 +338,40 @@ class TestStatistics:
         np.testing.assert_allclose(mean, values.double().mean(1), rtol=1e-5)
 
 
+class Save(pl.Callback):
+    """Saves checkpoints at the end of the second epoch, by a callback that is no ModelCheckpoint."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch == 1:
+            trainer.save_checkpoint(self.folder / "during.ckpt")
+
+
 class TestState:
-    def test_statistics_come_back(self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_statistics_come_back(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         data = make(root)
         fit(data)
-        torch.save(data.state_dict(), tmp_path / "state.pt")
+        saved = to_config(data.features)
         again = make(root)
-        again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+        require_same_features(saved, again.features)
+        take_statistics(saved, again.features)
         assert again.features.measured
         monkeypatch.setattr(Feature, "measure", None)  # calling it would fail
-        assert_same(fit(again), fit(data))
+        assert_same(evaluate(again), evaluate(data))
 
-    def test_next_epoch_comes_back(self, root: Path) -> None:
-        whole = fit(make(root), epochs=3)["train"]
-        data = make(root)
-        fit(data, epochs=2)
-        again = make(root)
-        again.load_state_dict(data.state_dict())
-        resumed = next(iter(again.train_dataloader()))
-        assert torch.equal(resumed.tracks, whole[2].tracks)
+    @pytest.mark.parametrize("workers", [0, 2])
+    @pytest.mark.parametrize("saved", ["during", "after"])
+    def test_next_epoch_comes_back(self, root: Path, tmp_path: Path, workers: int, saved: str) -> None:
+        """A resumed fit draws what the uninterrupted one draws, also where workers read ahead."""
+        whole = fit(make(root), epochs=4)["train"]
+        first = trainer(max_epochs=2, num_sanity_val_steps=0, callbacks=[Save(tmp_path)])
+        first.fit(Recorder(), datamodule=make(root))
+        first.save_checkpoint(tmp_path / "after.ckpt")
+        resumed = fit(make(root, num_workers=workers), 4, tmp_path / f"{saved}.ckpt")["train"]
+        assert [batch.tracks.tolist() for batch in resumed] == [batch.tracks.tolist() for batch in whole[2:]]
+        assert all(torch.equal(one.inputs, other.inputs) for one, other in zip(resumed, whole[2:], strict=True))
 
     @pytest.mark.parametrize(
         ("other", "difference"),
@@ -366,7 +385,7 @@ class TestState:
     def test_of_other_features_is_refused(self, root: Path, other: Feature, difference: str) -> None:
         data = make(root)
         with pytest.raises(GenreError, match=rf"trained on \w+\(.*{difference}.*the data gives MelSpectrogram\("):
-            data.load_state_dict(make(root, other).state_dict())
+            require_same_features(to_config(other), data.features)
 
 
 class TestBadFiles:
@@ -430,9 +449,9 @@ class TestBadFiles:
 
 
 class TestGenres:
-    def test_are_the_models(self, root: Path) -> None:
-        data = make(root)
-        batches = fit(data, genres=["genre1", "jazz", "genre0"])
+    def test_are_those_given(self, root: Path) -> None:
+        data = make(root, genres=["genre1", "jazz", "genre0"])
+        batches = fit(data)
         assert data.genres == ["genre1", "jazz", "genre0"]
         targets = torch.cat([batch.targets for batch in batches["validation"]])
         assert targets.tolist() == [2] * 6 + [0] * 6
@@ -441,7 +460,14 @@ class TestGenres:
         with pytest.raises(
             GenreError, match=r"1 genre\(s\) that the model does not know: genre1; it knows genre0, jazz$"
         ):
-            fit(make(root), genres=["genre0", "jazz"])
+            fit(make(root, genres=["genre0", "jazz"]))
+
+    def test_of_a_classifier_take_their_place(self, root: Path) -> None:
+        data = make(root)
+        assert data.genres == ["genre0", "genre1"]
+        data.use_genres(["genre1", "jazz", "genre0"])
+        assert data.genres == ["genre1", "jazz", "genre0"]
+        assert next(iter(data.val_dataloader())).targets.tolist() == [2] * 4  # type: ignore[arg-type]
 
 
 class TestMistakes:

@@ -72,6 +72,6 @@ def test_a_fit_goes_on_with_the_same_tracks_in_any_order_and_place(folder: Path,
     tracks = tracks_of(folder)
     heard = Provenance.of({"train": tracks[:10], "validation": []})
     moved = shutil.copytree(folder, tmp_path / "moved")
-    heard.require_same(tracks_of(moved)[:10][::-1])
+    heard.require_same(Provenance.of({"train": tracks_of(moved)[:10][::-1]}))
     with pytest.raises(GenreError, match="trained on 10 tracks, of which 7 are among the 9 that this fit"):
-        heard.require_same(tracks[3:12])
+        heard.require_same(Provenance.of({"train": tracks[3:12]}))

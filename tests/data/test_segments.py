@@ -9,7 +9,8 @@ import soundfile
 import torch
 
 from genre.audio.decode import read_segment
-from genre.data.segments import Draw, EvaluationSegments, Segment, TrainSampler, TrainSegments, collate
+from genre.data.loaders import TrainSampler
+from genre.data.segments import Draw, EvaluationSegments, Segment, TrainSegments, collate
 from genre.data.track import Track
 
 RATE = 8000

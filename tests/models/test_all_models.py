@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 import genre.models
-from genre.errors import GenreError
+from genre.errors import GenreError, SizeError
 from genre.models import (
     BBNN,
     CNN,
@@ -30,7 +30,6 @@ from genre.models import (
     YaacobRNN,
 )
 from genre.models.head import find_head, penultimate
-from genre.models.layers import SizeError
 
 from .networks import ALL, MODELS, Build, Shape, network
 

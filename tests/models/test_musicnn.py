@@ -17,9 +17,9 @@ import genre
 from genre import GenreClassifier, GenreError, GradualUnfreezing, LinearProbe
 from genre.config import from_config, to_config
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
+from genre.errors import SizeError
 from genre.finetuning import layers, parameter_groups, scale_learning_rates, warn_of_other_features
 from genre.models import IndRNN, MusiCNN
-from genre.models.layers import SizeError
 from genre.models.musicnn import TAGS
 
 from .networks import count

@@ -11,9 +11,9 @@ from torch import Tensor
 import genre
 from genre import GenreClassifier, GenreError, GradualUnfreezing, LinearProbe
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
+from genre.errors import SizeError
 from genre.finetuning import layers
 from genre.models import Backbone
-from genre.models.layers import SizeError
 
 from .networks import count
 

@@ -1,0 +1,113 @@
+"""Loaders: in which order segments are drawn, and by which processes."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from genre.data.segments import Batch, Draw, Segments, TrainSegments
+
+Item = TypeVar("Item")
+
+
+class TrainSampler(DistributedSampler[Draw]):
+    """Draws the crops of an epoch as a function of seed and epoch alone, so that a resumed fit draws the same.
+
+    Every track is drawn ``crops_per_track`` times per epoch in random order. With ``balanced``, every genre is drawn
+    equally often, and its tracks in turn. It is a ``DistributedSampler`` because Lightning does not replace those, and
+    tells them the epoch.
+
+    Args:
+        dataset: The train segments.
+        seed: The run's seed.
+        balanced: Draw every genre equally often.
+        crops_per_track: Crops drawn from a track in an epoch.
+        ranks: The number of processes that share the epoch.
+        rank: Which of them this one is.
+    """
+
+    def __init__(
+        self,
+        dataset: TrainSegments,
+        seed: int,
+        balanced: bool = False,
+        crops_per_track: int = 1,
+        ranks: int = 1,
+        rank: int = 0,
+    ) -> None:
+        super().__init__(dataset, num_replicas=ranks, rank=rank, seed=seed)
+        self.targets = np.asarray(dataset.targets)
+        self.balanced = balanced
+        self.draws = len(dataset.tracks) * crops_per_track
+        self.num_samples = self.draws // ranks
+
+    def __iter__(self) -> Iterator[Draw]:
+        random = np.random.default_rng([self.seed, self.epoch])
+        order = self._balanced(random) if self.balanced else self._uniform(random)
+        draws = [
+            Draw(int(track), float(position), int(seed))
+            for track, position, seed in zip(
+                order, random.random(len(order)), random.integers(2**31, size=len(order)), strict=True
+            )
+        ]
+        return iter(draws[self.rank : self.num_samples * self.num_replicas : self.num_replicas])
+
+    def _uniform(self, random: np.random.Generator) -> np.ndarray:
+        rounds = self.draws // len(self.targets)
+        return np.concatenate([random.permutation(len(self.targets)) for _ in range(rounds)])
+
+    def _balanced(self, random: np.random.Generator) -> np.ndarray:
+        genres = np.unique(self.targets)
+        shares = np.full(len(genres), self.draws // len(genres))
+        shares[: self.draws % len(genres)] += 1
+        picks = []
+        for genre, share in zip(genres, random.permutation(shares), strict=True):
+            tracks = np.flatnonzero(self.targets == genre)
+            turns = [random.permutation(tracks) for _ in range(-(-share // len(tracks)))]
+            picks.append(np.concatenate(turns)[:share])
+        return random.permutation(np.concatenate(picks))
+
+
+class LateLoader(DataLoader[Item]):
+    """A ``DataLoader`` that starts to read when its first batch is asked for.
+
+    When a fit is resumed, Lightning creates the iterator before it tells the sampler the epoch. The workers of a plain
+    ``DataLoader`` then read ahead in epoch 0.
+    """
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator, not torch's own class
+        yield from super().__iter__()
+
+
+def make_loader(
+    dataset: Dataset[Item],
+    collate: Callable[[list[Item]], Batch],
+    batch_size: int,
+    num_workers: int,
+    sampler: TrainSampler | None = None,
+    drop_last: bool = False,
+) -> DataLoader[Item]:
+    """A loader of segments.
+
+    Args:
+        dataset: The segments. Where they are embedded, nothing is left to decode, and no worker is started.
+        collate: Makes a batch of items.
+        batch_size: Items per batch.
+        num_workers: Processes that decode; 0: the main process decodes.
+        sampler: The order of training; ``None``: the order of the data set.
+        drop_last: Leave out a last batch that is smaller than the others.
+    """
+    if isinstance(dataset, Segments) and dataset.embedded is not None:
+        num_workers = 0
+    return LateLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        drop_last=drop_last,
+        collate_fn=collate,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )

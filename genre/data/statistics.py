@@ -1,0 +1,101 @@
+"""What a DataModule does with features and augmentation before they are used: copies, checks, statistics."""
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genre.audio.decode import read_segment
+from genre.audio.features import Feature
+from genre.data.scan import BadFiles
+from genre.data.track import Track
+from genre.errors import AudioError, GenreError
+
+#: So many train tracks are enough to measure the features' statistics on.
+MEASURED_TRACKS = 200
+
+Given = TypeVar("Given")
+
+
+class Statistics:
+    """Keeps track of which mean and standard deviation the features of a DataModule have.
+
+    Args:
+        features: The features as they are given.
+    """
+
+    def __init__(self, features: Feature) -> None:
+        self._given = features.mean, features.std
+        self._measured: tuple[object, ...] | None = None
+
+    def begin_fit(self, features: Feature, split: str) -> None:
+        """Drops statistics that were measured under another split, or that belong to a classifier."""
+        if self._measured != (split, features.mean, features.std):
+            features.set_statistics(*self._given)
+
+    def measure(
+        self, features: Feature, tracks: Sequence[Track], samples: int, bad_files: BadFiles, split: str
+    ) -> None:
+        """Measures the statistics on up to :data:`MEASURED_TRACKS` train tracks.
+
+        They are measured on the middles of tracks that are spread evenly over all: the same tracks give the same
+        statistics.
+
+        Args:
+            features: What is measured; it is moved to the CPU.
+            tracks: The train tracks.
+            samples: The length of a middle in samples.
+            bad_files: Where files that cannot be read are noted.
+            split: What tells the split from others.
+
+        Raises:
+            GenreError: Every track is bad, or the features cannot be measured on them.
+        """
+        count = min(MEASURED_TRACKS, len(tracks))
+        picked = [tracks[index] for index in np.linspace(0, len(tracks) - 1, count).round().astype(int)]
+
+        def waveforms() -> Iterator[Tensor]:
+            for track in picked:
+                try:
+                    middle = read_segment(track.path, features.sample_rate, samples, 0.5, track.excerpt)
+                except AudioError as error:
+                    bad_files.note(track.path, error.reason)
+                else:
+                    yield torch.from_numpy(middle)
+
+        try:
+            features.cpu().measure(waveforms())
+        except GenreError as error:
+            if all(track.path in bad_files for track in picked):
+                raise GenreError(f"every file of the train split is bad; one is {bad_files.first()}") from error
+            raise
+        self._measured = split, features.mean, features.std
+
+
+def check_rates(features: Feature, modules: Iterable[nn.Module]) -> None:
+    """Raises a :class:`GenreError` if a module is made for another sample rate than the features."""
+    for module in modules:
+        rate = getattr(module, "sample_rate", features.sample_rate)
+        if rate != features.sample_rate:
+            raise GenreError(
+                f"{type(module).__name__} is made for {rate} Hz, the features hear {features.sample_rate} Hz; give "
+                f"it sample_rate: {features.sample_rate}"
+            )
+
+
+def copy_given(given: Given) -> Given:
+    """Copies what the caller keeps; in one go, so that what two of the objects share stays shared.
+
+    Raises:
+        GenreError: It cannot be copied.
+    """
+    try:
+        return copy.deepcopy(given)
+    except Exception as error:  # a module of the caller's may hold anything
+        raise GenreError(
+            f"the DataModule copies features, split and augmentation, and one of them cannot be copied ({error}); "
+            "leave locks, open files and random generators out of their attributes"
+        ) from error

@@ -1,0 +1,130 @@
+"""The tracks of a corpus by subset, with and without the files that cannot be read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from genre.data.exclusions import exclude
+from genre.data.names import class_indices, unknown_names
+from genre.data.scan import BadFiles, Readable, scan
+from genre.data.splits import Split
+from genre.data.tags import tag_artists
+from genre.data.track import Corpus, Subset, Track
+from genre.errors import GenreError
+
+
+def select_tracks(
+    corpus: Corpus, root: Path, exclusions: Path | None, artist: Literal["tags"] | None, data_set: str
+) -> Corpus:
+    """The tracks of a data set that are used.
+
+    Args:
+        corpus: All tracks below the root.
+        root: Where the data set lies.
+        exclusions: The list of the tracks that are left out, see :func:`genre.data.exclusions.read_exclusions`.
+        artist: ``tags``: the artists are those of the files' tags; ``None``: those of the corpus.
+        data_set: The name of the data set, for messages.
+
+    Raises:
+        GenreError: A genre has two spellings, fewer than two genres remain, or the exclusion list is missing.
+    """
+    if exclusions is not None:
+        corpus = exclude(corpus, exclusions, root)
+    corpus.require_distinct_genres(root)
+    if len(corpus.genres) < 2:
+        raise GenreError(
+            f"{root}: found {len(corpus.tracks)} tracks of {len(corpus.genres)} genre(s) for {data_set}, expected at "
+            "least 2 genres; check data.root" + (" and data.exclude" if exclusions else "")
+        )
+    return tag_artists(corpus) if artist == "tags" else corpus
+
+
+def require_known_genres(corpus: Corpus, classes: Sequence[str]) -> None:
+    """Raises a :class:`GenreError` if a corpus has a genre that is not among the classes of a model."""
+    unknown = unknown_names(corpus.genres, classes)
+    if unknown:
+        raise GenreError(
+            f"the data has {len(unknown)} genre(s) that the model does not know: {', '.join(unknown)}; "
+            f"it knows {', '.join(classes)}"
+        )
+
+
+def weigh_classes(
+    weights: Sequence[float] | Literal["balanced"] | None, genres: Sequence[str], tracks: Sequence[Track] | None
+) -> Sequence[float] | None:
+    """The weight of each genre in the training loss.
+
+    Args:
+        weights: The weights; ``balanced``: inverse to the number of tracks, so that their mean over all tracks is 1;
+            ``None``: no weights.
+        genres: The names of the classes.
+        tracks: The train tracks; ``None``: they are not known.
+
+    Raises:
+        GenreError: The number of weights is not that of the genres, or ``balanced`` has no tracks to go by.
+    """
+    if weights == "balanced":
+        if tracks is None:
+            raise GenreError("class_weights: balanced needs trainer.fit(classifier, datamodule=GenreDataModule(…))")
+        targets = class_indices((track.genre for track in tracks), genres)
+        return [len(targets) / max(1, targets.count(index)) / len(genres) for index in range(len(genres))]
+    if weights is not None and len(weights) != len(genres):
+        raise GenreError(f"class_weights has {len(weights)} weights for {len(genres)} genres")
+    return weights
+
+
+def split_key(split: Split) -> str:
+    """What tells a split from others: its class and its settings, which may be changed in place."""
+    return f"{type(split).__qualname__} {vars(split)}"
+
+
+class Subsets:
+    """The tracks of a corpus by subset, under one state of a split.
+
+    Args:
+        corpus: The tracks.
+        split: Which of them train, validate and test.
+        bad_files: Where files that cannot be read are noted.
+
+    Attributes:
+        partition: The tracks of each subset, bad files among them: a split does not depend on the content of files.
+
+    Raises:
+        GenreError: The split leaves no track to train on, or none to choose or score a network with.
+    """
+
+    def __init__(self, corpus: Corpus, split: Split, bad_files: BadFiles) -> None:
+        self.partition = split(corpus)
+        self.bad_files = bad_files
+        self._readable: dict[Subset, list[Readable]] = {}
+        needed: tuple[Subset, ...] = ("train", "validation") if split.has_validation else ("train", "test")
+        for subset in needed:
+            if not self.partition[subset]:
+                raise GenreError(f"the split leaves no {subset} track of {len(corpus.tracks)}; choose another")
+
+    @property
+    def test_subset(self) -> Subset:
+        """The subset that tests: ``validation`` where the split has no test track at hand."""
+        return "test" if self.partition["test"] else "validation"
+
+    def readable(self, subset: Subset) -> list[Readable]:
+        """The tracks of a subset that can be read; none of a subset that the split does not have.
+
+        The headers are read once.
+
+        Raises:
+            GenreError: Every file of the subset is bad.
+        """
+        tracks = self.partition[subset]
+        if subset not in self._readable:
+            readable = scan(tracks, self.bad_files)
+            if tracks and not readable:
+                raise GenreError(
+                    f"every file of the {subset} split is bad ({len(tracks)} files); one is {self.bad_files.first()}"
+                )
+            self._readable[subset] = readable
+        return self._readable[subset]
+
+    def cut_train_tracks(self, seconds: float) -> list[Track]:
+        """The non-overlapping segments of the train tracks, ``seconds`` long each."""
+        return [segment for track, duration in self.readable("train") for segment in track.cut(duration, seconds)]

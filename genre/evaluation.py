@@ -1,0 +1,102 @@
+"""Evaluation and prediction: from the segments of a loader to scores and probabilities of tracks."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+from torch import Tensor
+
+from genre.checkpoint import FrontEnd
+from genre.data.segments import Batch
+from genre.errors import GenreError
+from genre.metrics import TrackAverage, TrackPredictions, score
+from genre.track_rows import TrackRows
+
+
+class TrackScorer(pl.LightningModule):
+    """The half of :class:`genre.GenreClassifier` that scores tracks and predicts their genres.
+
+    A subclass defines ``forward``, from ``(B, 1, frequency, time)`` features to ``(B, genres)`` logits.
+
+    Logs, after ``val_`` and ``test_``, ``loss`` (of segments) and ``accuracy``, ``precision``, ``recall``, ``f1`` and
+    ``auroc`` (of tracks, see :func:`genre.metrics.score`).
+
+    ``Trainer.predict`` gives, batch by batch, ``(tracks, genres)`` probabilities: concatenated, one row per track of
+    ``data.tracks(data.test_subset)``, as :meth:`genre.Predictor.predict` gives them; a row of NaN where no segment of
+    the track could be read. A trained or loaded classifier keeps its features, and so also takes a loader of a
+    ``GenreDataModule`` without the DataModule.
+
+    Attributes:
+        front_end: The features and segments that the weights were trained on; ``None`` before a fit.
+        test_predictions: The predictions of the last test.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front_end: FrontEnd | None = None
+        self.test_predictions: TrackPredictions | None = None
+        self.val_tracks, self.test_tracks = TrackAverage(), TrackAverage()
+        self._rows = TrackRows()
+
+    def inputs(self, batch: Batch) -> Tensor:
+        """The inputs of a batch, ``(B, 1, frequency, time)``, or embeddings ``(B, D)``.
+
+        A batch of a loader that came without its DataModule still holds waveforms ``(B, 1, samples)``.
+
+        Raises:
+            GenreError: It holds waveforms, and no features are known.
+        """
+        if batch.inputs.ndim != 3:
+            return batch.inputs
+        if self.front_end is None:
+            raise GenreError(
+                "the loader gives waveforms, and this classifier knows no features yet; pass datamodule=data in place "
+                "of the loader, or load the classifier from a checkpoint"
+            )
+        inputs: Tensor = self.front_end.features.to(batch.inputs.device)(batch.inputs)
+        return inputs
+
+    def on_validation_epoch_start(self) -> None:
+        """Forgets the segments of an evaluation that was cut short."""
+        self.val_tracks.reset()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collects the segments of a validation batch."""
+        self._collect(self.val_tracks, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Scores the validation tracks."""
+        self._log_scores("val", self.val_tracks)
+
+    def on_test_epoch_start(self) -> None:
+        """Forgets the segments of an evaluation that was cut short."""
+        self.test_tracks.reset()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Collects the segments of a test batch."""
+        self._collect(self.test_tracks, batch)
+
+    def on_test_epoch_end(self) -> None:
+        """Scores the test tracks."""
+        self.test_predictions = self._log_scores("test", self.test_tracks)
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Any:
+        """``(tracks, genres)``: the probabilities of the tracks whose last segment is in the batch."""
+        probabilities = self(self.inputs(batch)).float().softmax(1)
+        return self._rows.update(probabilities, batch, dataloader_idx)
+
+    def on_predict_epoch_end(self) -> None:
+        """Checks that the segments of every track were in one process."""
+        self._rows.finish(self.trainer.world_size)
+
+    def _collect(self, tracks: TrackAverage, batch: Batch) -> None:
+        tracks.update(self(self.inputs(batch)), batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
+
+    def _log_scores(self, subset: str, tracks: TrackAverage) -> TrackPredictions:
+        names, targets, probabilities, loss = tracks.compute()
+        tracks.reset()
+        # torchmetrics returns a tensor of one element, as that of a single track, without its dimension.
+        predictions = TrackPredictions(names.view(-1), targets.view(-1), probabilities, loss)
+        scores = score(predictions.probabilities, predictions.targets) | {"loss": predictions.loss}
+        for name, value in scores.items():
+            self.log(f"{subset}_{name}", value, prog_bar=subset == "val" and name in ("accuracy", "loss"))
+        return predictions
