@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from genre.audio.features import MelSpectrogram
+from genre.errors import SizeError
 from genre.models.layers import check_input, check_rates, keras_norm1d, keras_norm2d
 from genre.models.musicnn_weights import read_weights
 
