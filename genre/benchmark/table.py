@@ -14,9 +14,10 @@ from genre.benchmark.published import FIGURES, Published
 from genre.benchmark.summary import Summary, first_area, measured
 from genre.benchmark.sweep import plot_sweep, sweep_note, sweep_table
 from genre.metrics import SCORES
-from genre.plots import style
 from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
-from genre.report.folder import FEW, write_whole
+from genre.plots.style import save
+from genre.report.conditions import FEW, scored_units
+from genre.report.folder import write_whole
 from genre.terminal import terminal
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
@@ -264,16 +265,17 @@ def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
     histories = {name: summary.histories[0] for name, summary in finished.items()}
     results = {name: summary.folds or summary.results for name, summary in finished.items()}
     areas = {name: first_area(summary) for name, summary in finished.items()}
-    style.save(plot_runs_roc(results, areas), folder / "roc.png")
-    style.save(plot_runs_accuracy(histories), folder / "accuracy.png")
-    style.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")
+    unit = scored_units(summary.metrics for summary in finished.values())
+    save(plot_runs_roc(results, areas, unit), folder / "roc.png")
+    save(plot_runs_accuracy(histories, unit), folder / "accuracy.png")
+    save(plot_runs_learning_curves(histories, unit), folder / "learning_curves.png")
     swept = {name: summary for name, summary in finished.items() if summary.sweep}
     pictures = {}
     if swept:
         theirs = dict(
             zip(finished, (line.published.figures.get("accuracy") for line in lines if line.summary), strict=True)
         )
-        style.save(plot_sweep(swept, theirs), folder / "sweep.png")
+        save(plot_sweep(swept, theirs), folder / "sweep.png")
         pictures["sweep.png"] = "Accuracy by the number of epochs"
     return pictures | {
         "roc.png": "ROC curves of the first seed" + (", of the longest fit" if swept else ""),

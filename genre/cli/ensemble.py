@@ -21,7 +21,8 @@ from genre.data.track import Subset, Track
 from genre.ensemble import Ensemble
 from genre.errors import GenreError
 from genre.predictor import load
-from genre.report.callback import conditions, count
+from genre.report.callback import count
+from genre.report.conditions import conditions
 from genre.report.folder import print_report, write_report
 from genre.report.results import Results, scores
 

@@ -261,8 +261,8 @@ def _figures(options: argparse.Namespace, rest: Sequence[str]) -> int:
         print("genre: error: --embeddings needs the genres of its tracks; give --config RECIPE, too", file=sys.stderr)
         return 2
     _free(options.out)
+    from genre.cli.figures import figures
     from genre.cli.recipe import read_data
-    from genre.plots.figures import figures
 
     data = read_data(rest) if rest else None
     return figures(data, options.runs, options.out, options.tracks, options.track, options.embeddings)
