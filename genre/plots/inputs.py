@@ -175,8 +175,8 @@ def _fill(
     scale = limits(name, np.concatenate(values, axis=-1))
     for (axes, _), value in zip(places, values, strict=True):
         mesh = _show_feature(axes, value, framed, _frame_times(framed, value.shape[1]), scale)
-    look = {"extend": "both", "extendfrac": 0.01, "aspect": 50, "fraction": 0.03, "pad": 0.01}
-    figure.colorbar(mesh, ax=grid, label=INPUTS[name].color, **look)
+    label = INPUTS[name].color
+    figure.colorbar(mesh, ax=grid, label=label, extend="both", extendfrac=0.01, aspect=50, fraction=0.03, pad=0.01)
 
 
 def _show_waveform(axes: Axes, clip: Clip, sample_rate: int) -> None:
