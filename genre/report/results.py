@@ -44,7 +44,7 @@ class Results:
 
 
 def scores(results: Results) -> dict[str, Any]:
-    """Every score with its 95 % interval over tracks, and the scores of each genre: the first part of ``metrics.json``."""
+    """Every score with its 95 % interval over tracks, and the scores of each genre, as ``metrics.json`` has them."""
     probabilities, targets = results.probabilities, results.targets
     bounds = intervals(probabilities, targets)
     summary: dict[str, Any] = {
