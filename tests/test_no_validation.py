@@ -20,8 +20,7 @@ from genre.data import Corpus, Folder, KFoldSplit, MelSpectrogram, SegmentSplit,
 from genre.data.splits import Partition
 from genre.errors import GenreError
 from genre.models import SpectralCNN
-from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves
-from genre.plots.style import plot_learning_curves
+from genre.plots.runs import plot_learning_curves, plot_runs_accuracy, plot_runs_learning_curves
 
 from .conftest import QUICK, run_cli
 
@@ -198,11 +197,14 @@ VALIDATED = [entry | {"val_loss": 2.0, "val_accuracy": 0.25} for entry in HISTOR
 
 
 def test_learning_curves() -> None:
-    def labels(history: list[dict[str, float]]) -> list[list[str]]:
-        return [axes.get_legend_handles_labels()[1] for axes in plot_learning_curves(history, 2).axes]
+    def labels(history: list[dict[str, float]], unit: str = "tracks") -> list[list[str]]:
+        return [axes.get_legend_handles_labels()[1] for axes in plot_learning_curves(history, 2, unit).axes]
 
-    assert labels(HISTORY) == [["train segments", "best checkpoint (epoch 2)"]] * 2
-    assert labels(VALIDATED) == [["train segments", "validation", "best checkpoint (epoch 2)"]] * 2
+    best = "best checkpoint (epoch 2)"
+    segments, tracks = (["train segments", f"validation {unit}", best] for unit in ("segments", "tracks"))
+    assert labels(HISTORY) == [["train segments", best]] * 2
+    assert labels(VALIDATED) == [segments, tracks]  # the loss is that of segments
+    assert labels(VALIDATED, "segments") == [segments, segments]
 
 
 @pytest.mark.parametrize("others", [1, 6])

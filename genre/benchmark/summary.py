@@ -11,8 +11,8 @@ import torch
 from genre.benchmark.plan import Cell, Row
 from genre.metrics import SCORES, Fold, fold_areas, intervals, mean_area, mean_area_interval
 from genre.metrics import score as score_tracks
-from genre.report.finished_run import read_run
-from genre.report.folder import History
+from genre.plots.runs import History
+from genre.report.folder import read_run
 from genre.report.results import Results, identity, pool, scores
 
 

@@ -14,10 +14,11 @@ from rich.table import Table
 from genre.benchmark.published import FIGURES, Published, count_of
 from genre.benchmark.summary import Summary, first_area, measured
 from genre.metrics import SCORES
-from genre.plots import style
 from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
+from genre.plots.style import save
 from genre.plots.sweep import plot_sweep
-from genre.report.folder import FEW, write_whole
+from genre.report.conditions import FEW, scored_units
+from genre.report.folder import write_whole
 from genre.terminal import terminal
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
@@ -284,14 +285,15 @@ def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
     histories = {name: summary.histories[0] for name, summary in summaries.items()}
     results = {name: summary.folds or summary.results for name, summary in summaries.items()}
     areas = {name: first_area(summary) for name, summary in summaries.items()}
-    style.save(plot_runs_roc(results, areas), folder / "roc.png")
-    style.save(plot_runs_accuracy(histories), folder / "accuracy.png")
-    style.save(plot_runs_learning_curves(histories), folder / "learning_curves.png")
+    unit = scored_units(summary.metrics for summary in summaries.values())
+    save(plot_runs_roc(results, areas, unit), folder / "roc.png")
+    save(plot_runs_accuracy(histories, unit), folder / "accuracy.png")
+    save(plot_runs_learning_curves(histories, unit), folder / "learning_curves.png")
     sweeps = {name: summary.sweep for name, summary in summaries.items() if summary.sweep}
     pictures = {}
     if sweeps:
         theirs = {name: line.published.figures.get("accuracy") for name, line in finished.items()}
-        style.save(plot_sweep(sweeps, theirs), folder / "sweep.png")
+        save(plot_sweep(sweeps, theirs), folder / "sweep.png")
         pictures["sweep.png"] = "Accuracy by the number of epochs"
     return pictures | {
         "roc.png": "ROC curves of the first seed" + (", of the longest fit" if sweeps else ""),

@@ -206,8 +206,8 @@ def figures(
         return 2
     check_folder(out)
     import_modules(import_)
+    from genre.cli.figures import figures as draw_figures
     from genre.cli.recipe import read_data
-    from genre.plots.figures import figures as draw_figures
 
     data = read_data(fit_options) if fit_options else None
     return draw_figures(data, runs, out, tracks, track, embeddings)

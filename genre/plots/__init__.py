@@ -1,15 +1,25 @@
-"""Pictures of a data set, and of several runs on one sheet; every function returns a matplotlib figure."""
+"""All pictures, as matplotlib figures: of a data set, of a run, and of several runs on one sheet."""
 
 from genre.plots.corpus import plot_artists, plot_counts
-from genre.plots.embeddings import plot_tsne
-from genre.plots.inputs import plot_track, plot_tracks
-from genre.plots.pca import plot_pca
-from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
+from genre.plots.inputs import plot_inputs, plot_track, plot_tracks
+from genre.plots.runs import (
+    plot_confusion_matrix,
+    plot_learning_curves,
+    plot_roc,
+    plot_runs_accuracy,
+    plot_runs_learning_curves,
+    plot_runs_roc,
+)
+from genre.plots.scatter import plot_pca, plot_tsne
 
 __all__ = [
     "plot_artists",
+    "plot_confusion_matrix",
     "plot_counts",
+    "plot_inputs",
+    "plot_learning_curves",
     "plot_pca",
+    "plot_roc",
     "plot_runs_accuracy",
     "plot_runs_learning_curves",
     "plot_runs_roc",

@@ -1,4 +1,4 @@
-"""What the pictures are drawn from: stretches of tracks as they are, neither repeated nor padded."""
+"""The stretches of tracks that pictures are drawn from, neither repeated nor padded."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Clip:
     """A stretch of a track.
 
     Attributes:
-        track: Which one.
+        track: The track.
         waveform: ``(samples,)`` at the rate of the features.
-        start: Where in the file it begins, in seconds.
+        start: Where the clip begins in the file, in seconds.
     """
 
     track: Track
@@ -29,13 +29,13 @@ class Clip:
 
 
 def read_clip(track: Track, feature: Feature, seconds: float, position: float = 0.0) -> Clip:
-    """Reads a stretch of a track, or all of it where it is shorter.
+    """Reads a stretch of a track, or all of a shorter track.
 
     Args:
-        track: Which one.
-        feature: What the clip is for; it gives the rate and the least length, to which a tiny track is repeated.
-        seconds: The length.
-        position: Where the stretch begins: 0 is the track's beginning, 1 the last possible start.
+        track: The track.
+        feature: Gives the sample rate and the minimal length, to which a tiny track is repeated.
+        seconds: The length of the stretch.
+        position: Where the stretch begins: 0 is the beginning of the track, 1 the last possible start.
 
     Raises:
         AudioError: The file cannot be read.
@@ -50,7 +50,7 @@ def read_clip(track: Track, feature: Feature, seconds: float, position: float = 
 def read_clips(
     tracks: Iterable[Track], feature: Feature, seconds: float, position: float, bad_files: BadFiles
 ) -> Iterable[Clip]:
-    """Reads one after the other; a bad file is noted and left out."""
+    """Reads a clip of each track, as :func:`read_clip` does; bad files are noted and left out."""
     for track in tracks:
         try:
             yield read_clip(track, feature, seconds, position)
@@ -61,19 +61,19 @@ def read_clips(
 def draw_clips(
     tracks: Sequence[Track], feature: Feature, count: int, seconds: float, seed: int, bad_files: BadFiles
 ) -> dict[str, list[Clip]]:
-    """Reads the middle of ``count`` random tracks of every genre; in place of a bad file another one is drawn."""
+    """Reads the middle of ``count`` random tracks of every genre; another track takes the place of a bad file."""
     random = np.random.default_rng(seed)
-    drawn: dict[str, list[Clip]] = {}
+    clips: dict[str, list[Clip]] = {}
     for genre in sorted({track.genre for track in tracks}):
         of_genre = [track for track in tracks if track.genre == genre]
         shuffled = [of_genre[index] for index in random.permutation(len(of_genre))]
-        clips = read_clips(shuffled, feature, seconds, 0.5, bad_files)
-        drawn[genre] = [clip for _, clip in zip(range(count), clips, strict=False)]
-    return {genre: clips for genre, clips in drawn.items() if clips}
+        readable = read_clips(shuffled, feature, seconds, 0.5, bad_files)
+        clips[genre] = [clip for _, clip in zip(range(count), readable, strict=False)]
+    return {genre: of_genre for genre, of_genre in clips.items() if of_genre}
 
 
 def describe_number(clips: Mapping[str, Sequence[Clip]]) -> str:
-    """How many were drawn, such as ``3 to 5 random tracks a genre``."""
-    least, most = min(map(len, clips.values())), max(map(len, clips.values()))
-    number = str(most) if least == most else f"{least} to {most}"
-    return f"{number} random track{'s' * (most > 1)} a genre"
+    """The number of clips, such as ``3 to 5 random tracks per genre``."""
+    low, high = min(map(len, clips.values())), max(map(len, clips.values()))
+    number = str(high) if low == high else f"{low} to {high}"
+    return f"{number} random track{'s' * (high > 1)} per genre"

@@ -1,4 +1,4 @@
-"""What a corpus is made of: tracks a genre in each subset of the split, artists a genre."""
+"""What a corpus consists of: the tracks of each genre per subset of the split, and the artists of each genre."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from genre.data.names import first_spellings
 from genre.data.splits import Partition
@@ -19,11 +20,11 @@ class Artists:
     """The artists of a genre.
 
     Attributes:
-        count: How many are known.
-        tracks: The tracks of the genre.
-        unknown: Those of them whose artist is not known.
-        largest: The artist with most tracks; ``""`` where none is known.
-        largest_tracks: How many those are.
+        count: The number of known artists.
+        tracks: The number of the genre's tracks.
+        unknown: The number of its tracks whose artist is not known.
+        largest: The artist with most tracks; ``""`` if none is known.
+        largest_tracks: The number of their tracks.
     """
 
     count: int
@@ -34,28 +35,28 @@ class Artists:
 
     @property
     def share(self) -> float:
-        """The share of the genre's tracks that are by the largest artist."""
+        """The share of the genre's tracks that the largest artist has."""
         return self.largest_tracks / self.tracks
 
 
 def count_artists(tracks: Sequence[Track]) -> dict[str, Artists]:
-    """The artists of every genre."""
-    found = {}
+    """Counts the artists of every genre; the spellings of one name count as one artist."""
+    artists = {}
     spellings = first_spellings(track.artist for track in tracks if track.artist)
     for genre in sorted({track.genre for track in tracks}):
         of_genre = Counter(spellings.get(track.artist or "") for track in tracks if track.genre == genre)
         total, unknown = of_genre.total(), of_genre.pop(None, 0)
         largest = min(of_genre.items(), key=lambda item: (-item[1], str(item[0])), default=("", 0))
-        found[genre] = Artists(len(of_genre), total, unknown, str(largest[0]), largest[1])
-    return found
+        artists[genre] = Artists(len(of_genre), total, unknown, str(largest[0]), largest[1])
+    return artists
 
 
 def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
-    """The tracks of every genre in each subset of a split: bars with their numbers.
+    """Draws the tracks of every genre in each subset of a split: bars with their numbers.
 
     Args:
         partition: The tracks of each subset.
-        unit: What is counted.
+        unit: What is counted: ``tracks`` or ``segments``.
     """
     genres = sorted({track.genre for tracks in partition.values() for track in tracks})
     total = sum(map(len, partition.values()))
@@ -71,15 +72,16 @@ def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
         )
         axes.bar_label(bars, padding=3, fontsize=9)
     axes.set(xlabel=f"number of {unit}", title=f"{total} {unit} of {len(genres)} genres, by subset of the split")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.06)
     figure.legend(title=f"subset ({unit})", loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
 def plot_artists(tracks: Sequence[Track]) -> Figure:
-    """The artists of every genre, and the share of its tracks that is by the largest: bars with their numbers."""
-    found = count_artists(tracks)
-    genres, artists = list(found), list(found.values())
+    """Draws the artists of every genre, and the share of its tracks by the largest one: bars with their numbers."""
+    by_genre = count_artists(tracks)
+    genres, artists = list(by_genre), list(by_genre.values())
     places = np.arange(len(genres))
     figure, left = _bars(genres, 0.36, columns=2)
     right: Axes = figure.axes[1]
@@ -91,7 +93,8 @@ def plot_artists(tracks: Sequence[Track]) -> Figure:
         for entry in artists
     ]
     left.bar_label(bars, labels, padding=3, fontsize=9)
-    left.set(xlabel="number of known artists", title="Artists a genre")
+    left.set(xlabel="number of known artists", title="Artists per genre")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.margins(x=0.6 if any(entry.unknown for entry in artists) else 0.1)
     bars = right.barh(places, [100 * entry.share for entry in artists], 0.7, color=COLORS[1])
     for place, entry in zip(places, artists, strict=True):
@@ -99,12 +102,12 @@ def plot_artists(tracks: Sequence[Track]) -> Figure:
         inside = entry.share > 0.5
         end = 100 * entry.share + (-1 if inside else 1)
         right.text(end, float(place), label, va="center", ha="right" if inside else "left", fontsize=9)
-    right.set(xlabel="share of the genre's tracks in per cent", title="The largest artist of each genre", xlim=(0, 100))
+    right.set(xlabel="share of the genre's tracks in per cent", title="Largest artist of each genre", xlim=(0, 100))
     return figure
 
 
 def _bars(genres: Sequence[str], inches: float, columns: int = 1) -> tuple[Figure, Axes]:
-    """A figure of horizontal bars, where a genre's name never has to be turned; the first of its axes."""
+    """A figure for horizontal bars, a row per genre, and the first of its axes."""
     figure = Figure(figsize=(WIDTH, 1.4 + inches * len(genres)), layout="constrained")
     axes: Axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0, 0]
     axes.set_yticks(range(len(genres)), genres)
@@ -116,5 +119,5 @@ def _bars(genres: Sequence[str], inches: float, columns: int = 1) -> tuple[Figur
     return figure, axes
 
 
-def _cut(name: str, most: int = 30) -> str:
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def _cut(name: str, length: int = 30) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"

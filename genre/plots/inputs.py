@@ -1,134 +1,241 @@
-"""One track in all four kinds of input; random tracks of every genre in one of them."""
+"""Waveform, spectrogram, mel spectrogram and MFCC of tracks, and the inputs of a network."""
 
+import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
 
+import librosa
+import librosa.display
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
-from genre.audio.features import Feature
+from genre.audio.features import MFCC, Feature, MelSpectrogram, Spectrogram
 from genre.plots.clips import Clip, describe_number
-from genre.plots.kinds import (
-    COLOR_LABELS,
-    KINDS,
-    TITLES,
-    Y_LABELS,
-    Kind,
-    features_of,
-    limits,
-    show_feature,
-    show_waveform,
-)
-from genre.plots.style import WIDTH
+from genre.plots.style import COLORS, DIVERGING, PAGE_WIDTH, SEQUENTIAL, WIDTH
 
-#: Ticks in hertz on the mel scale that stand apart: in a large picture, and in one of an inch.
+Input: TypeAlias = Literal["waveform", "spectrogram", "mel", "mfcc"]
+Framed: TypeAlias = Spectrogram | MelSpectrogram | MFCC
+
+
+class Labels(NamedTuple):
+    """The texts of a picture: its title, and the units of its vertical axis and of its colours."""
+
+    title: str
+    y: str
+    color: str = ""
+
+
+INPUTS: dict[Input, Labels] = {
+    "waveform": Labels("Waveform", "amplitude (full scale = 1)"),
+    "spectrogram": Labels("Spectrogram", "frequency in hertz", "power in decibels"),
+    "mel": Labels("Mel spectrogram", "frequency in hertz (mel scale)", "power in decibels"),
+    "mfcc": Labels("MFCC", "coefficient (number)", "coefficient in decibels"),
+}
+
+#: Ticks in hertz on the mel scale that stand apart: in a large picture, and in a picture of an inch.
 MEL_TICKS = (0, 500, 1000, 2000, 4000, 8000, 16000)
 FEW_MEL_TICKS = (0, 500, 2000, 8000)
 
 
 def plot_track(clip: Clip, feature: Feature) -> Figure:
-    """Waveform, spectrogram, mel spectrogram and MFCC of one clip, one below the other on one time axis.
+    """Draws waveform, spectrogram, mel spectrogram and MFCC of one clip, one below the other on one time axis.
 
     Args:
-        clip: What is drawn.
-        feature: That of the recipe, whose arguments the three others share.
+        clip: The clip.
+        feature: The feature of the recipe; all inputs share its arguments.
     """
     features = features_of(feature)
     figure = Figure(figsize=(WIDTH, 10.5), layout="constrained")
     rows: Sequence[Axes] = figure.subplots(4, 1, sharex=True, height_ratios=(1, 1.6, 1.6, 1.2))
-    for axes, kind in zip(rows, KINDS, strict=True):
-        if kind == "waveform":
-            show_waveform(axes, clip, feature.sample_rate)
+    for axes, (name, labels) in zip(rows, INPUTS.items(), strict=True):
+        if name == "waveform":
+            _show_waveform(axes, clip, feature.sample_rate)
         else:
-            values = features[kind](clip.waveform).numpy()
-            mesh = show_feature(axes, values, features[kind], clip.start, limits(kind, values))
-            figure.colorbar(mesh, ax=axes, label=COLOR_LABELS[kind], extend="both", extendfrac=0.03, pad=0.01)
-        axes.set(ylabel=Y_LABELS[kind].replace(" (mel scale)", "\n(mel scale)").replace(" (full", "\n(full"))
-        axes.set_title(f"{TITLES[kind]}{_arguments(features.get(kind))}", loc="left")
-        if kind == "mfcc":
-            axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-        if kind == "mel":
-            _set_ticks(axes, MEL_TICKS)
-    rows[-1].set(xlabel="time in seconds", xlim=(clip.start, clip.start + len(clip.waveform) / feature.sample_rate))
-    rows[-1].tick_params(labelbottom=True)
+            values = features[name](clip.waveform).numpy()
+            times = clip.start + _frame_times(features[name], values.shape[1])
+            mesh = _show_feature(axes, values, features[name], times, limits(name, values))
+            figure.colorbar(mesh, ax=axes, label=labels.color, extend="both", extendfrac=0.03, pad=0.01)
+        axes.set(ylabel=labels.y.replace(" (mel scale)", "\n(mel scale)").replace(" (full", "\n(full"))
+        axes.set_title(labels.title + _arguments(features.get(name)), loc="left")
+    _set_mel_ticks(rows[2], MEL_TICKS)
+    rows[3].yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    rows[3].set(xlabel="time in seconds", xlim=(clip.start, clip.start + len(clip.waveform) / feature.sample_rate))
     figure.suptitle(f"{clip.track.path.name}{f', {clip.track.genre}' if clip.track.genre else ''}")
     return figure
 
 
-def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, kind: Kind) -> Figure:
-    """One kind of input of several tracks a genre: a row a genre, all on one scale.
+def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Input) -> Figure:
+    """Draws one input of several tracks per genre: a row per genre, all on one scale.
 
     Args:
         clips: The clips of each genre.
-        feature: That of the recipe, whose arguments the others share.
-        kind: What is drawn.
+        feature: The feature of the recipe; all inputs share its arguments.
+        name: The input that is drawn.
     """
     columns = max(len(of_genre) for of_genre in clips.values())
-    rate = feature.sample_rate
     layout = ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02, hspace=0.01, wspace=0.01)
     figure = Figure(figsize=(WIDTH, 1.6 + 1.15 * len(clips)), layout=layout)
     grid = figure.subplots(len(clips), columns, squeeze=False, sharex=True, sharey=True)
-    _fill(figure, grid.tolist(), clips, feature, kind)
+    _fill(figure, grid, clips, feature, name)
     for row, (genre, of_genre) in zip(grid, clips.items(), strict=True):
         row[0].set_ylabel(_wrapped(genre), fontweight="bold")
         for axes in row[len(of_genre) :]:
             axes.set_axis_off()
         for axes, clip in zip(row, of_genre, strict=False):
-            axes.set_title(_short(clip, min(28, 120 // columns)), fontsize=8, pad=2)
+            axes.set_title(_short(clip.track.name, min(28, 120 // columns)), fontsize=8, pad=2)
             axes.tick_params(labelsize=8)
-    seconds = max(len(clip.waveform) for of_genre in clips.values() for clip in of_genre) / rate
+    seconds = max(len(clip.waveform) for of_genre in clips.values() for clip in of_genre) / feature.sample_rate
     grid[0, 0].set_xlim(0, seconds)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(4 if columns < 6 else 2, steps=[1, 2, 5, 10]))
-    if kind == "mel":
-        _set_ticks(grid[0, 0], FEW_MEL_TICKS)
+    if name == "mel":
+        _set_mel_ticks(grid[0, 0], FEW_MEL_TICKS)
     else:
-        grid[0, 0].yaxis.set_major_locator(MaxNLocator(4, steps=[1, 5, 10], integer=kind != "waveform"))
+        grid[0, 0].yaxis.set_major_locator(MaxNLocator(4, steps=[1, 5, 10], integer=name != "waveform"))
     figure.supxlabel("time in seconds, from the beginning of the clip", fontsize=10)
-    figure.supylabel(Y_LABELS[kind], fontsize=10)
-    figure.suptitle(f"{TITLES[kind]} of {describe_number(clips)}: the {seconds:.3g} s in their middle, or less")
+    figure.supylabel(INPUTS[name].y, fontsize=10)
+    figure.suptitle(f"{INPUTS[name].title} of {describe_number(clips)}: the {seconds:.3g} s in their middle, or less")
     return figure
 
 
-def _fill(figure: Figure, grid: Sequence[Sequence[Axes]], clips: Mapping[str, Sequence[Clip]], feature: Feature,
-          kind: Kind) -> None:  # fmt: skip
-    """Draws every clip into its place, and the colour bar that holds for all."""
-    places = [
-        (axes, Clip(clip.track, clip.waveform))  # all of them start at 0 on the shared axis
-        for row, of_genre in zip(grid, clips.values(), strict=True)
-        for axes, clip in zip(row, of_genre, strict=False)
-    ]
-    if kind == "waveform":
+def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, seconds: float) -> Figure:
+    """Draws what a network sees of one track per genre, on one scale, in the width of a report's page.
+
+    Args:
+        inputs: ``(frequency, time)`` of each genre, which ``feature`` has computed.
+        feature: The feature of the recipe.
+        seconds: The length of a segment.
+    """
+    columns = min(4, len(inputs))
+    rows = -(-len(inputs) // columns)
+    figure = Figure(figsize=(PAGE_WIDTH, 0.8 + 2.1 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    low, high = np.percentile(np.concatenate([values.ravel() for values in inputs.values()]), (1, 99))
+    if isinstance(feature, MFCC):  # its colours diverge from 0
+        low, high = -max(-low, high), max(-low, high)
+    for axes, (genre, values) in zip(grid.flat, inputs.items(), strict=False):
+        times = np.linspace(0, seconds, values.shape[1])
+        mesh = _show_feature(axes, values, feature, times, (float(low), float(high)))
+        axes.set_title(_short(genre, 24))
+    for axes in grid.flat[len(inputs) :]:
+        axes.set_axis_off()
+    for axes in grid.flat[max(0, len(inputs) - columns) : len(inputs)]:  # the last one of each column
+        axes.tick_params(labelbottom=True)
+    grid[0, 0].xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    if isinstance(feature, MelSpectrogram):
+        _set_mel_ticks(grid[0, 0], MEL_TICKS)
+    in_hertz = isinstance(feature, Spectrogram | MelSpectrogram)
+    figure.supxlabel("time in seconds", fontsize=10)
+    figure.supylabel("frequency in hertz" if in_hertz else "row (number)", fontsize=10)
+    unit = "log power" if getattr(feature, "compression", None) == "log10" else "decibels" if in_hertz else "value"
+    normalised = (feature.mean, feature.std) != (0, 1)
+    figure.colorbar(mesh, ax=grid, label=f"{'normalised ' * normalised}{unit}", extend="both", pad=0.02, aspect=30)
+    return figure
+
+
+def features_of(feature: Feature) -> dict[Input, Framed]:
+    """Spectrogram, mel spectrogram and MFCC with the arguments of a recipe's feature, not normalised."""
+    n_fft = int(getattr(feature, "n_fft", 2048))
+    n_mels = int(getattr(feature, "n_mels", min(128, n_fft // 4)))  # more, and bands fall between the bins
+    n_mfcc = int(getattr(feature, "n_mfcc", min(20, n_mels)))
+    own = vars(feature) | {"n_mels": n_mels, "n_mfcc": n_mfcc, "mean": 0.0, "std": 1.0, "compression": "decibels"}
+
+    def build(cls: type[Framed]) -> Framed:
+        return cls(**{name: own[name] for name in inspect.signature(cls).parameters if name in own})
+
+    return {"spectrogram": build(Spectrogram), "mel": build(MelSpectrogram), "mfcc": build(MFCC)}
+
+
+def limits(name: Input, values: NDArray[np.float32]) -> tuple[float, float]:
+    """The values at the ends of the colour scale, given all ``(…, frequency, time)`` that is drawn with it."""
+    if name == "mfcc":  # the 0th coefficient, the loudness, would leave no colour for the others
+        widest = float(np.percentile(np.abs(values[..., 1:, :] if values.shape[-2] > 1 else values), 99.5))
+        return -widest, widest
+    low, high = np.percentile(values, (2, 99.9))
+    return float(low), float(high)
+
+
+def _fill(
+    figure: Figure, grid: NDArray[np.object_], clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Input
+) -> None:
+    """Draws every clip into its place, from second 0, and one colour bar for all."""
+    rows = zip(grid, clips.values(), strict=True)
+    places = [place for row, of_genre in rows for place in zip(row, of_genre, strict=False)]
+    if name == "waveform":
         for axes, clip in places:
-            show_waveform(axes, clip, feature.sample_rate)
+            _show_waveform(axes, replace(clip, start=0.0), feature.sample_rate)
         return
-    drawn = features_of(feature)[kind]
-    values = [drawn(clip.waveform).numpy() for _, clip in places]
-    scale = limits(kind, np.concatenate(values, axis=-1))
+    framed = features_of(feature)[name]
+    values = [framed(clip.waveform).numpy() for _, clip in places]
+    scale = limits(name, np.concatenate(values, axis=-1))
     for (axes, _), value in zip(places, values, strict=True):
-        mesh = show_feature(axes, value, drawn, 0.0, scale)
-    figure.colorbar(
-        mesh,
-        ax=[axes for row in grid for axes in row],
-        label=COLOR_LABELS[kind],
-        extend="both",
-        extendfrac=0.01,
-        aspect=50,
-        fraction=0.03,
-        pad=0.01,
+        mesh = _show_feature(axes, value, framed, _frame_times(framed, value.shape[1]), scale)
+    label = INPUTS[name].color
+    figure.colorbar(mesh, ax=grid, label=label, extend="both", extendfrac=0.01, aspect=50, fraction=0.03, pad=0.01)
+
+
+def _show_waveform(axes: Axes, clip: Clip, sample_rate: int) -> None:
+    librosa.display.waveshow(
+        clip.waveform.numpy(), sr=sample_rate, axis="s", offset=clip.start, ax=axes, color=COLORS[0], linewidth=0.5
     )
+    axes.set(xlabel="", ylabel="")
 
 
-def _set_ticks(axes: Axes, hertz: Sequence[int]) -> None:
+def _show_feature(
+    axes: Axes, values: NDArray[np.float32], feature: Feature, times: NDArray[np.float64], scale: tuple[float, float]
+) -> QuadMesh:
+    """Draws ``(frequency, time)`` on axes in hertz and seconds; where rows are no frequencies, their number.
+
+    Args:
+        axes: Where to.
+        values: What ``feature`` has computed.
+        feature: The feature, of any class.
+        times: ``(time,)`` the second of each frame.
+        scale: The values at the ends of the colour scale.
+    """
+    rows = len(values)
+    frequencies, y_axis = np.arange(rows, dtype=float), None
+    if isinstance(feature, Spectrogram):
+        frequencies, y_axis = frequencies * feature.sample_rate / feature.n_fft, "linear"
+    elif isinstance(feature, MelSpectrogram):
+        top = feature.f_max or feature.sample_rate / 2
+        frequencies = librosa.mel_frequencies(rows + 2, fmin=feature.f_min, fmax=top, htk=feature.mel_scale == "htk")
+        frequencies, y_axis = frequencies[1:-1], "mel"
+    mesh: QuadMesh = librosa.display.specshow(
+        values,
+        x_coords=times,
+        y_coords=frequencies,
+        x_axis="s",
+        y_axis=y_axis,
+        ax=axes,
+        cmap=DIVERGING if isinstance(feature, MFCC) else SEQUENTIAL,
+        vmin=scale[0],
+        vmax=scale[1],
+        rasterized=True,
+    )
+    axes.set(xlabel="", ylabel="")
+    return mesh
+
+
+def _frame_times(feature: Framed, frames: int) -> NDArray[np.float64]:
+    """``(frames,)`` the second of each frame, from the first."""
+    hop = feature.hop_length or (feature.win_length or feature.n_fft) // 2
+    return np.arange(frames) * hop / feature.sample_rate
+
+
+def _set_mel_ticks(axes: Axes, hertz: Sequence[int]) -> None:
     axes.yaxis.set_major_locator(FixedLocator(hertz))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
 
 
 def _arguments(feature: Feature | None) -> str:
-    """The arguments that tell what the rows and frames are."""
+    """The arguments that say what the rows and frames are."""
     if feature is None:
         return ""
     names = [name for name in ("n_mfcc", "n_mels", "n_fft", "hop_length") if getattr(feature, name, None) is not None]
@@ -136,12 +243,12 @@ def _arguments(feature: Feature | None) -> str:
 
 
 def _wrapped(genre: str) -> str:
-    """A genre's name, on two lines where it is long."""
+    """A genre's name, a word per line if it is long."""
     words = genre.replace("_", " ").replace("-", " ").split()
     return "\n".join(words) if len(genre) > 10 else genre
 
 
-def _short(clip: Clip, most: int) -> str:
-    """The name of a clip's file, cut in its middle to fit: names of an album often begin alike."""
-    name, half = PurePath(clip.track.path).stem, (most - 1) // 2
-    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
+def _short(name: str, length: int) -> str:
+    """A name, cut in its middle to fit: the names of an album often begin alike."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"

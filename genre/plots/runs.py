@@ -1,42 +1,139 @@
-"""Several runs on one sheet: learning curves, accuracy against epochs, ROC curves."""
-
-from __future__ import annotations
+"""Learning curves, ROC curves and confusion matrix of one run; curves of several runs on one sheet."""
 
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+from torch import Tensor
 
-from genre.plots.style import (
-    COLORS,
-    LINES,
-    TRAIN,
-    VALIDATION,
-    WIDTH,
-    Curve,
-    finish_roc,
-    mark_epochs,
-    mean_curve,
-    roc_curves,
-)
+from genre.plots.style import COLORS, PAGE_WIDTH, WIDTH, line
 
-#: With more runs than this, curves of the train segments would hide those of the validation tracks.
-MOST_WITH_TRAIN = 4
+#: The metrics of every epoch, in order: ``epoch`` and, of the subsets that a fit has, ``train_loss``, ``val_loss``, …
+History: TypeAlias = Sequence[Mapping[str, float]]
 
-if TYPE_CHECKING:  # the report's pages are made with the pictures of this room
-    from genre.report.folder import History
-    from genre.report.results import Results
+#: False positive rates, and the true positive rate at each.
+Curve: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+#: Lines and markers of the subsets, where colours tell something else or cannot be told apart.
+TRAIN: dict[str, Any] = {"linestyle": "--", "marker": "^"}
+VALIDATION: dict[str, Any] = {"linestyle": "-", "marker": "o"}
+
+#: Genres in a column of the legend of their ROC curves.
+ROWS = 22
+
+#: With more runs than this, the curves of train segments would hide those of the validation subset.
+MAX_RUNS_WITH_TRAIN = 4
 
 
-def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
-    """Loss, and below it accuracy, of train segments and validation tracks by epoch: a column a run, on one scale.
+class Scored(Protocol):
+    """Scored tracks: ``(N,)`` true class indices and ``(N, genres)`` probabilities."""
+
+    @property
+    def targets(self) -> Tensor: ...  # noqa: D102
+    @property
+    def probabilities(self) -> Tensor: ...  # noqa: D102
+
+
+def plot_confusion_matrix(
+    targets: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    genres: Sequence[str],
+    subset: str = "",
+    unit: str = "tracks",
+) -> Figure:
+    """Draws true genres (rows) and predicted genres (columns): counts, shaded by the share of the row.
+
+    Args:
+        targets: ``(N,)`` true class indices.
+        predicted: ``(N,)`` predicted class indices.
+        genres: The names of the classes.
+        subset: The subset that is scored, such as ``test``.
+        unit: What is scored: ``tracks`` or ``segments``.
+    """
+    size = len(genres)
+    counts = np.zeros((size, size), dtype=int)
+    np.add.at(counts, (targets, predicted), 1)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure = Figure(figsize=(3 + 0.5 * size, 2.5 + 0.45 * size), layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        color = "white" if share[row, column] > 0.5 else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=color)
+    axes.set_xticks(range(size), genres, rotation=45, ha="right")
+    axes.set_yticks(range(size), genres)
+    axes.set(xlabel="predicted genre", ylabel="true genre")
+    figure.suptitle(f"Confusion matrix\nof {_scored(len(targets), subset, unit)}")
+    figure.colorbar(image, ax=axes, label=f"share of the genre's {unit}")
+    return figure
+
+
+def plot_roc(
+    targets: NDArray[np.int64], probabilities: NDArray[np.float32], genres: Sequence[str],
+    areas: Mapping[str, float], mean_area: float, subset: str = "", unit: str = "tracks",
+) -> Figure:  # fmt: skip
+    """Draws a ROC curve per genre, one against the rest, and their mean.
+
+    Args:
+        targets: ``(N,)`` true class indices.
+        probabilities: ``(N, genres)``.
+        genres: The names of the classes.
+        areas: The area under the curve of each genre.
+        mean_area: Their mean.
+        subset: The subset that is scored, such as ``test``.
+        unit: What is scored: ``tracks`` or ``segments``.
+    """
+    curves = roc_curves(targets, probabilities)
+    columns = 1 + len(curves) // ROWS
+    figure = Figure(figsize=(6.5 + 2 * columns, 6), layout="constrained")
+    axes = figure.add_subplot()
+    for index, curve in curves.items():
+        axes.plot(*curve, label=f"{genres[index]} ({areas[genres[index]]:.2f})", **line(index))
+    if curves:
+        axes.plot(*mean_curve(curves), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
+    title = f"ROC curves of {_scored(len(targets), subset, unit)},\none genre against the rest"
+    _finish_roc(axes, title, "genre (area under curve)", columns)
+    return figure
+
+
+def plot_learning_curves(history: History, best_epoch: int | None, unit: str = "tracks") -> Figure:
+    """Draws loss and accuracy of one run by epoch, of train segments and of the validation subset.
+
+    Args:
+        history: The metrics of every epoch.
+        best_epoch: The epoch of the checkpoint that is scored, if known.
+        unit: What the accuracy of the validation subset counts: ``tracks`` or ``segments``.
+    """
+    figure = Figure(figsize=(PAGE_WIDTH, 4.2), layout="constrained")
+    panels = (("loss", "cross-entropy in nats", "segments"), ("accuracy", "accuracy", unit))
+    for axes, (metric, label, validated) in zip(figure.subplots(1, 2), panels, strict=True):
+        _plot(axes, history, f"train_{metric}", "train segments", TRAIN | {"color": COLORS[0]})
+        _plot(axes, history, f"val_{metric}", f"validation {validated}", VALIDATION | {"color": COLORS[1]})
+        if best_epoch is not None and len(history) > 1:
+            axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best checkpoint (epoch {best_epoch})")
+        if len(history) == 1:  # the axes then have a scale all the same
+            axes.set_ylim(0, 1 if metric == "accuracy" else 1.2 * axes.dataLim.y1)
+        axes.set(xlabel="epoch", ylabel=label, title=metric.capitalize())
+        _mark_epochs(axes, {"": history})
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
+    return figure
+
+
+def plot_runs_learning_curves(histories: Mapping[str, History], unit: str = "tracks") -> Figure:
+    """Draws loss, and below it accuracy, of several runs by epoch: a column per run, on one scale.
 
     Args:
         histories: The metrics of every epoch, by the name of the run.
+        unit: What the accuracy of the validation subset counts: ``tracks``, ``segments``, or both.
     """
     columns = min(4, len(histories))
     blocks = -(-len(histories) // columns)
@@ -44,6 +141,7 @@ def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
     grid = figure.subplots(2 * blocks, columns, squeeze=False, sharex=True)
     for panel in grid.flat:
         panel.set_axis_off()
+    labels: dict[str, Any] = {}
     for index, (name, history) in enumerate(histories.items()):
         block, column = divmod(index, columns)
         for offset, metric in enumerate(("loss", "accuracy")):
@@ -51,9 +149,9 @@ def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
             axes.set_axis_on()
             if index:
                 axes.sharey(grid[offset, 0])
-            subsets = (("train", "train segments", TRAIN), ("val", "validation tracks", VALIDATION))
-            for color, (subset, label, style) in zip(COLORS, subsets, strict=False):
-                _plot(axes, history, f"{subset}_{metric}", color=color, label=label, style=style)
+            _plot(axes, history, f"train_{metric}", "train segments", TRAIN | {"color": COLORS[0]})
+            _plot(axes, history, f"val_{metric}", f"validation {unit}", VALIDATION | {"color": COLORS[1]})
+            labels |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
             axes.grid(alpha=0.3)
             axes.tick_params(labelbottom=True)
             if column == 0:
@@ -61,93 +159,122 @@ def plot_runs_learning_curves(histories: Mapping[str, History]) -> Figure:
         axes.set_xlabel("epoch")
         grid[2 * block, column].set_title(wrapped(name), fontsize=10)
     grid[1, 0].set_ylim(0, 1)
-    mark_epochs(grid[0, 0], _last(histories), most=5)
-    legend = [dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True)) for axes in grid.flat]
-    labels = {label: handle for entries in reversed(legend) for label, handle in entries.items()}
-    figure.legend(labels.values(), labels.keys(), loc="outside lower center", ncols=2, frameon=False)
+    _mark_epochs(grid[0, 0], histories, ticks=5)
+    in_order = {label: labels[label] for label in ("train segments", f"validation {unit}") if label in labels}
+    figure.legend(in_order.values(), in_order.keys(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle("Learning curves")
     return figure
 
 
-def plot_runs_accuracy(histories: Mapping[str, History]) -> Figure:
-    """Accuracy of the validation tracks by epoch, a line a run; of a few runs that of the train segments, too, dashed.
+def plot_runs_accuracy(histories: Mapping[str, History], unit: str = "tracks") -> Figure:
+    """Draws the validation accuracy by epoch, a line per run; of a few runs that of train segments, too, dashed.
 
-    A run without validation tracks has the line of its train segments alone.
+    A run without a validation subset has the line of its train segments alone.
 
     Args:
         histories: The metrics of every epoch, by the name of the run.
+        unit: What the accuracy of the validation subset counts: ``tracks``, ``segments``, or both.
     """
     figure = Figure(figsize=(WIDTH, 5.5), layout="constrained")
     axes = figure.add_subplot()
     validated = {name for name, history in histories.items() if any("val_accuracy" in entry for entry in history)}
-    with_train = len(histories) <= MOST_WITH_TRAIN or len(validated) < len(histories)
+    few = len(histories) <= MAX_RUNS_WITH_TRAIN
     for index, (name, history) in enumerate(histories.items()):
-        color = COLORS[index % 10]
-        style = VALIDATION | {"linestyle": LINES[index // 10 % 4]}
+        style = VALIDATION | line(index)
         if not history:  # the legend names the run all the same
-            axes.plot([], [], color=color, label=wrapped(name))
-        _plot(axes, history, "val_accuracy", color=color, style=style, width=2, label=wrapped(name))
-        if name not in validated or len(histories) <= MOST_WITH_TRAIN:
+            axes.plot([], [], color=style["color"], label=wrapped(name))
+        _plot(axes, history, "val_accuracy", wrapped(name), style, width=2)
+        if few or name not in validated:
             label = "" if name in validated else wrapped(name)
-            _plot(axes, history, "train_accuracy", color=color, style=TRAIN, label=label)
-    if with_train:
-        subsets = [("train segments", TRAIN), *([("validation tracks", VALIDATION)] if validated else [])]
-        handles = [Line2D([], [], color="grey", markersize=5, label=label, **style) for label, style in subsets]
+            _plot(axes, history, "train_accuracy", label, TRAIN | {"color": style["color"]})
+    subsets = {"train segments": TRAIN} if few or len(validated) < len(histories) else {}
+    subsets |= {f"validation {unit}": VALIDATION} if validated else {}
+    if "train segments" in subsets:
+        handles = [Line2D([], [], color="grey", markersize=5, label=label, **style) for label, style in subsets.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
-    scored = "train segments and validation tracks" if with_train else "the validation tracks"
-    scored = scored if validated else "train segments"
-    axes.set(xlabel="epoch", ylabel="accuracy", title=f"Accuracy of {scored} by epoch", ylim=(0, 1))
-    mark_epochs(axes, _last(histories))
+    axes.set(xlabel="epoch", ylabel="accuracy", title=f"Accuracy of {' and '.join(subsets)} by epoch", ylim=(0, 1))
+    _mark_epochs(axes, histories)
     axes.grid(alpha=0.3)
     axes.legend(title="run", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 
 
-def plot_runs_roc(results: Mapping[str, Results | Sequence[Results]], areas: Mapping[str, float]) -> Figure:
-    """The mean ROC curve of each run over the genres, one against the rest.
+def plot_runs_roc(
+    results: Mapping[str, Scored | Sequence[Scored]], areas: Mapping[str, float], unit: str = "tracks"
+) -> Figure:
+    """Draws the mean ROC curve of each run over the genres, one against the rest.
 
     Args:
-        results: What the run said of the scored tracks, by its name; with folds, a list with that of every fold: the
-            mean of their curves is drawn, since the probabilities of different networks cannot be compared.
-        areas: Its macro mean of the areas under the genres' curves, as its ``metrics.json`` has it.
+        results: The scored tracks of each run; or a list, fold by fold: the mean of the folds' curves is drawn, since
+            the probabilities of different networks cannot be compared.
+        areas: The mean area under the curves of each run, as its ``metrics.json`` has it.
+        unit: What is scored: ``tracks``, ``segments``, or both.
     """
     figure = Figure(figsize=(WIDTH, 7.5), layout="constrained")
     axes = figure.add_subplot()
     for index, (name, result) in enumerate(results.items()):
-        curve = _mean_curve(result if isinstance(result, Sequence) else [result])
-        if curve:
-            style = {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
-            axes.plot(*curve, linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **style)
-    finish_roc(axes, "ROC curves: mean over the genres, one against the rest", "run (area under curve)")
+        folds = result if isinstance(result, Sequence) else [result]
+        of_folds = [roc_curves(fold.targets.numpy(), fold.probabilities.numpy()) for fold in folds]
+        means = [mean_curve(curves) for curves in of_folds if curves]
+        if means:
+            curve = mean_curve(dict(enumerate(means)))
+            axes.plot(*curve, linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **line(index))
+    title = f"ROC curves of {unit}: mean over the genres, one against the rest"
+    _finish_roc(axes, title, "run (area under curve)")
     axes.grid(alpha=0.3)
     return figure
 
 
-def _mean_curve(folds: Sequence[Results]) -> Curve | None:
-    """The mean over genres, then over folds; ``None`` where no fold has two genres."""
-    of_folds = [roc_curves(fold.targets.numpy(), fold.probabilities.numpy()) for fold in folds]
-    means = [mean_curve(curves) for curves in of_folds if curves]
-    return mean_curve(dict(enumerate(means))) if means else None
+def roc_curves(targets: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[int, Curve]:
+    """False and true positive rates of every class against the rest, if both have tracks."""
+    curves = {}
+    for index in range(probabilities.shape[1]):
+        positive = targets == index
+        if positive.any() and not positive.all():
+            curves[index] = roc_curve(positive, probabilities[:, index])[:2]
+    return curves
+
+
+def mean_curve(curves: Mapping[int, Curve]) -> Curve:
+    """The mean true positive rate of several curves at each false positive rate."""
+    grid = np.linspace(0, 1, 201)
+    mean = np.mean([np.interp(grid, *curve) for curve in curves.values()], 0)
+    return np.append(0.0, grid), np.append(0.0, mean)  # all curves begin at (0, 0), most go straight up from there
 
 
 def wrapped(name: str, width: int = 30) -> str:
-    """A run's name, on several lines where it is long: it would take the room of the axes, or run into the next."""
+    """A run's name on lines of at most ``width`` characters, so that it takes no room of the axes."""
     return "\n".join(textwrap.wrap(name, width))
 
 
-def _last(histories: Mapping[str, History]) -> float:
-    """The last epoch of all runs."""
-    return max((entry["epoch"] for history in histories.values() for entry in history), default=0)
+def _scored(number: int, subset: str, unit: str) -> str:
+    """What a picture is of, such as ``70 test tracks``."""
+    return " ".join(filter(None, (str(number), subset, unit if number != 1 else unit.removesuffix("s"))))
 
 
-def _plot(axes: Axes, history: History, metric: str, *, color: str, label: str, style: dict[str, Any],
-          width: float = 1.2) -> None:  # fmt: skip
-    """Draws one metric; epochs at which it was not measured are left out, so that the line goes on."""
+def _finish_roc(axes: Axes, title: str, legend: str, columns: int = 1) -> None:
+    """Adds the line of chance, labels and legend to axes with ROC curves."""
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
+    axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
+    axes.legend(fontsize=9, title=legend, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, ncols=columns)
+
+
+def _mark_epochs(axes: Axes, histories: Mapping[str, History], ticks: int = 9) -> None:
+    """Puts ticks at whole epochs, and leaves room beside the first and the last, which may be the same."""
+    last = max((entry["epoch"] for history in histories.values() for entry in history), default=0)
+    axes.set_xlim(-0.5, last + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, min_n_ticks=1))
+
+
+def _plot(axes: Axes, history: History, metric: str, label: str, style: dict[str, Any], width: float = 1.2) -> None:
+    """Draws one metric; the line goes on over epochs at which it was not measured."""
     points = [(entry["epoch"], entry[metric]) for entry in history if not math.isnan(entry.get(metric, math.nan))]
     if not points:
         return
     x, y = zip(*points, strict=True)
-    marker = style["marker"] if len(points) < 30 else ""  # one epoch alone makes no line
-    axes.plot(
-        x, y, color=color, linestyle=style["linestyle"], linewidth=width, marker=marker, markersize=5, label=label
-    )
+    look = style | {"marker": style["marker"] if len(points) < 30 else "", "markersize": 9 if len(points) == 1 else 5}
+    axes.plot(x, y, linewidth=width, label=label, **look)
+    if len(points) == 1:  # one epoch makes no line: its value stands beside its marker
+        place, color = (x[0], y[0]), style["color"]
+        axes.annotate(f"{y[0]:.3f}", place, (9, 0), textcoords="offset points", va="center", color=color)

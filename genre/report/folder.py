@@ -1,9 +1,11 @@
-"""A report's folder: scores, predictions, pictures, and one page that shows them."""
+"""The folder of a report: scores, predictions, pictures, and one page that shows them; written, and read again."""
 
 import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,14 @@ from rich.table import Table
 
 from genre.audio.decode import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
+from genre.errors import GenreError
 from genre.metrics import SCORES
-from genre.plots import style
-from genre.report.results import Results, write_results
+from genre.plots.inputs import plot_inputs
+from genre.plots.runs import History, plot_confusion_matrix, plot_learning_curves, plot_roc
+from genre.plots.style import save
+from genre.report.conditions import pools_folds, remarks
+from genre.report.results import Results, read_results, write_results
 from genre.terminal import terminal
-
-History = Sequence[Mapping[str, float]]
-
-#: The bootstrap's intervals are too narrow for fewer tracks than this.
-FEW = 30
 
 
 def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
@@ -30,12 +31,12 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
     """Writes ``predictions.csv``, the pictures, ``index.html`` and, as the sign that all is there, ``metrics.json``.
 
     Args:
-        folder: Where to, made if need be.
-        results: What was scored.
-        metrics: The scores and the conditions of the run, see :func:`genre.report.callback.summarize`.
-        data: Whose inputs are drawn, if any.
+        folder: Where to; made if missing.
+        results: The scored tracks.
+        metrics: The scores and the conditions of the run, see :func:`genre.report.callback.run_metrics`.
+        data: The data whose inputs are drawn, if any.
         history: The metrics of every epoch, for the learning curves and ``history.csv``.
-        best_epoch: Which of them the scored checkpoint is of.
+        best_epoch: The epoch of the scored checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").unlink(missing_ok=True)
@@ -43,12 +44,12 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
     if history:
         _write_history(folder / "history.csv", history)
     pictures = _draw(folder, results, metrics, data, history, best_epoch)
-    _write_page(folder / "index.html", metrics, pictures)
+    _write_page(folder / "index.html", metrics, pictures, history)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
 def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
-    """Prints the table of scores, what a reader of them has to know, and the report's path."""
+    """Prints the table of scores, the remarks on them, and the report's path."""
     table = Table(title=f"{metrics['tracks']} {metrics['subset']} {metrics['unit']} of {metrics['data_set']}")
     table.add_column("score")
     table.add_column("value", justify="right")
@@ -63,69 +64,76 @@ def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
     console.print(f"report: {short(folder / 'index.html')}", soft_wrap=True, highlight=False)
 
 
-def remarks(metrics: Mapping[str, Any]) -> list[str]:
-    """What a reader of the scores has to know, a sentence each."""
-    found = []
-    if metrics["unit"] == "segments":
-        found.append("LEAKY: segments of one track stand in both subsets; the scores are not those of unseen music.")
-    if metrics["seen"] is None:
-        found.append("It is not known on which tracks this network was trained, if on any.")
-    elif any(metrics["seen"].values()):
-        known = " and ".join(
-            f"{verb} on {metrics['seen'][subset]}"
-            for subset, verb in (
-                ("train", "trained"),
-                ("validation", "chosen"),
-                ("earlier_train", "in an earlier fit trained"),
-                ("earlier_validation", "in an earlier fit chosen"),
-            )
-            if metrics["seen"].get(subset)
-        )
-        found.append(
-            f"LEAKY: the network was {known} of these {metrics['tracks']} tracks; the scores are not those of unseen "
-            "music."
-        )
-    if metrics.get("chosen_on") == 0:
-        found.append("No track chose the epoch: the network was trained without a validation subset.")
-    if metrics["subset"] != "test":
-        found.append(
-            "The split has no test track at hand: these are the validation tracks, which also chose the checkpoint."
-        )
-    if metrics["artists_shared"]:
-        found.append(
-            f"{metrics['artists_shared']} artist(s) stand in more than one subset: expect lower scores on artists that "
-            "were never heard (by_artist: true measures them)."
-        )
-    if _of_all_folds(metrics):
-        found.append(
-            "Every fold was scored by a network of its own, whose probabilities are not comparable with the others': "
-            "AUC-ROC is the mean over folds."
-        )
-    found += absence(metrics["absent_genres"])
-    if metrics["tracks"] < FEW:
-        found.append(
-            f"Only {metrics['tracks']} {metrics['unit']} were scored: too few to tell much, and for their intervals to "
-            "be wide enough."
-        )
-    if metrics["bad_files"]:
-        found.append(f"{len(metrics['bad_files'])} file(s) could not be read and are listed in the report.")
-    return found
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        history: The metrics of every epoch.
+        results: The scored tracks.
+        metrics: The scores and the conditions of the run.
+        cost: ``seconds_per_epoch`` and ``peak_memory_mb``, each a number or ``None``.
+    """
+
+    history: list[dict[str, float]]
+    results: Results
+    metrics: dict[str, Any]
+    cost: dict[str, Any]
 
 
-def absence(genres: Mapping[str, Sequence[str]]) -> list[str]:
-    """What it means that genres have no track in a subset, a sentence a subset."""
-    means = {"train": "cannot be learned", "validation": "has no part in the choice of a checkpoint",
-             "test": "is not scored"}  # fmt: skip
-    return [
-        f"No {subset} track of {', '.join(genres[subset])}: a genre without one {meaning}."
-        for subset, meaning in means.items()
-        if genres.get(subset)
-    ]
+def read_run(folder: Path) -> Run:
+    """Reads the report of a run.
+
+    Args:
+        folder: The run's folder, such as ``runs/<name>/version_0``.
+
+    Raises:
+        GenreError: A file of the report is missing or damaged.
+    """
+    report = folder / "report"
+    if not report.is_dir():
+        content = "no report in it" if folder.is_dir() else "nothing"
+        raise GenreError(f"{folder}: found {content}; expected a finished run, such as runs/<name>/version_0")
+    return Run(
+        _read_history(report / "history.csv"),
+        read_results(report / "predictions.csv"),
+        _read_metrics(report / "metrics.json"),
+        json.loads((report / "cost.json").read_text(encoding="utf-8")),
+    )
+
+
+def read_runs(folders: Sequence[Path]) -> dict[str, Run]:
+    """Reads several runs, by the shortest names that tell them apart; the name of a leaky run ends in ``, LEAKY``.
+
+    Raises:
+        GenreError: See :func:`read_run`.
+    """
+    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
+    names = [_names(folder) for folder in folders]
+    taken = [Counter(candidates) for candidates in zip(*names, strict=True)]
+    runs = {}
+    for folder, candidates in zip(folders, names, strict=True):
+        name = next(name for name, counts in zip(candidates, taken, strict=True) if counts[name] == 1)
+        run = read_run(folder)
+        runs[f"{name}, LEAKY" if run.metrics.get("leaky") else name] = run
+    return runs
 
 
 def short(path: Path) -> Path:
-    """The path from the current folder, where it lies below it."""
+    """The path relative to the current folder, if it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def duration(seconds: float) -> str:
+    """A duration in its two largest units, such as ``1 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    return (
+        f"{minutes // 60} h {minutes % 60} min"
+        if minutes >= 60
+        else f"{round(seconds) // 60} min {round(seconds) % 60} s"
+    )
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -133,10 +141,6 @@ def write_whole(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8", errors="backslashreplace")  # a name that is not in UTF-8
     os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
-
-
-def _of_all_folds(metrics: Mapping[str, Any]) -> bool:
-    return bool(metrics["split"].get("fold") == "all")
 
 
 def _write_history(path: Path, history: History) -> None:
@@ -147,32 +151,60 @@ def _write_history(path: Path, history: History) -> None:
         writer.writerows(history)
 
 
+def _read_history(path: Path) -> list[dict[str, float]]:
+    if not path.is_file():
+        raise GenreError(f"{path}: no such file; only a fit writes it: fit this run again, or leave it out")
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    try:
+        history = [{name: float(value) for name, value in row.items() if value} for row in rows]
+    except (TypeError, ValueError):
+        history = []
+    if not history or any("epoch" not in entry for entry in history):
+        raise GenreError(f"{path}: expected a column 'epoch' and a row of numbers per epoch; fit this run again")
+    return history
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        float(metrics["auroc"]["value"])
+    except FileNotFoundError:
+        raise GenreError(f"{path}: no such file; test the run's checkpoint to write it") from None
+    except (ValueError, TypeError, KeyError):
+        raise GenreError(f"{path}: expected the scores of a run, with auroc; test the run's checkpoint again") from None
+    return metrics
+
+
+def _names(folder: Path) -> tuple[str, str, str]:
+    """The names that a run may have, shortest first."""
+    version = folder.name.startswith("version_")
+    return folder.parent.name if version else folder.name, f"{folder.parent.name}/{folder.name}", str(folder)
+
+
 def _draw(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None,
           history: History, best_epoch: int | None) -> dict[str, str]:  # fmt: skip
     """Draws all pictures; returns their captions by file name."""
     genres, targets, probabilities = results.genres, results.targets.numpy(), results.probabilities.numpy()
-    areas = {genre: values["auroc"] for genre, values in metrics["genres"].items()}
-    drawn = {"confusion_matrix.png": "Confusion matrix"}
-    style.save(
-        style.plot_confusion_matrix(targets, probabilities.argmax(1), genres),
-        folder / "confusion_matrix.png",
-    )
-    if not _of_all_folds(metrics):
-        style.save(
-            style.plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"]),
-            folder / "roc.png",
-        )
-        drawn["roc.png"] = "ROC curves"
+    subset, unit = metrics["subset"], metrics["unit"]
+    confusion = plot_confusion_matrix(targets, probabilities.argmax(1), genres, subset, unit)
+    pictures = {"confusion_matrix": (confusion, "Confusion matrix")}
+    if not pools_folds(metrics):
+        areas = {genre: values["auroc"] for genre, values in metrics["genres"].items()}
+        roc = plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"], subset, unit)
+        pictures["roc"] = roc, "ROC curves"
     if history:
-        style.save(style.plot_learning_curves(history, best_epoch), folder / "learning_curves.png")
-        drawn["learning_curves.png"] = "Learning curves"
+        pictures["learning_curves"] = plot_learning_curves(history, best_epoch, unit), "Learning curves"
     if data is not None:
-        _draw_inputs(folder / "inputs.png", data)
-        drawn["inputs.png"] = "What the network sees of one track of each genre"
-    return drawn
+        inputs = plot_inputs(_read_inputs(data), data.features, data.segment_seconds)
+        pictures["inputs"] = inputs, "What the network sees of one track of each genre"
+    for name, (figure, _) in pictures.items():
+        save(figure, folder / f"{name}.png")
+    return {f"{name}.png": caption for name, (_, caption) in pictures.items()}
 
 
-def _draw_inputs(path: Path, data: GenreDataModule) -> None:
+def _read_inputs(data: GenreDataModule) -> dict[str, Any]:
+    """``(frequency, time)`` of the middle segment of the first readable track of each genre."""
     inputs = {}
     for track in data.tracks(data.test_subset):
         if track.genre not in inputs:
@@ -181,18 +213,20 @@ def _draw_inputs(path: Path, data: GenreDataModule) -> None:
             except AudioError:
                 continue
             inputs[track.genre] = data.features.cpu()(torch.from_numpy(samples)).numpy()
-    hop = data.samples / max(1, next(iter(inputs.values())).shape[1] - 1)
-    figure = style.plot_inputs(
-        dict(sorted(inputs.items())), data.features.sample_rate, round(hop), type(data.features).__name__
-    )
-    style.save(figure, path)
+    return dict(sorted(inputs.items()))
 
 
-def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str]) -> None:
+def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str], history: History) -> None:
     template = (files("genre.report") / "report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    config = "../config.yaml" if (path.parents[1] / "config.yaml").is_file() else None
     page = environment.from_string(template).render(
-        metrics=metrics, scores=SCORES, pictures=pictures, remarks=remarks(metrics), config=config
+        metrics=metrics,
+        scores=SCORES,
+        pictures=pictures,
+        remarks=remarks(metrics),
+        training=metrics.get("training") if history else None,
+        seconds=[entry["seconds"] for entry in history if "seconds" in entry],
+        duration=duration,
+        config="../config.yaml" if (path.parents[1] / "config.yaml").is_file() else None,
     )
     path.write_text(page, encoding="utf-8", errors="backslashreplace")

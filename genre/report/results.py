@@ -1,4 +1,4 @@
-"""What a classifier said of scored tracks: kept as ``predictions.csv``, one row a track, and summed up as scores."""
+"""The probabilities of scored tracks: kept as ``predictions.csv``, one row per track, and summed up as scores."""
 
 import csv
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from genre.data.track import Track
 from genre.errors import GenreError
 from genre.metrics import intervals, score, score_genres
 
-#: The columns of ``predictions.csv`` before the probabilities, one column a genre.
+#: The columns of ``predictions.csv`` before the probabilities, one column per genre.
 COLUMNS = ("path", "genre", "artist", "start", "predicted", "probability")
 
 
@@ -44,21 +44,21 @@ class Results:
 
 
 def scores(results: Results) -> dict[str, Any]:
-    """Every score with its 95 % interval over tracks, and those of each genre: the first part of ``metrics.json``."""
+    """Every score with its 95 % interval over tracks, and the scores of each genre, as ``metrics.json`` has them."""
     probabilities, targets = results.probabilities, results.targets
     bounds = intervals(probabilities, targets)
-    found: dict[str, Any] = {
+    summary: dict[str, Any] = {
         name: {"value": round(float(value), 4), "low": round(bounds[name][0], 4), "high": round(bounds[name][1], 4)}
         for name, value in score(probabilities, targets).items()
     }
     by_genre = score_genres(probabilities, targets)
     counts = targets.bincount(minlength=len(results.genres))
-    found["genres"] = {
+    summary["genres"] = {
         genre: {"tracks": int(counts[index])}
         | {name: round(float(values[index]), 4) if counts[index] else None for name, values in by_genre.items()}
         for index, genre in enumerate(results.genres)
     }
-    return found
+    return summary
 
 
 def pool(parts: Sequence[Results]) -> Results:

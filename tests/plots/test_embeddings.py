@@ -11,8 +11,7 @@ from genre.data import Track
 from genre.embeddings import Embeddings, write_embeddings
 from genre.errors import GenreError
 from genre.plots import plot_tsne
-from genre.plots.embeddings import label
-from genre.plots.pca import Points
+from genre.plots.scatter import Points, embedding_points
 
 from ..conftest import QUICK, run_cli
 
@@ -28,7 +27,7 @@ def test_genres_come_from_the_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     tracks = [Track(tmp_path / f"{name}.wav", f"genre of {name}") for name in "abc"]
     paths = [Path("c.wav"), Path("elsewhere.wav"), tmp_path / "sub" / ".." / "a.wav"]
-    points = label(Embeddings(paths, np.arange(6, dtype=np.float32).reshape(3, 2)), tracks)
+    points = embedding_points(paths, np.arange(6, dtype=np.float32).reshape(3, 2), tracks)
     assert points.genres == ["genre of c", "genre of a"]
     assert points.values.tolist() == [[0, 1], [4, 5]]
 

@@ -11,8 +11,7 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from PIL import Image
 
-from genre.plots.kinds import DIVERGING, SEQUENTIAL
-from genre.plots.png import save_small
+from genre.plots.style import DIVERGING, SEQUENTIAL, save_small
 
 from ..conftest import QUICK, run_cli
 
@@ -69,11 +68,11 @@ def test_corpus_without_artists(folder: Path, tmp_path: Path, capsys: pytest.Cap
 def test_no_more_columns_than_fit(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("genre.plots.figures.MOST_COLUMNS", 2)
+    monkeypatch.setattr("genre.cli.figures.MAX_COLUMNS", 2)
     assert run_cli("figures", "--tracks=300", f"--out={tmp_path}", *QUICK, f"--data.root={folder}") == 0
     said = capsys.readouterr().out
-    assert "--tracks 300: a sheet has room for 2 tracks a genre; no more are drawn" in said
-    assert "Mel spectrogram of 2 random tracks a genre" in said
+    assert "--tracks 300: a sheet has room for 2 tracks per genre; no more are drawn" in said
+    assert "Mel spectrogram of 2 random tracks per genre" in said
     assert "300 random" not in said
 
 

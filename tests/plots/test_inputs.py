@@ -13,8 +13,7 @@ from matplotlib.collections import QuadMesh
 from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram, Track
 from genre.data.scan import BadFiles
 from genre.plots.clips import Clip, describe_number, draw_clips, read_clip
-from genre.plots.inputs import plot_track, plot_tracks
-from genre.plots.kinds import KINDS, features_of, limits
+from genre.plots.inputs import INPUTS, features_of, limits, plot_track, plot_tracks
 
 from ..conftest import tone
 
@@ -120,26 +119,26 @@ def test_tiny_and_short_tracks_are_drawn(tmp_path: Path) -> None:
     plot_track(clip, MelSpectrogram())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_sheet_has_a_row_a_genre(kind: str, gtzan: Path) -> None:
+@pytest.mark.parametrize("name", INPUTS)
+def test_sheet_has_a_row_per_genre(name: str, gtzan: Path) -> None:
     files = sorted(gtzan.rglob("*.wav"))
     tracks = [Track(path, path.parent.name) for path in files if path.parent.name in ("blues", "jazz", "rock")]
     tracks = tracks[: 8 + 8 + 1]  # one rock track alone
     feature = MelSpectrogram(n_mels=32, n_fft=512, hop_length=256)
     clips = draw_clips(tracks, feature, 2, 3.0, seed=1, bad_files=BadFiles())
     assert {genre: len(found) for genre, found in clips.items()} == {"blues": 2, "jazz": 2, "rock": 1}
-    figure = plot_tracks(clips, feature, kind)  # type: ignore[arg-type]
+    figure = plot_tracks(clips, feature, name)  # type: ignore[arg-type]
     figure.canvas.draw()
     grid = np.array(figure.axes[:6]).reshape(3, 2)
     assert [row[0].get_ylabel() for row in grid] == ["blues", "jazz", "rock"]
     assert [axes.get_title() for axes in grid.flat[:5]] == [c.track.name for found in clips.values() for c in found]
     assert not grid[2, 1].axison
     assert figure.get_supxlabel().startswith("time in seconds")
-    assert figure.get_supylabel().split()[0] == {"waveform": "amplitude", "mfcc": "coefficient"}.get(kind, "frequency")
+    assert figure.get_supylabel().split()[0] == {"waveform": "amplitude", "mfcc": "coefficient"}.get(name, "frequency")
     longest = max(len(clip.waveform) for found in clips.values() for clip in found) / RATE
     assert grid[0, 0].get_xlim() == pytest.approx((0, longest))
     assert len({(axes.get_xlim(), axes.get_ylim()) for axes in grid.flat[:5]}) == 1
-    if kind != "waveform":
+    if name != "waveform":
         assert figure.axes[6].get_ylabel().endswith("in decibels")
         assert len({mesh_of(axes).get_clim() for axes in grid.flat[:5]}) == 1
 
@@ -150,7 +149,7 @@ def test_sheet_of_many_columns_stays_legible(tmp_path: Path) -> None:
     clips["rock"] = clips["jazz"][:5]
     figure = plot_tracks(clips, MelSpectrogram(), "waveform")
     figure.canvas.draw()
-    assert str(figure.get_suptitle()).startswith("Waveform of 5 to 8 random tracks a genre:")
+    assert str(figure.get_suptitle()).startswith("Waveform of 5 to 8 random tracks per genre:")
     row = figure.axes[:8]
     assert len({axes.get_title() for axes in row}) == 8
     titles = [axes.title.get_window_extent() for axes in row]
@@ -169,7 +168,7 @@ def test_sheet_of_many_columns_stays_legible(tmp_path: Path) -> None:
     ("numbers", "text"), [((3, 3), "3 random tracks"), ((1, 4), "1 to 4 random tracks"), ((1, 1), "1 random track")]
 )
 def test_the_number_drawn_is_said(numbers: tuple[int, int], text: str, clip: Clip) -> None:
-    assert describe_number({str(place): [clip] * number for place, number in enumerate(numbers)}) == f"{text} a genre"
+    assert describe_number({str(place): [clip] * number for place, number in enumerate(numbers)}) == f"{text} per genre"
 
 
 def test_drawing_is_random_repeatable_and_passes_over_bad_files(folder: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from genre.data import MelSpectrogram, Track
 from genre.plots.clips import Clip
-from genre.plots.pca import Points, plot_pca, summarize
+from genre.plots.scatter import Points, feature_points, plot_pca
 
 from ..conftest import tone
 
@@ -24,7 +24,7 @@ def points() -> Points:
 def test_points_are_mean_and_deviation_over_time() -> None:
     feature = MelSpectrogram(n_mels=16, n_fft=512)
     clips = [Clip(Track(Path(f"{i}.wav"), f"genre{i}"), torch.from_numpy(tone(i, 0, 1.0))) for i in range(3)]
-    found = summarize(clips, feature)
+    found = feature_points(clips, feature)
     assert found.genres == ["genre0", "genre1", "genre2"]
     rows = feature.decibels(clips[1].waveform).numpy()
     np.testing.assert_allclose(found.values[1], np.concatenate([rows.mean(1), rows.std(1)]), rtol=1e-4)

@@ -12,13 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from genre.data.track import Track
 from genre.errors import GenreError
-from genre.plots.runs import (
-    plot_runs_accuracy,
-    plot_runs_learning_curves,
-    plot_runs_roc,
-)
-from genre.plots.style import plot_learning_curves
-from genre.report.finished_run import read_run, read_runs
+from genre.plots.runs import plot_learning_curves, plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
+from genre.report.folder import read_run, read_runs
 from genre.report.results import Results
 
 HISTORY = [
@@ -76,7 +71,7 @@ def test_messages(trained: Path, tmp_path: Path) -> None:
     )
     for content in ("", "epoch,val_loss\n", "epoch,val_loss\n0,many\n", "val_loss\n1.0\n", "epoch,val_loss\n0,1,2\n"):
         (run / "report" / "history.csv").write_text(content)
-        assert "expected a column 'epoch' and a row of numbers an epoch" in error(run)
+        assert "expected a column 'epoch' and a row of numbers per epoch" in error(run)
     shutil.copy(tmp_path / "history.csv", run / "report")
     for content in ("{}", "[]", "no json", '{"auroc": null}'):
         (run / "report" / "metrics.json").write_text(content)
