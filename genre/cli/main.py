@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genre._version import __version__
-from genre.cli.error_messages import with_hint
 from genre.cli.run_folder import next_version
+from genre.cli.spelling import nearest
 from genre.environment import prepare_torch
 from genre.errors import GenreError
 
@@ -51,12 +51,13 @@ def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] in FIT_VERBS:
         from genre.cli.lightning_cli import run
 
-        run(arguments)
+        run(arguments[0], arguments[1:])
         return 0
     options, rest = parser.parse_known_args(arguments or ["--help"])
     if rest and not options.takes_fit_options:
         verb: argparse.ArgumentParser = options.parser
-        verb.error(with_hint(f"unrecognized arguments: {' '.join(rest)}", verb._option_string_actions))
+        close = nearest(rest[0].partition("=")[0], verb._option_string_actions) if rest[0].startswith("--") else None
+        verb.error(f"unrecognized arguments: {' '.join(rest)}{f'; did you mean --{close}?' if close else ''}")
     status: int = options.run(options, rest)
     return status
 

@@ -16,7 +16,7 @@ from genre.data.gtzan import fault_filtered_split
 from genre.data.track import SUBSETS
 from genre.predictor import load
 
-from .conftest import QUICK, run_cli, tone, write_folder, write_gtzan
+from ..conftest import QUICK, run_cli, tone, write_folder, write_gtzan
 
 
 def test_help_is_quick_and_lists_the_verbs() -> None:
