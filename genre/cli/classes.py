@@ -1,8 +1,7 @@
-"""The classes that options take: their names, their arguments, and a page of help for each."""
+"""The classes that options take: their names, their arguments, and the types of these."""
 
 import inspect
 import pydoc
-import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import docstring_parser
 import torch
 from pytorch_lightning import Callback, callbacks, loggers
 from torch import nn
@@ -131,6 +129,11 @@ def annotation(cls: Callable[..., Any], name: str) -> Any:
     return Any
 
 
+def known_names(option: str) -> str:
+    """The classes that an option is made for, in a sentence."""
+    return f"known: {', '.join(class_paths(last_part(option)).values())}, or the full name of a class of your own"
+
+
 def describe(hint: Any) -> str:
     """A type in words, such as ``a whole number or null``."""
     words = list(dict.fromkeys(_words(hint)))
@@ -145,48 +148,11 @@ def is_plain(hint: Any) -> bool:
     return bool(arguments) and get_origin(hint) is not Callable and all(map(is_plain, arguments))
 
 
-def page(option: str, cls: Callable[..., Any], without: Sequence[str] = ()) -> str:
-    """The arguments of a class, one paragraph each: those of its own first, then those of its bases.
-
-    Args:
-        option: The option that takes the class, such as ``--data``.
-        cls: The class.
-        without: Arguments that are no options.
-    """
-    texts = _texts(cls)
-    given = {name: item for name, item in parameters(cls).items() if name not in without}
-    order = [*_own(cls, given), *given]
-    lines: list[str] = []
-    for name in dict.fromkeys(order):
-        item = given[name]
-        default = "required" if item.default is item.empty else f"default: {_shown(item.default)}"
-        lines.append(f"  {option}.{name}: {describe(annotation(cls, name))} ({default})")
-        lines += textwrap.wrap(texts.get(name, ""), 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join(lines)
-
-
-def _own(cls: Any, given: dict[str, Any]) -> list[str]:
-    """The arguments that the class has and its bases have not."""
-    bases = [base for base in inspect.getmro(cls)[1:] if "__init__" in vars(base)] if isinstance(cls, type) else []
-    inherited = {name for base in bases for name in inspect.signature(vars(base)["__init__"]).parameters}
-    return [name for name in given if name not in inherited]
-
-
 def _constructors(cls: Any) -> list[Any]:
     if not isinstance(cls, type):
         return [cls]
     inits = [vars(base)["__init__"] for base in cls.__mro__ if base is not object and "__init__" in vars(base)]
     return [function for function in inits if inspect.isfunction(function)]
-
-
-def _texts(cls: Any) -> dict[str, str]:
-    """What the docstrings of a class and its bases say of the arguments."""
-    texts: dict[str, str] = {}
-    for item in inspect.getmro(cls) if isinstance(cls, type) else (cls,):
-        for source in (item, vars(item).get("__init__")):
-            for entry in docstring_parser.parse(getattr(source, "__doc__", None) or "").params:
-                texts.setdefault(entry.arg_name, " ".join((entry.description or "").split()).replace("``", ""))
-    return texts
 
 
 def _words(hint: Any) -> Iterator[str]:
@@ -205,9 +171,3 @@ def _words(hint: Any) -> Iterator[str]:
     else:
         cls = origin or hint
         yield "any value" if cls is Any else f"a {getattr(cls, '__name__', cls)}"
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return "[]" if value == () else str(value)

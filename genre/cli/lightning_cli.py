@@ -19,6 +19,7 @@ from genre.checkpoint import read_checkpoint
 from genre.classifier import GenreClassifier
 from genre.cli.arguments import prepare, use_own_yaml
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
+from genre.cli.help_page import DEFAULTS
 from genre.cli.parser import CHECKPOINT, GenreParser
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
@@ -92,16 +93,7 @@ class GenreCLI(LightningCLI):
         parser.add_argument("--ckpt_path", type=str | None, default=None, help="The checkpoint to go on from or to score.")
         parser.add_instantiator(construct, object)
         parser.add_class_arguments(KeptCheckpoints, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val_loss",
-                "checkpoint.save_on_train_epoch_end": True,
-                "checkpoint.enable_version_counter": False,
-                "trainer.max_epochs": 50,
-                "trainer.log_every_n_steps": 1,
-                "trainer.enable_model_summary": False,
-            }
-        )
+        parser.set_defaults(dict(DEFAULTS))
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
         parser.link_arguments("data", "model.genres", compute_fn=self._genres, apply_on="instantiate")
 

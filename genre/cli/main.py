@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genre._version import __version__
+from genre.cli.help_page import print_help
 from genre.cli.run_folder import next_version
 from genre.cli.spelling import nearest
 from genre.environment import prepare_torch
@@ -49,9 +50,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     parser = _parser()
     if arguments and arguments[0] in FIT_VERBS:
-        from genre.cli.lightning_cli import run
+        if not print_help(arguments[0], arguments[1:]):
+            from genre.cli.lightning_cli import run
 
-        run(arguments[0], arguments[1:])
+            run(arguments[0], arguments[1:])
         return 0
     options, rest = parser.parse_known_args(arguments or ["--help"])
     if rest and not options.takes_fit_options:

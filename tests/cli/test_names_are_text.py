@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from genre.cli.yaml_names import load
+from genre.cli.arguments import load
 
 from ..conftest import QUICK, run_cli
 
