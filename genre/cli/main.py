@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genre._version import __version__
+from genre.cli.completion import PrintCompletion
 from genre.cli.help_page import print_help
 from genre.cli.run_folder import next_version
 from genre.cli.spelling import nearest
@@ -73,8 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"genre {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB [OPTION]", required=True)
-    for verb, purpose in FIT_VERBS.items():
-        verbs.add_parser(verb, help=purpose, add_help=False)
+    fit_verbs = [verbs.add_parser(verb, help=purpose, add_help=False) for verb, purpose in FIT_VERBS.items()]
+    parser.add_argument(
+        "--print_completion",
+        action=PrintCompletion,
+        verbs=fit_verbs,
+        choices=("bash", "zsh", "tcsh"),
+        help="print a script that completes this command line",
+    )
 
     def add(verb: str, purpose: str, run: object, *, takes_fit_options: bool = False) -> argparse.ArgumentParser:
         note = "Any option of `genre fit` may follow." if takes_fit_options else None
