@@ -57,7 +57,10 @@ def _options() -> Iterator[tuple[str, list[str] | None, str]]:
     yield "--data", list(class_paths("data")), ""
     for group, cls in {"data": GenreDataModule, **GROUPS}.items():
         for name in parameters(cls):
-            option, kind = f"--{group}.{name}", {"root": "folder", "exclude": "file", "pretrained": "file"}.get(name, "")
+            option, kind = (
+                f"--{group}.{name}",
+                {"root": "folder", "exclude": "file", "pretrained": "file"}.get(name, ""),
+            )
             yield option, list(class_paths(name)) if name in OPTIONS else None, kind
             if name in ("network", "features", "split"):
                 classes = [find_class(name, short) for short in class_paths(name)]

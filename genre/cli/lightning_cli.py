@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +20,7 @@ from genre.cli.arguments import prepare, use_own_yaml
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
 from genre.cli.help_page import DEFAULTS
 from genre.cli.parser import CHECKPOINT, GenreParser
+from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig, drop_objects
@@ -90,7 +90,9 @@ class GenreCLI(LightningCLI):
         """Adds the run's name, the best checkpoint, and the links from data to model."""
         parser.add_argument("--name", type=str | None, default=None, help="The run's name; default: the config files'.")
         parser.add_argument("--runs_dir", type=str, default="runs", help="Where runs are kept.")
-        parser.add_argument("--ckpt_path", type=str | None, default=None, help="The checkpoint to go on from or to score.")
+        parser.add_argument(
+            "--ckpt_path", type=str | None, default=None, help="The checkpoint to go on from or to score."
+        )
         parser.add_instantiator(construct, object)
         parser.add_class_arguments(KeptCheckpoints, "checkpoint")
         parser.set_defaults(dict(DEFAULTS))
@@ -316,8 +318,3 @@ def _print_scores(scores: Mapping[str, float], data: GenreDataModule) -> None:
     for name in (*SCORES, "loss"):
         table.add_row(name, f"{scores[f'val_{name}']:.3f}")
     console.print(table)
-
-
-def quiet() -> None:
-    """Hides the notes of other libraries that tell a user of the command line nothing, one by one."""
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|jsonargparse")

@@ -15,7 +15,17 @@ from pytorch_lightning.cli import LightningArgumentParser
 from genre.classifier import GenreClassifier
 from genre.cli.arguments import config_files, load, split
 from genre.cli.checkpoints import KeptCheckpoints
-from genre.cli.classes import OPTIONS, annotation, class_paths, describe, find_class, is_plain, last_part, parameters, subclasses
+from genre.cli.classes import (
+    OPTIONS,
+    annotation,
+    class_paths,
+    describe,
+    find_class,
+    is_plain,
+    last_part,
+    parameters,
+    subclasses,
+)
 from genre.cli.spelling import nearest
 from genre.errors import GenreError
 from genre.yaml_file import read_yaml
@@ -51,7 +61,9 @@ class GenreParser(LightningArgumentParser):
         while cause is not None and cause.__cause__ is not None:
             cause = cause.__cause__
         if mistake is not None and mistake.startswith("missing "):
-            usual = "--config RECIPE" if self.prog == "genre fit" else f"{CHECKPOINT}, whose run has its own config.yaml"
+            usual = (
+                "--config RECIPE" if self.prog == "genre fit" else f"{CHECKPOINT}, whose run has its own config.yaml"
+            )
             mistake += f"; give what is missing, or {usual}"
         line = mistake or " ".join(str(cause or message).split())
         print(f"genre: error: {line if len(line) <= 400 else f'{line[:400]} …'}", file=sys.stderr)
