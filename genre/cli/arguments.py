@@ -30,7 +30,7 @@ def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
 
     Raises:
         GenreError: A module or a checkpoint cannot be read.
-        SystemExit: A configuration file is missing, no text, or has no ``key: value`` lines; one line on stderr says so.
+        SystemExit: A configuration file is missing, no text, or has no ``key: value`` lines: one line on stderr.
     """
     folder = str(Path.cwd())
     if folder not in sys.path and "" not in sys.path:

@@ -22,10 +22,11 @@ VERBS = {
 
 #: The classes of this library that an option takes, in the order of the page.
 CLASSES = {
-    "network": (
-        "SpectralCNN BBNN Backbone ResNet18 EfficientNetV2S MusiCNN CNN CRNN ChoiCRNN IndRNN WuRNN GaitanouCNN "
-        "GaitanouCRNN KhameesCNN KhameesLSTM KhameesMLP YaacobCNN1D YaacobCNN2D YaacobCRNN YaacobRNN SideBySide"
-    ).split(),
+    "network": [
+        *("SpectralCNN", "BBNN", "Backbone", "ResNet18", "EfficientNetV2S", "MusiCNN", "CNN", "CRNN", "ChoiCRNN"),
+        *("IndRNN", "WuRNN", "GaitanouCNN", "GaitanouCRNN", "KhameesCNN", "KhameesLSTM", "KhameesMLP"),
+        *("YaacobCNN1D", "YaacobCNN2D", "YaacobCRNN", "YaacobRNN", "SideBySide"),
+    ],
     "data": ["Folder", "CSV", "GTZAN", "FMA", "Ballroom", "Synthetic"],
     "features": ["MelSpectrogram", "MFCC", "Spectrogram"],
     "split": ["StratifiedSplit", "OfficialSplit", "KFoldSplit", "SegmentSplit"],

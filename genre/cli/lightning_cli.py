@@ -47,7 +47,7 @@ def run(verb: str, arguments: Sequence[str]) -> None:
 
     Raises:
         GenreError: The options, the data or the checkpoint are at fault.
-        SystemExit: An option is misspelt or has a bad value, with status 2, or the fit was interrupted, with status 130.
+        SystemExit: An option is misspelt or has a bad value (status 2), or the fit was interrupted (status 130).
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     quiet()
@@ -225,7 +225,7 @@ class GenreCLI(LightningCLI):
         )
 
     def _check_checkpoint(self) -> None:
-        """Raises if the checkpoint does not fit: Lightning reads it when it has begun to write into the run's folder."""
+        """Raises if the checkpoint does not fit: Lightning reads it after it has begun to write into the folder."""
         if self.checkpoint is not None:
             self.model.on_load_checkpoint(self.checkpoint)
             # Lightning looks for the state of a data set of the same class, and measures another one's features anew.

@@ -54,7 +54,7 @@ class FitSettings(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Replaces the folder where a moved run lay in what the callbacks read: of other files they forget the scores."""
+        """Replaces the folder where a moved run lay: callbacks forget the scores of files in another folder."""
         old = checkpoint["callbacks"].get(self.state_key, {}).get("folder")
         if old is not None and old != self._settings["folder"]:
             checkpoint["callbacks"] = _moved(checkpoint["callbacks"], old, self._settings["folder"])
