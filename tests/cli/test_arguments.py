@@ -47,7 +47,9 @@ def test_a_single_item_is_a_list() -> None:
     assert prepare("fit", ["--data.augment_spectrogram=SpecAugment"]) == [
         "--data.augment_spectrogram=[genre.audio.SpecAugment]"
     ]
-    text = "data: {class_path: GTZAN, init_args: {augment_waveform: Gain, augment_spectrogram: {class_path: SpecAugment}}}"
+    text = (
+        "data: {class_path: GTZAN, init_args: {augment_waveform: Gain, augment_spectrogram: {class_path: SpecAugment}}}"
+    )
     assert load(text) == {
         "data": {
             "class_path": "genre.data.GTZAN",

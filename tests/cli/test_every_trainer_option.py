@@ -48,7 +48,7 @@ REFUSED = {
     "barebones=true": "trainer.barebones: Lightning then keeps neither scores nor checkpoints",
     "val_check_interval=50": "`val_check_interval` (50) must be less than or equal to the number of",
     "max_time=00:00:00:00": "the fit has ended before its first step: there is nothing to test; give more max_time",
-    "precision=transformer-engine": "TransformerEnginePrecision needs a package that is not installed: ",
+    "precision=transformer-engine": " needs a package that is not installed: ",
 }
 
 
