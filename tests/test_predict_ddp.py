@@ -12,8 +12,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 import genre
 
+from .cli.test_resume import ROOT
 from .test_lightning_tools import checkpoint, classifier, expected, make, music, trainer  # noqa: F401  # fixtures
-from .test_resume import ROOT
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning")
 

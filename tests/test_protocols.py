@@ -18,7 +18,7 @@ import genre.data
 import genre.models
 from genre.benchmark.plan import Cell, read_plan
 from genre.classifier import GenreClassifier
-from genre.cli.lightning_cli import GenreCLI, start
+from genre.cli.lightning_cli import GenreCLI
 from genre.config import to_config
 from genre.data import Feature, KFoldSplit, OfficialSplit, SegmentSplit, StratifiedSplit
 from genre.data.splits import Split
@@ -216,20 +216,13 @@ class Untrained(GenreCLI):
 
     def before_instantiate_classes(self) -> None:
         super().before_instantiate_classes()
-        spec = self.options.model.network
+        spec = self.config.model.network
         name, arguments = spec.class_path.rpartition(".")[2], spec.get("init_args") or {}
         own = changed(getattr(genre.models, name), arguments, besides=STATED["network"])
         self.network = f"{name}({', '.join(f'{key}={value!r}' for key, value in own.items())})"
         self.pretrained = arguments.get("pretrained")
         if self.pretrained is not None:
             arguments["pretrained"] = False
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """No verb is run."""
-
-    @property
-    def options(self) -> Any:
-        return self._options
 
 
 def changed(kind: Callable[..., Any], arguments: Mapping[str, Any], besides: Iterable[str] = ()) -> dict[str, Any]:
@@ -241,7 +234,7 @@ def changed(kind: Callable[..., Any], arguments: Mapping[str, Any], besides: Ite
 
 def unstated(cli: Untrained) -> dict[str, Any]:
     """What a recipe sets and its protocol does not have: label smoothing, mixup, a part of the tracks, …"""
-    options, data = cli.options, cli.datamodule
+    options, data = cli.config, cli.datamodule
     parts: dict[str, tuple[Callable[..., Any], Mapping[str, Any]]] = {
         "model": (GenreClassifier, vars(options.model)),
         "data": (type(data), vars(options.data.init_args)),
@@ -319,7 +312,7 @@ def protocol(cli: Untrained) -> Protocol:
         # min_delta is negated where less is better.
         stops=(stop.monitor, stop.mode, abs(stop.min_delta), stop.patience) if stop else None,
         clip=(clip, trainer.gradient_clip_algorithm.value) if clip else None,
-        callbacks=tuple(spec.class_path.rpartition(".")[2] for spec in cli.options.trainer.callbacks or ()),
+        callbacks=tuple(spec.class_path.rpartition(".")[2] for spec in cli.config.trainer.callbacks or ()),
         pretrained=cli.pretrained,
         crops=data.crops_per_track,
         augmentations=tuple((type(module).__name__, module.probability) for module in data.augment_waveform),
@@ -349,6 +342,6 @@ def test_every_recipe_has_a_protocol() -> None:
 @pytest.mark.parametrize("row", PROTOCOLS)
 def test_protocol(row: str, gtzan: Path, fma: Path, ballroom: Path, tmp_path: Path) -> None:
     root = {"yaacob": fma, "ballroom": ballroom}.get(row.partition("/")[0], gtzan)
-    cli = start(Untrained, ["fit", *OPTIONS[row], f"--data.root={root}", f"--runs_dir={tmp_path}"])
+    cli = Untrained("fit", [*OPTIONS[row], f"--data.root={root}", f"--runs_dir={tmp_path}"])
     assert protocol(cli) == PROTOCOLS[row]
     assert unstated(cli) == {}

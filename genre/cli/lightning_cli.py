@@ -2,11 +2,10 @@
 
 import logging
 import sys
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, ProgressBar, RichProgressBar
@@ -17,11 +16,11 @@ from rich.table import Table
 
 from genre.checkpoint import read_checkpoint
 from genre.classifier import GenreClassifier
-from genre.cli.best_checkpoint import BestCheckpoint
-from genre.cli.config_files import check_configs, with_own_config
-from genre.cli.kept_checkpoints import KeptCheckpoints, check_names, complete_options, wants_files
-from genre.cli.parser import EPILOG, GenreParser
-from genre.cli.relocate_checkpoints import RelocateCheckpoints
+from genre.cli.arguments import prepare, use_own_yaml
+from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
+from genre.cli.help_page import DEFAULTS
+from genre.cli.parser import CHECKPOINT, GenreParser
+from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
 from genre.cli.save_config import SaveConfig, drop_objects
@@ -33,9 +32,7 @@ from genre.cli.trainer_options import (
     check_report,
     check_validation,
 )
-from genre.cli.user_errors import user_error
-from genre.cli.yaml_dumper import use_text_safe_dumper
-from genre.cli.yaml_names import keep_names
+from genre.cli.user_errors import REFUSALS, construct, fit_error, one_line, user_error
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
@@ -44,128 +41,105 @@ from genre.report import Report
 from genre.report.folder import short
 from genre.terminal import terminal
 
-CLI = TypeVar("CLI", bound="GenreCLI")
 
-VERBS = ("fit", "validate", "test")
+def run(verb: str, arguments: Sequence[str]) -> None:
+    """Runs a verb with its options.
 
-
-def run(arguments: Sequence[str]) -> None:
-    """Runs a verb with its options."""
-    sys.argv[1:] = with_own_config(list(arguments))  # LightningCLI and DDP's child processes read them there
-    start(GenreCLI)
-
-
-def start(cli: "type[CLI]", arguments: Sequence[str] | None = None) -> "CLI":
-    """Parses the arguments, by default those of the program, and does what ``cli`` does with them."""
+    Raises:
+        GenreError: The options, the data or the checkpoint are at fault.
+        SystemExit: An option is misspelt or has a bad value (status 2), or the fit was interrupted (status 130).
+    """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
-    use_text_safe_dumper()
-    keep_names()
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "torch.utils.flop_counter"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|jsonargparse")
+    quiet()
     try:
-        return cli(
-            GenreClassifier,
-            GenreDataModule,
-            subclass_mode_data=True,
-            seed_everything_default=0,
-            parser_class=GenreParser,
-            parser_kwargs={
-                "allow_abbrev": False,
-                **{verb: {"usage": f"genre {verb} [OPTION] …", "epilog": EPILOG} for verb in VERBS},
-            },
-            save_config_callback=SaveConfig,
-            save_config_kwargs={"overwrite": True},  # a resumed fit goes on in its own folder
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            args=None if arguments is None else list(arguments),
-        )
+        GenreCLI(verb, arguments).run()
     except Exception as error:
         raise user_error(error) from error
 
 
 class GenreCLI(LightningCLI):
-    """LightningCLI whose runs go to ``<runs_dir>/<name>/version_N``, resume in place, and end with a report."""
+    """LightningCLI for one verb, whose runs go to ``<runs_dir>/<name>/version_N`` and end with a report.
+
+    Args:
+        verb: ``fit``, ``validate`` or ``test``.
+        arguments: Its options.
+    """
 
     known_genres: list[str] | None = None
     settings: FitSettings
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """The verbs, and the arguments of Trainer's methods that are no options of theirs."""
-        ours = {"model", "datamodule", "weights_only", "verbose"}
-        return {
-            "fit": ours | {"train_dataloaders", "val_dataloaders"},
-            "validate": ours | {"dataloaders"},
-            "test": ours | {"dataloaders"},
-        }
+    def __init__(self, verb: str, arguments: Sequence[str]) -> None:
+        self.verb = verb
+        use_own_yaml()
+        super().__init__(
+            GenreClassifier,
+            GenreDataModule,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            parser_class=GenreParser,
+            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False},
+            save_config_callback=None if verb == "validate" else SaveConfig,  # validate leaves nothing behind
+            save_config_kwargs={"overwrite": True},  # a resumed fit goes on in its own folder
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            run=False,
+            args=prepare(verb, arguments),
+        )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the run's name, the best checkpoint, and the links from data to model."""
         parser.add_argument("--name", type=str | None, default=None, help="The run's name; default: the config files'.")
         parser.add_argument("--runs_dir", type=str, default="runs", help="Where runs are kept.")
-        parser.add_class_arguments(KeptCheckpoints, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.monitor": "val_loss",
-                "checkpoint.save_on_train_epoch_end": True,
-                "checkpoint.enable_version_counter": False,
-                "trainer.max_epochs": 50,
-                "trainer.log_every_n_steps": 1,
-                "trainer.enable_model_summary": False,
-            }
+        parser.add_argument(
+            "--ckpt_path", type=str | None, default=None, help="The checkpoint to go on from or to score."
         )
+        parser.add_instantiator(construct, object)
+        parser.add_class_arguments(KeptCheckpoints, "checkpoint")
+        parser.set_defaults(dict(DEFAULTS))
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
         parser.link_arguments("data", "model.genres", compute_fn=self._genres, apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses, names the run, and reads the genres of the checkpoint, which come before those of the data."""
-        try:
-            check_configs(sys.argv[1:] if args is None else list(args))
-        except GenreError as error:
-            parser.error(str(error))
-        super().parse_arguments(parser, args)
-        options = self._options
-        drop_objects(options)
-        check_monitor(options)
-        checkpoint = options.ckpt_path
-        if checkpoint is not None and checkpoint not in KEYWORDS:
-            self.known_genres = read_checkpoint(checkpoint)["genre"]["genres"]
+        assert isinstance(args, list)  # of prepare()
+        self.config = parser.parse_args(args)
+        drop_objects(self.config)
+        check_monitor(self.config)
+        checkpoint = self.config.ckpt_path
+        self.checkpoint = None if checkpoint is None or checkpoint in KEYWORDS else read_checkpoint(checkpoint)
+        if self.checkpoint is not None:
+            self.known_genres = self.checkpoint["genre"]["genres"]
         self.folder = self._run_folder()
-        options.name = self.folder.parent.name
+        self.config.name = self.folder.parent.name
 
     def before_instantiate_classes(self) -> None:
         """Refuses what cannot work before anything is read or written."""
-        verb, options = self.config.subcommand, self._options
-        if verb == "fit":
-            check_length(options.trainer)
-            check_callbacks(options.trainer.callbacks)
-            complete_options(options.checkpoint)
-        elif options.ckpt_path is None or options.ckpt_path in KEYWORDS:
-            self.parser.error(
-                f"genre {verb} scores a trained network: give --ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
-            )
-        check_report(options.trainer, verb)
-        check_devices(options.trainer)
+        if self.verb == "fit":
+            check_length(self.config.trainer)
+            check_callbacks(self.config.trainer.callbacks)
+            complete_options(self.config.checkpoint)
+        elif self.checkpoint is None:
+            print(f"genre: error: genre {self.verb} scores a trained network: give {CHECKPOINT}", file=sys.stderr)
+            sys.exit(2)
+        check_report(self.config.trainer, self.verb)
+        check_devices(self.config.trainer)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
-        config = self.config_init[self.subcommand]
-        trainer = config.trainer
-        self.report = Report()
+        trainer = self.config_init.trainer
+        if self.verb != "validate" and not (self.folder / "config.yaml").exists():
+            self.folder = rank_zero_only(claim)(self.folder) or self.folder
+        self.report, self.computing = Report(), Computing()
         given = trainer.callbacks or []
         callbacks: list[Callback] = [*given] if isinstance(given, list) else [given]
         if trainer.enable_progress_bar is not False and not any(isinstance(bar, ProgressBar) for bar in callbacks):
-            callbacks.append(RichProgressBar())
-        callbacks.append(self.report)  # after the progress bar, which has to be gone when it prints
-        if self.subcommand == "fit":
+            callbacks.append(EpochBar())
+        callbacks += [self.computing, self.report]  # after the progress bar, which has to be gone when it prints
+        if self.verb == "fit":
             callbacks += self._fit_callbacks(callbacks)
-        new = self.subcommand != "validate" and not (self.folder / "config.yaml").exists()
-        if new and getattr(rank_zero_only, "rank", 0) == 0:
-            self.folder = claim(self.folder)
         loggers = trainer.logger
-        if self.subcommand == "validate":  # it leaves nothing behind
-            loggers, self.save_config_callback = False, None
+        if self.verb == "validate":
+            loggers = False
         elif loggers in (None, True):
             loggers = self._loggers()
         elif loggers is not False:
@@ -175,94 +149,104 @@ class GenreCLI(LightningCLI):
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:
             return super().instantiate_trainer(callbacks=callbacks, logger=loggers, default_root_dir=root)
-        except Exception:
+        except REFUSALS as error:
             discard_unbegun(self.folder)
-            raise
+            raise GenreError(f"Trainer: {one_line(error)}") from error
 
-    def fit(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
-        """Trains, then tests the best checkpoint."""
-        check_validation(self._options, datamodule)
-        content = _check(ckpt_path, model, datamodule, resume=True)
-        if content is not None:
-            self.settings.take_findings(content, self.trainer, datamodule)
-        self.settings.note_length(self.trainer, model, datamodule)
-        if content is not None:
-            self.settings.require_same(content, self.trainer)
-        elif ckpt_path is None:
-            model.warm_start(datamodule.features)  # here, so that what cannot be loaded leaves no run behind
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
-            if isinstance(callback, LinearProbe | GradualUnfreezing):
-                require_backbone(model.network)
-            if isinstance(callback, LinearProbe):
-                callback.check(datamodule)
-        _keep(self.folder / "metrics.csv")
-        self.trainer.fit(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True)
-        if self.trainer.global_step == 0:
-            raise GenreError("the fit has ended before its first step: there is nothing to test; give more max_time")
-        best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)  # type: ignore[attr-defined]
-        if best is not None and best.unscored:
-            self._score_last_weights(best, model, datamodule)
-        if best is not None and best.best.is_file():
-            # Not Trainer.test(ckpt_path=…): a callback of the fit may load its running weights from the checkpoint.
-            content = read_checkpoint(best.best)
-            model.load_state_dict(content["state_dict"])
-            self.report.tested_epoch = int(content["epoch"])
-        self.trainer.test(model, datamodule=datamodule, verbose=False)
+    def run(self) -> None:
+        """Does what the verb says.
 
-    def validate(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
-        """Scores the validation tracks, and prints the scores."""
-        _check(ckpt_path, model, datamodule)
-        (scores,) = self.trainer.validate(
-            model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True, verbose=False
-        )
-        if self.trainer.is_global_zero:
-            _print_scores(scores, datamodule)
-
-    def test(self, model: GenreClassifier, datamodule: GenreDataModule, ckpt_path: str | None) -> None:
-        """Scores the test tracks, and writes the report."""
-        _check(ckpt_path, model, datamodule)
-        self.trainer.test(model, datamodule=datamodule, ckpt_path=ckpt_path, weights_only=True, verbose=False)
-
-    def _score_last_weights(self, best: BestCheckpoint, model: GenreClassifier, data: GenreDataModule) -> None:
-        """Scores the weights that the fit has left, such as an average of several epochs', like one more epoch."""
-        started = perf_counter()
-        (scores,) = self.trainer.validate(model, datamodule=data, verbose=False)
-        seconds = round(perf_counter() - started, 3)
-        self.report.history.append({"epoch": self.trainer.current_epoch, "seconds": seconds, **scores})
-        best.offer(self.trainer, model)
-
-    def _fit_callbacks(self, given: Iterable[Callback]) -> list[Callback]:
-        """The callbacks of a fit that keep its checkpoints and let it go on."""
-        options = self._options
-        self.settings = FitSettings(options.model, options.checkpoint)
-        if options.trainer.enable_checkpointing is False:
-            return [self.settings]
-        check_names(given)
-        checkpoint = options.checkpoint
-        best = BestCheckpoint(checkpoint.monitor, checkpoint.mode, checkpoint.every_n_epochs or 1)
-        kept = [self.config_init[self.subcommand].checkpoint] if wants_files(checkpoint) else []
-        # last.ckpt holds the state of the callbacks before it: of the kept files too, so that none is orphaned.
-        return [self.settings, RelocateCheckpoints(), *kept, best]
-
-    def _run_subcommand(self, subcommand: str) -> None:
+        Raises:
+            SystemExit: It was interrupted: status 130.
+        """
         try:
-            super()._run_subcommand(subcommand)
+            {"fit": self.fit, "validate": self.validate, "test": self.test}[self.verb]()
         except SystemExit:  # Lightning's answer to Ctrl-C
             last = self.folder / "checkpoints" / "last.ckpt"
             then = ""
-            if subcommand == "fit" and last.is_file():
+            if self.verb == "fit" and last.is_file():
                 then = f"; go on with: genre fit --ckpt_path {short(last)}"
-            elif subcommand == "fit" and self.trainer.checkpoint_callbacks:
+            elif self.verb == "fit" and self.trainer.checkpoint_callbacks:
                 then = " before the first epoch was over; nothing to go on from"
             print(f"genre: interrupted{then}", file=sys.stderr)
             sys.exit(130)
+        except Exception as error:
+            raise fit_error(error, self.trainer, self.datamodule, computing=self.computing.begun) from error
         finally:
             if self.trainer.is_global_zero:
                 discard_unbegun(self.folder)
 
-    @property
-    def _options(self) -> Any:
-        return self.config[self.config.subcommand]
+    def fit(self) -> None:
+        """Trains, then tests the best checkpoint."""
+        model, data, content = self.model, self.datamodule, self.checkpoint
+        check_validation(self.config, data)
+        self._check_checkpoint(resume=True)
+        if content is not None:
+            self.settings.take_findings(content, self.trainer, data)
+        self.settings.note_length(self.trainer, model, data)
+        if content is not None:
+            self.settings.require_same(content, self.trainer)
+        elif self.config.ckpt_path is None:
+            model.warm_start(data.features)  # here, so that what cannot be loaded leaves no run behind
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
+            if isinstance(callback, LinearProbe | GradualUnfreezing):
+                require_backbone(model.network)
+            if isinstance(callback, LinearProbe):
+                callback.check(data)
+        _keep(self.folder / "metrics.csv")
+        self.trainer.fit(model, datamodule=data, ckpt_path=self.config.ckpt_path, weights_only=True)
+        if self.trainer.global_step == 0:
+            raise GenreError("the fit has ended before its first step: there is nothing to test; give more max_time")
+        best = next((callback for callback in self.trainer.callbacks if isinstance(callback, BestCheckpoint)), None)  # type: ignore[attr-defined]
+        if best is not None and best.unscored:
+            self._score_last_weights(best)
+        if best is not None and best.best.is_file():
+            # Not Trainer.test(ckpt_path=…): a callback of the fit may load its running weights from the checkpoint.
+            tested = read_checkpoint(best.best)
+            model.load_state_dict(tested["state_dict"])
+            self.report.tested_epoch = int(tested["epoch"])
+        self.trainer.test(model, datamodule=data, verbose=False)
+
+    def validate(self) -> None:
+        """Scores the validation tracks, and prints the scores."""
+        self._check_checkpoint()
+        (scores,) = self.trainer.validate(
+            self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path, weights_only=True, verbose=False
+        )
+        if self.trainer.is_global_zero:
+            _print_scores(scores, self.datamodule)
+
+    def test(self) -> None:
+        """Scores the test tracks, and writes the report."""
+        self._check_checkpoint()
+        self.trainer.test(
+            self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path, weights_only=True, verbose=False
+        )
+
+    def _check_checkpoint(self, resume: bool = False) -> None:
+        """Raises if the checkpoint does not fit: Lightning reads it after it has begun to write into the folder."""
+        if self.checkpoint is not None:
+            self.model.require_fitting(self.checkpoint, self.datamodule, resume)
+
+    def _score_last_weights(self, best: BestCheckpoint) -> None:
+        """Scores the weights that the fit has left, such as an average of several epochs', like one more epoch."""
+        started = perf_counter()
+        (scores,) = self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+        seconds = round(perf_counter() - started, 3)
+        self.report.history.append({"epoch": self.trainer.current_epoch, "seconds": seconds, **scores})
+        best.offer(self.trainer, self.model)
+
+    def _fit_callbacks(self, given: Iterable[Callback]) -> list[Callback]:
+        """The callbacks of a fit that keep its checkpoints and let it go on."""
+        checkpoint = self.config.checkpoint
+        self.settings = FitSettings(self.config.model, checkpoint, self.folder)
+        if self.config.trainer.enable_checkpointing is False:
+            return [self.settings]
+        check_names(given)
+        best = BestCheckpoint(checkpoint.monitor, checkpoint.mode, checkpoint.every_n_epochs or 1)
+        kept = [self.config_init.checkpoint] if wants_files(checkpoint) else []
+        # last.ckpt holds the state of the callbacks before it: of the kept files too, so that none is orphaned.
+        return [self.settings, *kept, best]
 
     def _genres(self, data: GenreDataModule) -> list[str]:
         if self.known_genres is not None:
@@ -271,8 +255,8 @@ class GenreCLI(LightningCLI):
 
     def _run_folder(self) -> Path:
         """A new version's folder, or, for a fit that resumes, that of its checkpoint."""
-        options = self._options
-        own = folder_of(options.ckpt_path) if self.config.subcommand == "fit" else None
+        options = self.config
+        own = folder_of(options.ckpt_path) if self.verb == "fit" else None
         if own is not None and options.name in (None, own.parent.name):
             return own
         files = [Path(str(file)).stem for file in options.config or []]
@@ -286,15 +270,34 @@ class GenreCLI(LightningCLI):
         return [TensorBoardLogger(place, name, version), CSVLogger(place, name, version)]
 
 
-def _check(
-    checkpoint: str | None, model: GenreClassifier, data: GenreDataModule, resume: bool = False
-) -> dict[str, Any] | None:
-    """Reads a checkpoint, and raises if it does not fit: Lightning reads it when the run's folder has been begun."""
-    if checkpoint is None or checkpoint in KEYWORDS:
-        return None
-    content = read_checkpoint(checkpoint)
-    model.require_fitting(content, data, resume)
-    return content
+class Computing(Callback):
+    """Notes that the Trainer has begun to compute, other than its sanity check."""
+
+    begun = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
+
+    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = False
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
+
+
+class EpochBar(RichProgressBar):
+    """Lightning's progress bar, counting epochs from one."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        super().on_train_epoch_start(trainer, pl_module)
+        if self.progress is not None and self.train_progress_bar_id is not None:
+            last = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
+            epoch = f"Epoch {trainer.current_epoch + 1}{last}"
+            width = len(self.validation_description)  # whose bar stands below
+            self.progress.update(self.train_progress_bar_id, description=f"{epoch:{width}}")
 
 
 @rank_zero_only

@@ -9,7 +9,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from genre._version import __version__
-from genre.cli.error_messages import nearest
+from genre.cli.completion import PrintCompletion
+from genre.cli.help_page import print_help
+from genre.cli.spelling import nearest
 from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
 from genre.errors import GenreError
@@ -47,9 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     verb = arguments[0] if arguments else "--help"
     if verb in FIT_VERBS:
-        from genre.cli.lightning_cli import run
+        if not print_help(verb, arguments[1:]):
+            from genre.cli.lightning_cli import run
 
-        run(arguments)
+            run(arguments[0], arguments[1:])
         return 0
     parser = build_parser()
     if not verb.startswith("-") and verb not in VERBS:
@@ -85,8 +88,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"genre {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB [OPTION]", required=True)
-    for verb, purpose in FIT_VERBS.items():
-        verbs.add_parser(verb, help=purpose, add_help=False)
+    fit_verbs = [verbs.add_parser(verb, help=purpose, add_help=False) for verb, purpose in FIT_VERBS.items()]
+    parser.add_argument(
+        "--print_completion",
+        action=PrintCompletion,
+        verbs=fit_verbs,
+        choices=("bash", "zsh", "tcsh"),
+        help="print a script that completes this command line",
+    )
     for verb, function in VERBS.items():
         purpose = _docstring(function).partition("\n")[0]
         parameters = inspect.signature(function).parameters

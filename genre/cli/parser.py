@@ -1,64 +1,218 @@
-"""The parser of ``genre fit``, ``validate`` and ``test``: a mistake in one line, and help that can be read."""
+"""The parser of ``genre fit``, ``validate`` and ``test``: a mistake costs one line."""
 
-import argparse
-import re
 import sys
-from itertools import chain
+from argparse import ArgumentError
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from inspect import Parameter
+from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import DefaultHelpFormatter
+import pytorch_lightning as pl
+from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
-from genre.cli.error_messages import one_line, with_hint
-from genre.cli.known_classes import FOREIGN_LOGGERS, KNOWN
+from genre.classifier import GenreClassifier
+from genre.cli.arguments import config_files, load, split
+from genre.cli.checkpoints import KeptCheckpoints
+from genre.cli.classes import (
+    OPTIONS,
+    annotation,
+    class_paths,
+    describe,
+    find_class,
+    is_plain,
+    last_part,
+    parameters,
+    subclasses,
+)
+from genre.cli.spelling import nearest
+from genre.errors import GenreError
+from genre.yaml_file import read_yaml
 
-#: The end of every verb's help.
-EPILOG = "The arguments of a class are listed by .help: --data.help Folder, --model.network.help ResNet18."
+#: The options that are a class's arguments, whichever class else is chosen.
+GROUPS: dict[str, Any] = {"model": GenreClassifier, "trainer": pl.Trainer, "checkpoint": KeptCheckpoints}
 
+#: A class that can be given for an option.
+EXAMPLES = {"data": "Folder", "features": "MelSpectrogram", "split": "StratifiedSplit", "network": "ResNet18"}
 
-class GenreHelp(DefaultHelpFormatter):
-    """Help that lists the classes of this library in place of every class that happens to be imported."""
+#: Options that have to be given.
+REQUIRED = ("model.network", "data")
 
-    def _get_help_string(self, action: argparse.Action) -> str:
-        text = str(super()._get_help_string(action))
-        known = KNOWN.get(action.dest.rpartition(".")[2])
-        if known is None:
-            return text
-        shown = f", known: {', '.join(known)}, or the full path of a class of your own"
-        return re.sub(r", known subclasses: [\w., ]+", shown, text)
+#: Options that every parser of LightningCLI has.
+COMMON = ("config", "print_config", "help")
+
+#: What a verb other than ``fit`` needs.
+CHECKPOINT = "--ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
 
 
 class GenreParser(LightningArgumentParser):
-    """A parser that states a mistake in one line."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        defaults: dict[str, Any] = {"prog": "genre", "formatter_class": GenreHelp}
-        super().__init__(*args, **(defaults | kwargs))
+    """A parser that states a mistake in one line, with the option that may be meant."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Exits with status 2."""
-        message = with_hint(message, self._names())
+        """Exits with status 2.
+
+        The line is that of :func:`find_mistake`, or else what the innermost of the parser's exceptions says.
+        """
         if not self.exit_on_error:  # the parser of a class: that of the verb knows where in the options it stands
-            raise argparse.ArgumentError(None, message) from ex
-        print(f"genre: error: {_foreign_logger(message) or one_line(message, KNOWN)}", file=sys.stderr)
+            raise ArgumentError(None, message) from ex
+        mistake = find_mistake(self.args, [name for name in vars(self.get_defaults()) if name not in GROUPS])
+        cause: BaseException | None = ex
+        while cause is not None and cause.__cause__ is not None:
+            cause = cause.__cause__
+        if mistake is not None and mistake.startswith("missing "):
+            usual = (
+                "--config RECIPE" if self.prog == "genre fit" else f"{CHECKPOINT}, whose run has its own config.yaml"
+            )
+            mistake += f"; give what is missing, or {usual}"
+        line = mistake or " ".join(str(cause or message).split())
+        print(f"genre: error: {line if len(line) <= 400 else f'{line[:400]} …'}", file=sys.stderr)
         sys.exit(2)
 
-    def _names(self) -> list[str]:
-        """The options of this parser and of its verbs."""
-        verbs = [action.choices.values() for action in self._actions if isinstance(action.choices, dict)]
-        return [name for parser in (self, *chain(*verbs)) for name in parser._option_string_actions]
+
+def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
+    """The first mistake in the arguments and in the configuration files among them, in one line.
+
+    Args:
+        arguments: As they were typed.
+        known: The options that are no arguments of a class.
+
+    Returns:
+        ``None``, if the options have known names, known classes and plain values that their types allow.
+    """
+    classes: dict[str, Any] = dict(GROUPS)
+    given: list[str] = []
+    for name, value in _options(arguments):
+        line = _mistake(name, value, classes, [*known, *COMMON])
+        if line is not None:
+            return line
+        given.append(name)
+        if last_part(name) in OPTIONS and isinstance(value, str) and value != "null":
+            classes[name] = find_class(name, value) or Any
+    return _missing(given, classes)
 
 
-def _foreign_logger(message: str) -> str | None:
-    """What to say of a logger that is none of the kind that the Trainer takes."""
-    for name, package in FOREIGN_LOGGERS.items():
-        if "trainer.logger" in message and re.search(rf"\b{name}\b", message):
-            return (
-                f"trainer.logger: {name}, also with the package {package} installed, is no Logger of "
-                f"pytorch_lightning, which the Trainer takes; choose {', '.join(map(_short, KNOWN['logger']))}"
-            )
+def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[str]) -> str | None:
+    """What is wrong with an option, given the classes that the options before it have chosen."""
+    for group in _parents(name):
+        if last_part(group) in OPTIONS and group not in classes:
+            example = EXAMPLES.get(last_part(group), "CLASS")
+            return f"found no class for --{group} before its arguments; give --{group} too, such as --{group} {example}"
+    if name in OPTIONS:
+        return _wrong_class(name, value)
+    owner, cls = _owner(name, classes)
+    if cls is None:
+        return None if name.partition(".")[0] in known else _unknown(name, [*known, *_names(classes)])
+    if cls is Any:  # not found, such as one of several classes of the same short name
+        return None
+    argument = name.removeprefix(f"{owner}.").removeprefix("dict_kwargs.").partition(".")[0]
+    if argument not in parameters(cls):
+        takes_all = any(item.kind is Parameter.VAR_KEYWORD for item in parameters(cls).values())
+        return None if takes_all else _unknown(name, [*known, *_names(classes)])
+    if name.removeprefix(f"{owner}.") != argument:
+        return None
+    if last_part(name) in OPTIONS:
+        return _wrong_class(name, value)
+    hint = annotation(cls, argument)
+    if is_plain(hint) and not _fits(hint, value):
+        return f"{name}: expected {describe(hint)}; found '{str(value)[:80]}'"
     return None
 
 
-def _short(path: str) -> str:
-    return path.rpartition(".")[2]
+def _wrong_class(name: str, value: Any) -> str | None:
+    """What is wrong with the class that an option is given."""
+    if not isinstance(value, str) or value in ("null", "true", "false") or Path(value).is_file():
+        return None
+    base = OPTIONS[last_part(name)][0]
+    cls = find_class(name, value)
+    paths = class_paths(last_part(name))
+    if cls is None:
+        several = sorted({f"{cls.__module__}.{value}" for cls in subclasses(base) if cls.__name__ == value})
+        if len(several) > 1:
+            return f"{name}: several classes are named {value}; give the full name of one, such as {several[0]}"
+        close = get_close_matches(value.rpartition(".")[2], paths, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"give its full path, such as {next(iter(paths.values()))}"
+        return f"{name}: no class named {value} fits here; {hint}"
+    if isinstance(cls, type) and not issubclass(cls, base):
+        known = f"choose {', '.join(paths)}" if len(paths) < 10 else f"such as {next(iter(paths.values()))}"
+        return f"{name}: {cls.__module__}.{cls.__name__} is no {base.__name__}; {known}, or a class derived from it"
+    return None
+
+
+def _missing(given: Sequence[str], classes: Mapping[str, Any]) -> str | None:
+    """What has to be given and is not."""
+    needed = [name for name in REQUIRED if name not in given]
+    for owner, cls in classes.items():
+        if owner not in GROUPS and cls is not Any and last_part(owner) not in ("optimizer", "scheduler", "network"):
+            for name, item in parameters(cls).items():
+                if item.default is item.empty and not any(
+                    option == f"{owner}.{name}" or option.startswith(f"{owner}.{name}.") for option in given
+                ):
+                    needed.append(f"{owner}.{name}")
+    if not needed:
+        return None
+    *first, last = (f"--{name}" for name in needed)
+    return f"missing {', '.join(first)} and {last}" if first else f"missing {last}"
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = nearest(name, known)
+    return f"unknown option --{name}{f'; did you mean --{close}?' if close else ''}"
+
+
+def _names(classes: Mapping[str, Any]) -> list[str]:
+    """The options that the arguments of classes give."""
+    owners = [(owner, cls) for owner, cls in classes.items() if cls is not Any]
+    return [f"{owner}.{name}" for owner, cls in owners for name in parameters(cls)]
+
+
+def _parents(name: str) -> list[str]:
+    """``a.b.c`` → ``a.b``, ``a``."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
+
+
+def _owner(name: str, classes: Mapping[str, Any]) -> tuple[str, Any]:
+    """The option whose class takes this one as an argument, and that class."""
+    return next(((part, classes[part]) for part in _parents(name) if part in classes), ("", None))
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether a value, or what a text means in YAML, is of a type."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=hint)
+    values = [value, load(value)] if isinstance(value, str) else [value]
+    for candidate in values:
+        try:
+            parser.parse_object({"value": candidate})
+        except ArgumentError:
+            continue
+        return True
+    return False
+
+
+def _options(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """The options with their values, those of configuration files where the file is given."""
+    for name, value in split(arguments):
+        if name == "--config" and config_files([(name, value)]):
+            try:
+                yield from _flatten(read_yaml(Path(str(value))))
+            except GenreError:
+                continue
+        elif value is not None and name.startswith("--"):
+            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), value
+
+
+def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """A configuration as options: ``{"data": {"class_path": "Folder"}}`` → ``("data", "Folder")``."""
+    if isinstance(content, dict) and "class_path" in content:
+        yield prefix, content["class_path"]
+        yield from _flatten({**(content.get("init_args") or {}), **(content.get("dict_kwargs") or {})}, prefix)
+    elif isinstance(content, dict) and content:
+        for name, value in content.items():
+            yield from _flatten(value, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(content, list) and any(isinstance(item, dict) for item in content):
+        for item in content:
+            yield from _flatten(item, prefix)
+    else:
+        yield prefix, content

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from jsonargparse import ArgumentParser
 
-from genre.cli.lightning_cli import GenreCLI, start
+from genre.cli.lightning_cli import GenreCLI
+from genre.cli.user_errors import construct, user_error
 from genre.data.datamodule import GenreDataModule
 
 
@@ -31,7 +32,10 @@ def read_recipe(options: Sequence[str]) -> Recipe:
         GenreError: A class of the recipe does not accept its arguments.
         SystemExit: An option is misspelt or has a bad value; one line on stderr says which.
     """
-    return start(_RecipeCLI, ["fit", *options]).recipe
+    try:
+        return _RecipeCLI("fit", options).recipe
+    except Exception as error:
+        raise user_error(error) from error
 
 
 def read_data(options: Sequence[str]) -> GenreDataModule:
@@ -51,10 +55,8 @@ class _RecipeCLI(GenreCLI):
         """Instantiates the DataModule."""
         parser = ArgumentParser(exit_on_error=False)
         parser.add_subclass_arguments(GenreDataModule, "data")
-        data = parser.instantiate(parser.parse_object({"data": self._options.data})).data
-        weights = (self._options.model.network.get("init_args") or {}).get("pretrained")
-        epochs = self._options.trainer.max_epochs
+        parser.add_instantiator(construct, object)
+        data = parser.instantiate(parser.parse_object({"data": self.config.data})).data
+        weights = (self.config.model.network.get("init_args") or {}).get("pretrained")
+        epochs = self.config.trainer.max_epochs
         self.recipe = Recipe(data, 1000 if epochs is None else int(epochs), weights)  # Lightning's own default
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """No verb is run."""

@@ -2,7 +2,9 @@
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -29,13 +31,17 @@ LENGTH = (
 class FitSettings(pl.Callback):
     """Notes in every checkpoint which settings its optimiser, its schedule, its best score and its averages belong to.
 
+    It notes the run's folder, too: a run that was moved goes on with the files that lie in its folder now.
+
     Args:
         model: The options of the model.
         checkpoint: The options of the checkpoints.
+        folder: The run's folder.
     """
 
-    def __init__(self, model: Any, checkpoint: Any) -> None:
+    def __init__(self, model: Any, checkpoint: Any, folder: Path) -> None:
         self._settings: dict[str, Any] = {
+            "folder": str(folder),
             "monitor": None if checkpoint.monitor is None else f"{checkpoint.monitor} (mode {checkpoint.mode})",
             "optimizer": _text(model.optimizer or {"class_path": "torch.optim.AdamW", "init_args": {}}),
             "scheduler": _text(model.scheduler),
@@ -44,6 +50,14 @@ class FitSettings(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:  # noqa: D102
         return self._settings
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Replaces the folder where a moved run lay: callbacks forget the scores of files in another folder."""
+        old = checkpoint["callbacks"].get(self.state_key, {}).get("folder")
+        if old is not None and old != self._settings["folder"]:
+            checkpoint["callbacks"] = _moved(checkpoint["callbacks"], old, self._settings["folder"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Notes the batch size that a ``BatchSizeFinder`` has found, and the steps of the fit with it."""
@@ -117,6 +131,16 @@ class FitSettings(pl.Callback):
         if "steps" in self._settings:
             schedules = [state["total_steps"] for state in checkpoint["lr_schedulers"] if "total_steps" in state]
             _require_same_length(noted.get("steps", *schedules[:1]), self._settings["steps"])
+
+
+def _moved(value: Any, old: str, new: str) -> Any:
+    """The same state with the paths below one folder in another one."""
+    if isinstance(value, dict):
+        return {_moved(name, old, new): _moved(item, old, new) for name, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_moved(item, old, new) for item in value)
+    is_path = isinstance(value, str) and (value == old or value.startswith(old + os.sep))
+    return new + value[len(old) :] if is_path else value
 
 
 def _searches_batch_size(trainer: pl.Trainer) -> bool:

@@ -1,6 +1,5 @@
 """Saving a run's configuration: so that it can be read again, and not before the run begins."""
 
-import inspect
 import pydoc
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import yaml
 from jsonargparse import Namespace
 from pytorch_lightning.cli import SaveConfigCallback
 
+from genre.cli.classes import parameters
 from genre.report.folder import write_whole
 
 #: What YAML can hold.
@@ -57,12 +57,12 @@ def drop_objects(config: Any) -> None:
         for value in config:
             drop_objects(value)
     elif isinstance(config, (Namespace, dict)):
-        kind = pydoc.locate(str(config.get("class_path")))
+        cls = pydoc.locate(str(config.get("class_path")))
         arguments = config.get("init_args")
-        if isinstance(kind, type) and isinstance(arguments, Namespace):
-            defaults = _defaults(kind)
+        if isinstance(cls, type) and isinstance(arguments, Namespace):
+            given = parameters(cls)
             for name, value in list(vars(arguments).items()):
-                if name in defaults and not _is_plain(value) and repr(value) == repr(defaults[name]):
+                if name in given and not _is_plain(value) and repr(value) == repr(given[name].default):
                     del arguments[name]
         for value in list((vars(config) if isinstance(config, Namespace) else config).values()):
             drop_objects(value)
@@ -84,7 +84,7 @@ def with_strings(dumped: Any, config: Any) -> Any:
 
 def dump(config: Any) -> str:
     """Writes plain data as YAML in which a string is never taken for a number, as ``1e3`` by some readers."""
-    return str(yaml.dump(config, Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+    return str(yaml.dump(config, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True))
 
 
 class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
@@ -94,16 +94,6 @@ class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
 
 
 _Dumper.add_representer(str, _Dumper.represent_string)
-
-
-def _defaults(kind: type) -> dict[str, Any]:
-    """The defaults of a class's arguments, its bases' included, which it may hand on."""
-    defaults: dict[str, Any] = {}
-    for base in reversed(kind.__mro__):
-        if "__init__" in vars(base):
-            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-            defaults |= {item.name: item.default for item in parameters if item.default is not item.empty}
-    return defaults
 
 
 def _is_plain(value: Any) -> bool:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import torch
-from pytorch_lightning.callbacks import SpikeDetection
+from pytorch_lightning.callbacks import BaseFinetuning, SpikeDetection
 
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
@@ -86,9 +86,11 @@ def check_callbacks(options: Any) -> None:
         options: Those of the callbacks: one, several or ``None``.
 
     Raises:
-        GenreError: One of the callbacks cannot load its own state.
+        GenreError: One of the callbacks cannot load its own state, or is a base class.
     """
     given = options if isinstance(options, list) else [options] if options else []
+    if any(pydoc.locate(str(spec.class_path)) is BaseFinetuning for spec in given):
+        raise GenreError("BaseFinetuning does not implement freeze_before_training; give a class derived from it")
     if any(pydoc.locate(str(spec.class_path)) is SpikeDetection for spec in given) and not _loads_its_state():
         raise GenreError(
             "SpikeDetection cannot load the state that it saves, in this release of Lightning: its checkpoints could "

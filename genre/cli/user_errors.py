@@ -1,72 +1,79 @@
-"""What an error says to the user, where it is the user who can mend it."""
+"""Errors that the user can correct, in one line; any other error is a bug and keeps its traceback."""
 
-from traceback import walk_tb
+from typing import Any
 
+import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import EarlyStopping
+from torch import nn
 
-from genre.classifier import GenreClassifier
-from genre.cli.error_messages import configured_class, one_line
-from genre.cli.known_classes import KNOWN
+from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
+
+#: What constructors raise for arguments that they do not accept.
+REFUSALS = (ValueError, TypeError, RuntimeError, MisconfigurationException)
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def construct(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    """Makes an object of a configured class.
+
+    Raises:
+        GenreError: The constructor does not accept its arguments, or needs a package that is not installed.
+    """
+    try:
+        return cls(*args, **kwargs)
+    except ImportError as error:
+        raise _missing_package(cls.__name__, error) from error
+    except REFUSALS as error:
+        raise GenreError(f"{cls.__name__}: {one_line(error)}") from error
 
 
 def user_error(error: Exception) -> Exception:
-    """The error in one line, if the configuration is at fault; any other error, which is a bug, as it is.
+    """The error in one line if the configuration is at fault; any other error as it is.
 
-    At fault are a :class:`GenreError`, also one that another error hides, what Lightning calls a misconfiguration,
-    what the constructor of a configured class does not accept, options that Lightning cannot use together, a package
-    that is not installed, and batches of one. An import that fails in this library's own code is a bug.
+    The configuration is at fault in a :class:`GenreError`, also one that another error hides, in what Lightning calls
+    a misconfiguration, and where a package is not installed.
     """
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, GenreError):
             return cause
-        if isinstance(cause, ImportError) and not _raised_by("genre", cause):
-            return _missing(cause)
+        if isinstance(cause, ImportError) and not (cause.name or "").startswith("genre"):
+            return _missing_package("this configuration", cause)
         cause = cause.__cause__ or cause.__context__
-    line = " ".join(str(error).split())
-    kind = _constructed(error)
-    if kind is not None and isinstance(error, (ValueError, TypeError, RuntimeError, MisconfigurationException)):
-        return GenreError(f"{kind.__name__}: {line}")
-    if isinstance(error, ValueError) and _raised_by("jsonargparse", error):  # one of several classes in a list
-        made = configured_class(str(error))
-        said = one_line(str(error), KNOWN)
-        return GenreError(f"{made}: {said}" if made else said)
-    if isinstance(error, ValueError) and _raised_by("pytorch_lightning", error):
+    return GenreError(one_line(error)) if isinstance(error, MisconfigurationException) else error
+
+
+def fit_error(error: Exception, trainer: pl.Trainer, data: GenreDataModule, *, computing: bool) -> Exception:
+    """The same for an error of Lightning's or torch's whose cause is known from the state of the fit.
+
+    Args:
+        error: What ``Trainer.fit``, ``validate`` or ``test`` has raised.
+        trainer: The Trainer.
+        data: The DataModule.
+        computing: Whether a batch has been computed: before that, a ``ValueError`` is about the options.
+    """
+    line = one_line(error)
+    if isinstance(error, ValueError) and not computing:
         return GenreError(line)
-    if isinstance(error, NotImplementedError) and not _raised_by("genre", error):
-        *_, (frame, _) = walk_tb(error.__traceback__)
-        made = type(frame.f_locals.get("self")).__name__
-        return GenreError(f"{made} does not implement {frame.f_code.co_name}; give a class derived from it")
-    if line.startswith("Expected more than 1 value per channel"):  # torch's batch norm
+    modules = trainer.lightning_module.modules() if data.batch_size == 1 else ()
+    if isinstance(error, ValueError) and any(isinstance(module, BATCH_NORMS) for module in modules):
         return GenreError(f"batch norm cannot be trained on one example at a time; raise data.batch_size ({line})")
-    not_logged = line.startswith("Early stopping conditioned on metric")  # a plain RuntimeError
-    return GenreError(line) if not_logged or isinstance(error, MisconfigurationException) else error
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
+        if isinstance(callback, EarlyStopping) and callback.monitor not in trainer.callback_metrics:
+            logged = ", ".join(sorted(trainer.callback_metrics))
+            return GenreError(f"EarlyStopping.monitor: found {callback.monitor}; the fit has logged {logged}")
+    return error
 
 
-def _missing(error: ImportError) -> GenreError:
-    """What to install: the module that was looked for, or what the class that needs it says."""
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    made = [type(frame.f_locals["self"]).__name__ for frame in frames if "self" in frame.f_locals]
-    made = [name for name in made if not name.startswith("_")]
-    said = " ".join(str(error).split())
-    install = f"install {error.name.partition('.')[0]} ({said})" if error.name else said
-    return GenreError(f"{made[-1] if made else 'this configuration'} needs a package that is not installed: {install}")
+def one_line(error: Exception) -> str:
+    """An error's message, without its line breaks."""
+    return " ".join(str(error).split())
 
 
-def _raised_by(package: str, error: BaseException) -> bool:
-    """Whether the code that raised an error is of a package."""
-    names = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
-    return bool(names) and names[-1].partition(".")[0] == package
-
-
-def _constructed(error: Exception) -> type | None:
-    """The configured class whose constructor raised; ``None`` if the error came from elsewhere."""
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    names = [frame.f_code.co_name for frame in frames]
-    if "instantiate_classes" not in names:
-        return None
-    begun = frames[names.index("instantiate_classes") :]
-    made = [type(frame.f_locals.get("self")) for frame in begun if frame.f_code.co_name == "__init__"]
-    # The classifier calls the constructor of the network, which is the one that the user chose.
-    return next((kind for kind in made if kind is not GenreClassifier), GenreClassifier if made else None)
+def _missing_package(who: str, error: ImportError) -> GenreError:
+    line = one_line(error)
+    install = f"install {error.name.partition('.')[0]} ({line})" if error.name else line
+    return GenreError(f"{who} needs a package that is not installed: {install}")

@@ -250,7 +250,7 @@ def fit_cell(modules: Sequence[str], options: Sequence[str]) -> None:
     import_modules(modules)
     from genre.cli.lightning_cli import run
 
-    run(["fit", *options])
+    run("fit", options)
 
 
 def import_modules(modules: Sequence[str]) -> None:
@@ -259,10 +259,10 @@ def import_modules(modules: Sequence[str]) -> None:
     Raises:
         GenreError: A module, or one that it imports, is not found.
     """
-    if modules:
-        # A script's search path begins with the script's folder, that of `python -m` with the current one. A user's
-        # module may import its neighbours, so the path itself has to name the current folder.
-        sys.path.insert(0, "")
+    folder = str(Path.cwd())
+    if not {"", folder} & set(sys.path):
+        # `python -m genre` looks there, a console script does not. Last: no file there hides an installed package.
+        sys.path.append(folder)
     for module in modules:
         try:
             importlib.import_module(module)

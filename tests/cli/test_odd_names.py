@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from .conftest import QUICK, run_cli, tone, write_folder
+from ..conftest import QUICK, run_cli, tone, write_folder
 
 ODD = ("R$B_^ $oul", "[live] :a: b", "{{7*7}} <b>")
 

@@ -14,7 +14,7 @@ import genre
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.models import SpectralCNN
 
-from .conftest import QUICK, run_cli, tone, write_folder
+from ..conftest import QUICK, run_cli, tone, write_folder
 
 
 def nfd(name: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from genre.metrics import intervals
 
-from .conftest import QUICK, run_cli
+from ..conftest import QUICK, run_cli
 
 #: Options of a fit whose epochs get better and worse.
 SMALL = (*QUICK, "--trainer.max_epochs=2", "--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.02")

@@ -9,7 +9,7 @@ import pytest
 
 from genre.checkpoint import read_checkpoint
 
-from .every_tool import SMALL, Try, attempt, quick_reports  # noqa: F401  # fixtures
+from .conftest import SMALL, Try
 from .test_resume import ROOT, genre
 
 CSV = '{"class_path": "CSVLogger", "init_args": {"save_dir": "elsewhere"}}'
@@ -94,7 +94,7 @@ STUBS = {
 
 
 @pytest.mark.parametrize("case", WORKING)
-def test_a_logger(case: str, attempt: Try, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_logger(case: str, attempt: Try, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert attempt(*WORKING[case]) is None
     assert any((tmp_path / "elsewhere").rglob("metrics.csv")) == (case != "tensorboard")
@@ -104,7 +104,7 @@ def test_a_logger(case: str, attempt: Try, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("form", ["{}", "[{}]", "pytorch_lightning.loggers.{}", f"[{CSV}, {{}}]"])
 @pytest.mark.parametrize("name", PACKAGES)
-def test_a_logger_that_is_not_installed(name: str, form: str, attempt: Try, tmp_path: Path) -> None:  # noqa: F811
+def test_a_logger_that_is_not_installed(name: str, form: str, attempt: Try, tmp_path: Path) -> None:
     try:
         __import__({"comet": "comet_ml"}.get(PACKAGES[name], PACKAGES[name]))
     except ImportError:

@@ -6,7 +6,7 @@ import pytest
 import pytorch_lightning as pl
 from pytorch_lightning import callbacks
 
-from .every_tool import Try, attempt, quick_reports  # noqa: F401  # fixtures
+from .conftest import Try
 
 SHIPPED = sorted(
     name for name, kind in vars(callbacks).items() if isinstance(kind, type) and issubclass(kind, pl.Callback)
@@ -38,7 +38,7 @@ except ImportError:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_callback(
     name: str,
-    attempt: Try,  # noqa: F811
+    attempt: Try,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -50,12 +50,12 @@ def test_a_shipped_callback(
     assert REFUSED.get(name, "nothing") in (line or "nothing")
 
 
-def test_a_wrong_argument_of_one_of_several_is_one_line(attempt: Try) -> None:  # noqa: F811
+def test_a_wrong_argument_of_one_of_several_is_one_line(attempt: Try) -> None:
     both = '[{"class_path": "LearningRateMonitor"}, {"class_path": "Timer", "init_args": {"interval": "hour"}}]'
     assert attempt(f"--trainer.callbacks={both}") is not None
 
 
-def test_a_progress_bar_that_is_switched_off(attempt: Try) -> None:  # noqa: F811
+def test_a_progress_bar_that_is_switched_off(attempt: Try) -> None:
     line = attempt("--trainer.callbacks+=pytorch_lightning.callbacks.TQDMProgressBar")
     assert line is not None
     assert "`enable_progress_bar=False`" in line

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from .conftest import QUICK, run_cli
+from ..conftest import QUICK, run_cli
 from .test_resume import genre
 
 TWO = ("--trainer.strategy=ddp", "--trainer.devices=2")

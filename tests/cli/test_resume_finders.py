@@ -6,8 +6,8 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import BatchSizeFinder, LearningRateFinder
 
-from .conftest import run_cli
-from .every_tool import SMALL, quick_reports  # noqa: F401  # a fixture
+from ..conftest import run_cli
+from .conftest import SMALL
 
 FINDERS = {
     "rate": ("LearningRateFinder", "num_training_steps=20", "early_stop_threshold=null"),
@@ -21,7 +21,7 @@ def test_goes_on_with_what_was_found(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    quick_reports: None,  # noqa: F811
+    quick_reports: None,
 ) -> None:
     name, *arguments = FINDERS[finder]
     callback = [f"--trainer.callbacks+=pytorch_lightning.callbacks.{name}"]

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import QUICK, run_cli
-from .every_tool import quick_reports  # noqa: F401  # a fixture
+from ..conftest import QUICK, run_cli
 
 NAMES = {
     "ReduceLROnPlateau": "genre.schedules.ReduceLROnPlateau",
@@ -23,7 +22,7 @@ def test_a_schedule_by_its_name(
     written: str,
     folder: Path,
     tmp_path: Path,
-    quick_reports: None,  # noqa: F811
+    quick_reports: None,
 ) -> None:
     argument, value = ("step_size", 3) if name == "StepLR" else ("factor", 0.25)
     options = {

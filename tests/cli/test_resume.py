@@ -19,9 +19,9 @@ from genre import GenreClassifier, GradualUnfreezing, LinearProbe
 from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit, TimeShift
 from genre.models import ResNet18, SpectralCNN
 
-from .conftest import run_cli
+from ..conftest import run_cli
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from .conftest import QUICK, run_cli
+from ..conftest import QUICK, run_cli
 from .test_resume import content
 
 ONE_CYCLE = ("--model.scheduler=torch.optim.lr_scheduler.OneCycleLR", "--model.scheduler.max_lr=0.01")

@@ -9,7 +9,7 @@ import torch
 
 from genre.cli.run_folder import claim, next_version
 
-from .conftest import QUICK, run_cli
+from ..conftest import QUICK, run_cli
 
 
 def test_two_fits_at_once_have_two_folders(tmp_path: Path) -> None:

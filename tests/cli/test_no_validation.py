@@ -22,7 +22,7 @@ from genre.errors import GenreError
 from genre.models import SpectralCNN
 from genre.plots.runs import plot_learning_curves, plot_runs_accuracy, plot_runs_learning_curves
 
-from .conftest import QUICK, run_cli
+from ..conftest import QUICK, run_cli
 
 #: A quarter of the tracks tests, the rest trains; the last option of a name counts.
 PLAIN = (*QUICK, "--data.split.validation=0")

@@ -12,11 +12,13 @@ import pytest
 import soundfile
 import torch
 
+from genre.cli.classes import class_paths
+from genre.cli.help_page import CLASSES
 from genre.data.gtzan import fault_filtered_split
 from genre.data.track import SUBSETS
 from genre.predictor import load
 
-from .conftest import QUICK, run_cli, tone, write_folder, write_gtzan
+from ..conftest import QUICK, run_cli, tone, write_folder, write_gtzan
 
 
 def test_help_is_quick_and_lists_the_verbs() -> None:
@@ -33,7 +35,7 @@ def test_help_is_quick_and_lists_the_verbs() -> None:
 
 @pytest.mark.parametrize("verb", ["fit", "test"])
 def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_cli(verb, "--help") == 0
+    assert run_cli(verb, "--help-all") == 0
     output = capsys.readouterr().out
     assert output.startswith(f"usage: genre {verb} [OPTION]")
     for option in ("--model.network", "--data", "--checkpoint.monitor", "--name", "--ckpt_path"):
@@ -41,6 +43,28 @@ def test_help_of_a_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "genre.models.ResNet18" in output
     assert "torch.nn" not in output.replace("\n", "")  # nor any other of the thousand modules that are imported
     assert "--data.help Folder" in output
+    assert output.index("--model.lr:") < output.index("--data.batch_size:") < output.index("--trainer.max_epochs:")
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test"])
+def test_help_is_one_screen_without_torch(verb: str) -> None:
+    code = (
+        f"import sys; from genre.cli import main\ntry: main(['{verb}', '--help'])\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) < 30
+    assert max(map(len, lines)) <= 110
+    for option in ("--config", "--ckpt_path", "--model.network", "--model.lr", "--data", "--data.root", "--name"):
+        assert any(f"{option} " in line for line in lines)
+
+
+def test_help_names_the_classes_of_this_library() -> None:
+    """The page is printed without an import of them."""
+    for option, names in CLASSES.items():
+        assert sorted(names) == sorted(class_paths(option))
 
 
 def test_help_of_a_class(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,6 +73,12 @@ def test_help_of_a_class(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--data.segment_seconds" in output
     assert run_cli("fit", "--model.network.help", "ResNet18") == 0
     assert "--model.network.pretrained" in capsys.readouterr().out
+    assert run_cli("fit", "--data.help", "GTZAN") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) < 80
+    assert next(index for index, line in enumerate(lines) if "--data.num_workers" in line) < 30
+    assert run_cli("fit", "--data.help", "GTZAM") == 2
+    assert "--data.help: found 'GTZAM'" in capsys.readouterr().err
 
 
 def test_no_data_in_the_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,10 +6,9 @@ import pytest
 import torch
 import yaml
 
-from genre.cli.yaml_names import load
+from genre.cli.arguments import load
 
-from .conftest import QUICK, run_cli
-from .every_tool import quick_reports  # noqa: F401  # a fixture
+from ..conftest import QUICK, run_cli
 
 NAMES = ("1e3", "007", "2024-01-02", "on", "12:30", "1_000", "0x10", "null")
 
@@ -40,7 +39,7 @@ def test_in_a_configuration_file(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    quick_reports: None,  # noqa: F811
+    quick_reports: None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.yaml").write_text(f"name: {name}\nruns_dir: {name}\n", encoding="utf-8")
@@ -54,7 +53,7 @@ def test_of_a_configuration_file(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    quick_reports: None,  # noqa: F811
+    quick_reports: None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path(f"{name}.yaml").write_text("seed_everything: 1\n", encoding="utf-8")
@@ -68,7 +67,7 @@ def test_on_the_command_line(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    quick_reports: None,  # noqa: F811
+    quick_reports: None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run_cli("fit", *QUICK, f"--data.root={folder}", "--name", name, f"--runs_dir={name}") == 0

@@ -12,7 +12,7 @@ import torch
 import genre
 from genre.checkpoint import read_checkpoint
 
-from .conftest import QUICK, run_cli
+from ..conftest import QUICK, run_cli
 
 CALLBACK = "--trainer.callbacks+=pytorch_lightning.callbacks"
 #: ResNet-18 without its weights, on the few bands that QUICK has.

@@ -1,0 +1,138 @@
+"""The arguments and configuration files of ``genre fit``, ``validate`` and ``test``, before they are parsed."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonargparse
+import yaml
+
+from genre.checkpoint import read_checkpoint
+from genre.cli.classes import LISTS, OPTIONS, last_part, own_path
+from genre.cli.run_folder import KEYWORDS, folder_of
+from genre.cli.save_config import dump
+from genre.cli.verbs import import_modules
+from genre.errors import GenreError
+from genre.yaml_file import read_yaml
+
+#: The options whose values are names: text, also where YAML takes them for something else, such as ``name: 1e3``.
+NAMES = ("name", "runs_dir")
+
+_load_yaml = jsonargparse.get_loader("yaml")
+
+
+def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
+    """The arguments as the parser takes them: with the run's own configuration, full class names, and lists.
+
+    Modules that ``--import`` names are imported. The current folder is the last place where modules are looked for:
+    a console script does not look there, ``python -m`` does.
+
+    Raises:
+        GenreError: A module or a checkpoint cannot be read.
+        SystemExit: A configuration file is missing, no text, or has no ``key: value`` lines: one line on stderr.
+    """
+    pairs = list(split(arguments))
+    import_modules([str(value) for name, value in pairs if name == "--import"])
+    pairs = with_own_config(verb, [pair for pair in pairs if pair[0] != "--import"])
+    for path in config_files(pairs):
+        try:
+            read_yaml(path)
+        except GenreError as error:
+            print(f"genre: error: {error}", file=sys.stderr)
+            sys.exit(2)
+    return [name if value is None else f"{name}={value}" for name, value in _with_classes(pairs)]
+
+
+def split(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """The options and their values, given as ``--name value`` or ``--name=value``; ``None`` for a flag."""
+    rest = list(arguments)
+    while rest:
+        name, equals, value = rest.pop(0).partition("=")
+        name = "--config" if name == "-c" else name
+        if equals or not name.startswith("-"):
+            yield name, value if equals else None
+        else:
+            has_value = bool(rest) and (not rest[0].startswith("--"))
+            yield name, rest.pop(0) if has_value else None
+
+
+def config_files(pairs: Sequence[tuple[str, str | None]]) -> list[Path]:
+    """The configuration files among the options; not a pipe, which can be read only once."""
+    paths = [Path(value) for name, value in pairs if name == "--config" and value is not None]
+    return [path for path in paths if not path.is_fifo()]
+
+
+def with_own_config(verb: str, pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
+    """Adds the configuration beside the checkpoint where none is given, and the name of the run's folder.
+
+    The checkpoint comes last: a run's own configuration, given after it, would say that there is none.
+
+    Raises:
+        GenreError: The checkpoint is no checkpoint: said here, before the options of its configuration are missed.
+    """
+    checkpoint = next((value for name, value in reversed(pairs) if name == "--ckpt_path"), None)
+    if checkpoint is None or checkpoint in KEYWORDS:
+        return pairs
+    if any(name == "--config" for name, _ in pairs):
+        return [*pairs, ("--ckpt_path", checkpoint)]
+    folder = folder_of(checkpoint)
+    if folder is None:
+        read_checkpoint(checkpoint)
+        return pairs
+    # The run may have been moved or renamed since its configuration was written.
+    name = [("--name", folder.parent.name)] if verb == "fit" else []
+    return [("--config", str(folder / "config.yaml")), *name, *pairs]
+
+
+def use_own_yaml() -> None:
+    """Makes jsonargparse read and write YAML with :func:`load` and :func:`genre.cli.save_config.dump`."""
+    jsonargparse.set_loader("yaml", load, (yaml.YAMLError,))
+    jsonargparse.set_dumper("yaml", dump)
+
+
+def load(text: str) -> Any:
+    """Reads YAML as jsonargparse does, except that names are text and that this library's classes come first.
+
+    Args:
+        text: The content of a configuration file, or an option's value.
+    """
+    content = _load_yaml(text)
+    if isinstance(content, dict):
+        written = yaml.compose(text, Loader=yaml.SafeLoader)
+        for key, value in written.value if isinstance(written, yaml.MappingNode) else ():
+            if key.value in NAMES and isinstance(value, yaml.ScalarNode) and content.get(key.value) is not None:
+                content[key.value] = value.value
+    return _qualified(content)
+
+
+def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
+    """Full names for this library's classes, a list for one item, and a class for the arguments of an optimizer."""
+    models = [read_yaml(path).get("model") for path in config_files(pairs)]
+    optimizer = any(isinstance(model, dict) and model.get("optimizer") for model in models)
+    optimizer = optimizer or any(name == "--model.optimizer" for name, _ in pairs)
+    for name, value in pairs:
+        if name.startswith("--model.optimizer.") and not optimizer:
+            optimizer = True
+            yield "--model.optimizer", "torch.optim.AdamW"  # the classifier's own, where none is given
+        if value is not None and last_part(name) in OPTIONS:
+            value = own_path(name, value)
+            if last_part(name) in LISTS and not name.endswith("+") and value[:1] != "[" and value != "null":
+                value = f"[{value}]"
+        yield name, value
+
+
+def _qualified(content: Any, key: str = "") -> Any:
+    """The same configuration with the full names of this library's classes."""
+    if isinstance(content, list):
+        return [_qualified(item, key) for item in content]
+    if isinstance(content, str) and key in OPTIONS:
+        content = own_path(key, content)
+    if isinstance(content, dict):
+        content = {name: _qualified(value, str(name)) for name, value in content.items()}
+        if isinstance(content.get("class_path"), str):
+            name = content["class_path"]
+            paths = [own_path(option, name) for option in OPTIONS]
+            content["class_path"] = next((path for path in paths if path != name), name)
+    one = content is not None and not isinstance(content, list)
+    return [content] if key in LISTS and one else content

@@ -1,0 +1,174 @@
+"""The classes that options take: their names, their arguments, and the types of these."""
+
+import inspect
+import pydoc
+import types
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import torch
+from pytorch_lightning import Callback, callbacks, loggers
+from torch import nn
+from torch.optim import Optimizer, lr_scheduler
+
+import genre.audio
+import genre.data
+import genre.finetuning
+import genre.models
+import genre.schedules
+from genre.audio import Feature
+from genre.data import GenreDataModule, Split
+
+#: The base class of what an option takes, by the last part of the option's name, and the modules that have such
+#: classes. Where two modules have a class of the same name, the first module's is meant.
+OPTIONS: dict[str, tuple[type, tuple[ModuleType, ...]]] = {
+    "data": (GenreDataModule, (genre.data,)),
+    "features": (Feature, (genre.audio,)),
+    "split": (Split, (genre.data,)),
+    "network": (nn.Module, (genre.models,)),
+    "optimizer": (Optimizer, (torch.optim,)),
+    "scheduler": (lr_scheduler.LRScheduler, (genre.schedules, lr_scheduler)),
+    "callbacks": (Callback, (genre.finetuning, callbacks)),
+    "logger": (loggers.Logger, (loggers,)),
+    "augment_waveform": (nn.Module, (genre.audio,)),
+    "augment_spectrogram": (nn.Module, (genre.audio,)),
+    "mixup": (nn.Module, (genre.audio,)),
+}
+
+#: The options that take several classes.
+LISTS = ("augment_waveform", "augment_spectrogram")
+
+WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    type(None): "null",
+    None: "null",
+}
+
+
+def last_part(option: str) -> str:
+    """``--data.augment_waveform+`` → ``augment_waveform``."""
+    return option.rstrip("+").lstrip("-").rpartition(".")[2]
+
+
+@cache
+def class_paths(option: str) -> dict[str, str]:
+    """The classes that an option, by the last part of its name, is made for: full names by short ones."""
+    base, modules = OPTIONS[option]
+    paths: dict[str, str] = {}
+    for module in modules:
+        for name, value in vars(module).items():
+            is_class = isinstance(value, type) and issubclass(value, base) and value is not base
+            if is_class and value.__module__.startswith(module.__name__) and not name.startswith("_"):
+                paths.setdefault(name, f"{module.__name__}.{name}")
+    return paths
+
+
+def own_path(option: str, name: str) -> str:
+    """The full name of a class of this library that is given by its short name; any other name as it is."""
+    path = class_paths(last_part(option)).get(name, name)
+    return path if path.startswith("genre.") else name
+
+
+def find_class(option: str, name: str) -> Any:
+    """The class that a short or full name means, or a function with the full name.
+
+    Returns:
+        ``None``, if there is none, or several of that short name.
+    """
+    base, modules = OPTIONS[last_part(option)]
+    if "." in name:
+        try:
+            return pydoc.locate(name)
+        except pydoc.ErrorDuringImport:
+            return None
+    path = class_paths(last_part(option)).get(name)
+    if path is not None:
+        return pydoc.locate(path)
+    here = [getattr(module, name) for module in modules if hasattr(module, name)]
+    others = {cls for cls in subclasses(base) if cls.__name__ == name}
+    candidates = [*others, *here] if len(others) < 2 else []
+    return candidates[0] if candidates else None
+
+
+def subclasses(base: type) -> Iterator[type]:
+    """All classes that derive from ``base`` and have been imported."""
+    cls: type
+    for cls in base.__subclasses__():
+        yield cls
+        yield from subclasses(cls)
+
+
+def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The arguments of a class or function, with those of the base classes where a class passes ``**kwargs`` on."""
+    result: dict[str, inspect.Parameter] = {}
+    for function in _constructors(cls):
+        there = [item for item in inspect.signature(function).parameters.values() if item.name != "self"]
+        for item in there:
+            if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
+                result.setdefault(item.name, item)
+        if not any(item.kind is item.VAR_KEYWORD for item in there):
+            break
+    return result
+
+
+def annotation(cls: Callable[..., Any], name: str) -> Any:
+    """The type of an argument; ``Any`` where it is not known."""
+    for function in _constructors(cls):
+        try:
+            hints = get_type_hints(function)
+        except (NameError, TypeError):  # a name that is imported for type checkers alone
+            continue
+        if name in hints:
+            return hints[name]
+    return Any
+
+
+def known_names(option: str) -> str:
+    """The classes that an option is made for, in a sentence."""
+    return f"known: {', '.join(class_paths(last_part(option)).values())}, or the full name of a class of your own"
+
+
+def describe(hint: Any) -> str:
+    """A type in words, such as ``a whole number or null``."""
+    words = list(dict.fromkeys(_words(hint)))
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+
+
+def is_plain(hint: Any) -> bool:
+    """Whether a type is made of numbers, text, truth values and lists of them."""
+    if get_origin(hint) is Literal or hint in WORDS:
+        return True
+    arguments = [item for item in get_args(hint) if item is not ...]
+    return bool(arguments) and get_origin(hint) is not Callable and all(map(is_plain, arguments))
+
+
+def _constructors(cls: Any) -> list[Any]:
+    if not isinstance(cls, type):
+        return [cls]
+    inits = [vars(base)["__init__"] for base in cls.__mro__ if base is not object and "__init__" in vars(base)]
+    return [function for function in inits if inspect.isfunction(function)]
+
+
+def _words(hint: Any) -> Iterator[str]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        yield from map(str, arguments)
+    elif origin in (Union, types.UnionType):
+        for item in arguments:
+            yield from _words(item)
+    elif origin is Callable:
+        yield f"a class derived from {getattr(arguments[-1], '__name__', arguments[-1])}"
+    elif hint in WORDS:
+        yield WORDS[hint]
+    elif isinstance(origin, type) and issubclass(origin, Sequence):
+        yield "a list"
+    else:
+        cls = origin or hint
+        yield "any value" if cls is Any else f"a {getattr(cls, '__name__', cls)}"

@@ -1,0 +1,68 @@
+"""Shell completion: ``genre --print_completion bash`` prints a script for the shell."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from genre.errors import GenreError
+
+
+class PrintCompletion(argparse.Action):
+    """Prints the script and exits.
+
+    Args:
+        option_strings: See :class:`argparse.Action`.
+        dest: See :class:`argparse.Action`.
+        verbs: The parsers of ``fit``, ``validate`` and ``test``, which get their options here alone: to know them
+            takes an import of torch.
+        options: See :class:`argparse.Action`.
+    """
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, verbs: Sequence[argparse.ArgumentParser], **options: Any
+    ) -> None:
+        super().__init__(option_strings, dest, **options)
+        self.verbs = verbs
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        """Prints the script for the shell that is given.
+
+        Raises:
+            GenreError: The package shtab, which writes the scripts, is not installed.
+        """
+        try:
+            import shtab
+        except ImportError:
+            raise GenreError(
+                "--print_completion needs shtab; install it with pip install 'lightning-genre[completion]'"
+            ) from None
+        kinds = {"file": shtab.FILE, "folder": shtab.DIRECTORY}
+        for verb in self.verbs:
+            for name, choices, kind in _options():
+                action = verb.add_argument(name, choices=choices)
+                if kind in kinds:
+                    action.complete = kinds[kind]  # type: ignore[attr-defined]  # shtab's
+        print(shtab.complete(parser, shell=given[1]))
+        parser.exit()
+
+
+def _options() -> Iterator[tuple[str, list[str] | None, str]]:
+    """The options of ``genre fit``: name, classes that it takes, and whether it takes a file or a folder."""
+    from genre.cli.classes import OPTIONS, class_paths, find_class, parameters
+    from genre.cli.parser import GROUPS
+    from genre.data import GenreDataModule
+
+    yield from (("--config", None, "file"), ("--ckpt_path", None, "file"), ("--runs_dir", None, "folder"))
+    yield from ((name, None, "") for name in ("--name", "--seed_everything", "--import", "--help", "--help-all"))
+    yield "--data", list(class_paths("data")), ""
+    for group, cls in {"data": GenreDataModule, **GROUPS}.items():
+        for name in parameters(cls):
+            option, kind = (
+                f"--{group}.{name}",
+                {"root": "folder", "exclude": "file", "pretrained": "file"}.get(name, ""),
+            )
+            yield option, list(class_paths(name)) if name in OPTIONS else None, kind
+            if name in ("network", "features", "split"):
+                classes = [find_class(name, short) for short in class_paths(name)]
+                for argument in dict.fromkeys(argument for cls in classes for argument in parameters(cls)):
+                    yield f"{option}.{argument}", None, ""

@@ -1,0 +1,90 @@
+"""Help for ``genre fit``, ``validate`` and ``test``: one screen that costs no import of torch, and pages per class."""
+
+from collections.abc import Sequence
+from textwrap import fill
+
+#: Defaults of this command line that differ from Lightning's.
+DEFAULTS = {
+    "checkpoint.monitor": "val_loss",
+    "checkpoint.save_on_train_epoch_end": True,
+    "checkpoint.enable_version_counter": False,
+    "trainer.max_epochs": 50,
+    "trainer.log_every_n_steps": 1,
+    "trainer.enable_model_summary": False,
+}
+
+#: What each verb does.
+VERBS = {
+    "fit": "Trains a classifier, tests its best checkpoint, and writes a report to runs/<name>/version_N.",
+    "validate": "Scores a checkpoint on the validation tracks, and prints the scores.",
+    "test": "Scores a checkpoint on the test tracks, and writes a report to runs/<name>/version_N.",
+}
+
+#: The classes of this library that an option takes, in the order of the page.
+CLASSES = {
+    "network": [
+        *("SpectralCNN", "BBNN", "Backbone", "ResNet18", "EfficientNetV2S", "MusiCNN", "CNN", "CRNN", "ChoiCRNN"),
+        *("IndRNN", "WuRNN", "GaitanouCNN", "GaitanouCRNN", "KhameesCNN", "KhameesLSTM", "KhameesMLP"),
+        *("YaacobCNN1D", "YaacobCNN2D", "YaacobCRNN", "YaacobRNN", "SideBySide"),
+    ],
+    "data": ["Folder", "CSV", "GTZAN", "FMA", "Ballroom", "Synthetic"],
+    "features": ["MelSpectrogram", "MFCC", "Spectrogram"],
+    "split": ["StratifiedSplit", "OfficialSplit", "KFoldSplit", "SegmentSplit"],
+}
+
+OPTIONS = (
+    ("-c, --config FILE", "a recipe, such as examples/quickstart.yaml; what follows overrides it"),
+    ("--ckpt_path FILE", "go on with this fit (last.ckpt), or score it (best.ckpt); its own configuration is used"),
+    ("--model.network CLASS", "{network}"),
+    ("--model.lr RATE", "the learning rate; --model.optimizer CLASS for another optimizer than AdamW"),
+    ("--data CLASS", "{data}"),
+    ("--data.root PATH", "where the music lies"),
+    ("--data.features CLASS", "{features}"),
+    ("--data.split CLASS", "{split}"),
+    ("--data.batch_size N", "segments per batch; --data.num_workers N processes decode them"),
+    ("--trainer.max_epochs N", "epochs to train (default: {trainer.max_epochs})"),
+    ("--checkpoint.monitor NAME", "the score that the best epoch is chosen by (default: {checkpoint.monitor})"),
+    ("--name NAME", "the name of the run (default: that of the configuration file)"),
+)
+
+MORE = (
+    ("--CLASS_OPTION.help CLASS", "the arguments of a class: --data.help Folder, --model.network.help ResNet18"),
+    ("--help-all", "every option: of the model, the data, the checkpoints and Lightning's Trainer"),
+    ("--print_config", "the configuration, to be saved as a recipe"),
+    ("--import MODULE", "import a module of yours first; CLASS may also be a full name, such as mynet.Net"),
+)
+
+
+def help_page(verb: str) -> str:
+    """One screen with the options that everybody changes."""
+    names = {option: ", ".join(classes) for option, classes in CLASSES.items()}
+    lines = [f"usage: genre {verb} [OPTION] …", "", VERBS[verb], ""]
+    for option, text in (*OPTIONS, ("", ""), *MORE):
+        for name, value in {**names, **DEFAULTS}.items():
+            text = text.replace(f"{{{name}}}", str(value))
+        lines.append(fill(text, 110, initial_indent=f"  {option:<27}", subsequent_indent=" " * 29) if option else "")
+    return "\n".join(lines)
+
+
+def print_help(verb: str, arguments: Sequence[str]) -> bool:
+    """Prints the help that the arguments ask for.
+
+    Returns:
+        Whether they ask for any.
+    """
+    if "--help" in arguments or "-h" in arguments:
+        print(help_page(verb))
+        return True
+    if "--help-all" in arguments:
+        from genre.cli.class_help import every_option
+
+        print(help_page(verb), every_option(), sep="\n\n")
+        return True
+    for index, argument in enumerate(arguments):
+        option, _, value = argument.partition("=")
+        if option.startswith("--") and option.endswith(".help"):
+            from genre.cli.class_help import class_page
+
+            print(class_page(verb, option.removesuffix(".help"), value or next(iter(arguments[index + 1 :]), "")))
+            return True
+    return False
