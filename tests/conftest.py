@@ -132,10 +132,12 @@ QUICK = (
 )
 
 
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports without pictures, which take most of a small fit's time: for tests of anything else."""
-    monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
+@pytest.fixture(autouse=True)
+def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports and tables without pictures, which take two thirds of a small fit's time; ``pictures`` marks the others."""
+    if request.node.get_closest_marker("pictures") is None:
+        monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
+        monkeypatch.setattr("genre.benchmark.table._draw", lambda *arguments: {})
 
 
 @pytest.fixture(scope="session")

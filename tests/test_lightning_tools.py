@@ -20,7 +20,6 @@ from .conftest import QUICK, run_cli, write_folder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning"),
-    pytest.mark.usefixtures("no_pictures"),
 ]
 
 

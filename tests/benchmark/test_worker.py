@@ -23,7 +23,6 @@ class Crash(Callback):
 """
 
 
-@pytest.mark.usefixtures("no_pictures")
 def test_a_crash_leaves_the_next_cell_as_a_fit_of_its_own(
     plan: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,7 +81,6 @@ def test_order_of_options(own: list[str], given: list[str], merged: list[str]) -
     assert merge_options(own, given) == merged
 
 
-@pytest.mark.usefixtures("no_pictures")
 def test_recipes_without_data(plan: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The plan has the features, the command line has the data, in any order of its options."""
     base = plan.parent

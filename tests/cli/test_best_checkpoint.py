@@ -61,9 +61,6 @@ CASES: dict[str, tuple[tuple[str, ...], int]] = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
-
-
 def fit(folder: Path, runs: Path, *options: str, epochs: int = 5) -> Path:
     """Fits with a rate at which epochs get better and worse; returns the run's folder."""
     begun = ("--model.optimizer=torch.optim.Adam", "--model.optimizer.lr=0.02", f"--trainer.max_epochs={epochs}")

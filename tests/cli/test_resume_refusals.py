@@ -14,9 +14,6 @@ EMA = "--trainer.callbacks+=pytorch_lightning.callbacks.EMAWeightAveraging"
 SWA = "--trainer.callbacks+=pytorch_lightning.callbacks.StochasticWeightAveraging"
 
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
-
-
 def refused(run: Path, capsys: pytest.CaptureFixture[str], *options: str, checkpoint: str = "last.ckpt") -> str:
     """Goes on with a run, which is refused and stays as it is, byte for byte; returns the line."""
     before = content(run)
