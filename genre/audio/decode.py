@@ -8,11 +8,13 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from genre.audio import ffmpeg, sndfile
+from genre.audio import ffmpeg, mpeg, sndfile
+from genre.audio.containers import Stretch
+from genre.audio.mp3 import Mp3File
 from genre.audio.source import AudioError as AudioError  # the names are part of this module, too
 from genre.audio.source import AudioInfo as AudioInfo
 from genre.audio.source import Encoding as Encoding
-from genre.audio.source import Source
+from genre.audio.source import Source, require_file
 
 #: The endings that a folder is searched for; those of :data:`genre.audio.ffmpeg.EXTENSIONS` need PyAV to be read.
 EXTENSIONS = sndfile.EXTENSIONS | ffmpeg.EXTENSIONS
@@ -131,7 +133,23 @@ def spread(seconds: float, segment_seconds: float, most: int) -> list[float]:
 
 
 def _open(path: Path) -> Source:
-    return ffmpeg.AvFile(path) if path.suffix.lower() in ffmpeg.EXTENSIONS else sndfile.open_sndfile(path)
+    suffix = path.suffix.lower()
+    if suffix in ffmpeg.EXTENSIONS:
+        return ffmpeg.AvFile(path)
+    require_file(path)
+    try:
+        stream = mpeg.find_stream(path, mpeg.MAX_JUNK if suffix in mpeg.EXTENSIONS else 0)
+        if stream is None:
+            source = sndfile.open_sndfile(path)
+        elif stream.frame.layer == 3:
+            source = Mp3File(path, stream)
+        else:
+            source = sndfile.SndFile(path, Stretch(b"", stream.start, path.stat().st_size))
+    except OSError as error:
+        raise AudioError(path, f"unreadable ({error.strerror})") from None
+    if source.frames <= 0:
+        raise AudioError(path, "undecodable (no frame after the header)")
+    return source
 
 
 def _read(source: Source, wanted: int, position: float, first: int, last: int) -> NDArray[np.float32]:
