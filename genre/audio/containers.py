@@ -59,7 +59,7 @@ def find_stretches(path: Path, announced: int) -> tuple[Stretch, ...]:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _find_stretches(path: Path, announced: int, size: int, changed: int) -> tuple[Stretch, ...]:
-    """``size`` and ``changed`` tell a file that has been changed since."""
+    """``size`` and ``changed`` tell apart versions of the file."""
     with path.open("rb") as file:
         head = file.read(10)
         tag = tag_size(head)

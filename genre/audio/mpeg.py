@@ -135,7 +135,7 @@ def _stated_stream(data: mmap.mmap, start: int, frame: Frame) -> Stream | None:
 
 @functools.lru_cache(maxsize=64)
 def index_frames(path: Path, stream: Stream, size: int, changed: int) -> Index:
-    """Reads the headers of all frames; ``size`` and ``changed`` tell a file that has been changed since."""
+    """Reads the headers of all frames; ``size`` and ``changed`` tell apart versions of the file."""
     places = array("q")
     intact = strays = 0
     with mapped(path) as data:

@@ -218,7 +218,7 @@ class StretchFile(io.RawIOBase):
 def _count_flac(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
     """The number of frames that the header states, if its end is reached, or else that can be decoded.
 
-    ``size`` and ``changed`` tell a file that has been changed since.
+    ``size`` and ``changed`` tell apart versions of the file.
     """
     with _open(path, stretch) as file:
         try:
