@@ -1,7 +1,7 @@
 """Train-only augmentation, in batches on the device: plain modules that draw from torch's random generator.
 
-The DataModule seeds that generator from the batch before it calls them, so what they draw is a function of the run's
-seed and the step. Any other module with the same shapes can stand in their place.
+The DataModule seeds that generator from the batch before it calls them: what they draw depends on the run's seed and
+the step alone. Any module with the same shapes can replace them.
 """
 
 import torch
@@ -20,7 +20,7 @@ class Gain(nn.Module):
         probability: The share of clips that are changed.
 
     Raises:
-        GenreError: The probability is none.
+        GenreError: The probability is not from 0 to 1.
     """
 
     def __init__(self, min_db: float = -6.0, max_db: float = 6.0, probability: float = 1.0) -> None:
@@ -39,7 +39,7 @@ class Gain(nn.Module):
 
 
 class TimeShift(nn.Module):
-    """Rotates each clip by a random time: what leaves at the end comes back at the beginning.
+    """Rotates each clip by a random time: the end moves to the beginning.
 
     Args:
         fraction: The largest shift, as a share of the clip's length.
@@ -87,10 +87,10 @@ class SpecAugment(nn.Module):
 
 
 class Mixup(nn.Module):
-    """Blends each clip with another of the batch, and their targets alike (Zhang et al. 2018).
+    """Blends each clip with another of the batch, and their targets in the same way (Zhang et al. 2018).
 
     Args:
-        alpha: Both parameters of the beta distribution that the share of the other clip is drawn from.
+        alpha: Both parameters of the beta distribution of the other clip's share.
 
     Raises:
         GenreError: ``alpha`` is not positive.

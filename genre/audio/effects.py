@@ -1,11 +1,10 @@
 """Train-only augmentation of waveforms: the torchaudio-augmentations set (Spijkervet 2021) on torchaudio's operators.
 
-With ``Gain`` of :mod:`genre.audio.augment` these are the set; its random crop is the train sampler's business, which
-draws a new crop of a track each time. The ranges of cutoffs, delays and pitch are that library's, those of noise and
-reverberation are ours.
+``Gain`` of :mod:`genre.audio.augment` completes the set; the train sampler draws the random crops. The ranges of
+cutoffs, delays and pitch are that library's; those of noise and reverberation are ours.
 
-Like all augmentation these are modules from ``(B, 1, samples)`` to the same shape, computed in batches on the
-waveform's device, and draw from torch's generator.
+All take ``(B, 1, samples)`` to the same shape, compute in batches on the waveform's device, and draw from torch's
+generator.
 """
 
 import math
@@ -19,20 +18,20 @@ from torch import Tensor, nn
 
 from genre.errors import GenreError
 
-#: The quality of a filter of second order that has no resonance.
+#: The quality of a second-order filter without resonance.
 BUTTERWORTH = 0.5**0.5
 #: The window of the phase vocoder in samples; torchaudio's 512 is too short for the bass of music.
 WINDOW = 2048
 
 
 class PerClip(nn.Module, ABC):
-    """Base: changes each clip with a probability, and returns the others as they are, at no cost.
+    """Base of the effects: changes each clip with a probability, and returns the others as they are, at no cost.
 
     Args:
         probability: The share of clips that are changed.
 
     Raises:
-        GenreError: The probability, or a range of a subclass, makes no sense.
+        GenreError: The probability, or a range of a subclass, is out of bounds.
     """
 
     def __init__(self, probability: float = 0.5) -> None:
@@ -42,7 +41,7 @@ class PerClip(nn.Module, ABC):
 
     @abstractmethod
     def change(self, waveform: Tensor) -> Tensor:
-        """The drawn clips, ``(drawn, 1, samples)`` with at least one, to the same shape; each draws its own numbers."""
+        """Changes the drawn clips, ``(drawn, 1, samples)`` with at least one, each by its own random numbers."""
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(B, 1, samples)`` to the same shape."""
@@ -100,7 +99,7 @@ class Noise(PerClip):
 
 
 class HighLowPass(PerClip):
-    """Takes the highs or the lows away: a low-pass or a high-pass filter at a random cutoff, 12 dB an octave.
+    """Removes the highs or the lows: a low-pass or a high-pass filter at a random cutoff, 12 dB per octave.
 
     The filters are those of torchaudio's ``lowpass_biquad`` and ``highpass_biquad`` (second order, Butterworth).
 
@@ -126,7 +125,7 @@ class HighLowPass(PerClip):
     ) -> None:
         super().__init__(probability)
         _check_range("low_pass_share", low_pass_share, low_pass_share, 0, 1)
-        # Below 10 Hz a filter rings for longer than a clip should be padded by.
+        # Below 10 Hz a filter rings longer than a clip should be padded.
         _check_range("the low pass's cutoff", min_low_pass, max_low_pass, 10, sample_rate / 2 - 10)
         _check_range("the high pass's cutoff", min_high_pass, max_high_pass, 10, sample_rate / 2 - 10)
         self.sample_rate, self.low_pass_share = sample_rate, low_pass_share
@@ -136,8 +135,8 @@ class HighLowPass(PerClip):
     def change(self, waveform: Tensor) -> Tensor:
         """The filtered clips.
 
-        Filtered in the frequency domain, which is parallel on a GPU, where ``lfilter`` takes one sample after the
-        other. On a CPU ``lfilter`` with a row of coefficients a clip would take about half as long, 0.4 ms a clip.
+        They are filtered in the frequency domain, in parallel on a GPU, where ``lfilter`` takes one sample after the
+        other. On a CPU ``lfilter`` with coefficients per clip would take about half as long, 0.4 ms per clip.
         """
         low = torch.rand((len(waveform), 1, 1), device=waveform.device) < self.low_pass_share
         low_cutoff = _uniform(waveform, self.min_low_pass, self.max_low_pass)
@@ -226,9 +225,9 @@ class Reverb(PerClip):
     def change(self, waveform: Tensor) -> Tensor:
         """Clip plus reverberation."""
         samples = waveform.shape[-1]
-        decay = -math.log(1000) / (_uniform(waveform, self.min_t60, self.max_t60) * self.sample_rate)  # a sample
+        decay = -math.log(1000) / (_uniform(waveform, self.min_t60, self.max_t60) * self.sample_rate)  # per sample
         level = 10 ** (_uniform(waveform, self.min_level_db, self.max_level_db) / 20)
-        # At least the longest tail, and so many taps that the convolution's Fourier transforms have a fast size.
+        # At least the longest tail; as many taps as give the convolution's Fourier transforms a fast size.
         longest = min(round(self.max_t60 * self.sample_rate), samples)
         taps = _fast_size(samples + longest) + 1 - samples
         tail = waveform.new_empty(len(waveform), 1, taps).normal_()
@@ -271,10 +270,10 @@ class PitchShift(PerClip):
 
 
 def _transpose(waveform: Tensor, semitones: int) -> Tensor:
-    """The waveform higher by so many semitones, all clips alike."""
-    # Torchaudio resamples from int(sample_rate · 2^(semitones / 12)) to sample_rate, and to nothing else does the rate
-    # matter. At 22,050 Hz these have next to no common factor, and the resampler's kernel takes 1 GB. A ratio of small
-    # numbers in their stead is as good; the millionth of a semitone keeps int() from the number below.
+    """The waveforms, higher by so many semitones."""
+    # Torchaudio uses the rate only to resample from int(sample_rate · 2^(semitones / 12)) to sample_rate. At 22,050 Hz
+    # these have hardly a common factor, and the resampler's kernel takes 1 GB. A ratio of small numbers is as good. The
+    # millionth of a semitone keeps int() from the number below.
     ratio = Fraction(2 ** (semitones / 12)).limit_denominator(100)
     steps = 12 * math.log2(ratio) + 1e-6
     shifted: Tensor = AF.pitch_shift(waveform, ratio.denominator, steps, n_fft=WINDOW)
@@ -282,17 +281,17 @@ def _transpose(waveform: Tensor, semitones: int) -> Tensor:
 
 
 def _uniform(waveform: Tensor, low: float, high: float) -> Tensor:
-    """One number for each clip, ``(clips, 1, 1)``, on the waveform's device."""
+    """One number per clip, ``(clips, 1, 1)``, on the waveform's device."""
     return waveform.new_empty(len(waveform), 1, 1).uniform_(low, high)
 
 
-def _fast_size(least: int) -> int:
+def _fast_size(min_size: int) -> int:
     """A size for Fourier transforms that is even and has no large prime factor: 8 to 15 times a power of two."""
-    step = 1 << max(least.bit_length() - 4, 1)
-    return math.ceil(least / step) * step
+    step = 1 << max(min_size.bit_length() - 4, 1)
+    return math.ceil(min_size / step) * step
 
 
 def _check_range(name: str, low: float, high: float, floor: float = -math.inf, ceiling: float = math.inf) -> None:
     if not floor <= low <= high <= ceiling:
-        found = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        raise GenreError(f"{name}: found {found}, expected a range within {floor:g} and {ceiling:g}")
+        given = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        raise GenreError(f"{name}: found {given}, expected a range within {floor:g} and {ceiling:g}")

@@ -1,8 +1,7 @@
-"""Features: what a network hears, from waveform to normalised decibels.
+"""Features: from waveform to the normalised decibels that a network takes.
 
-All three stand on torchaudio's transforms and take their arguments by torchaudio's names. They differ from the plain
-transforms in three ways: the result is in decibels and normalised, ``top_db`` holds for each clip by itself, and they
-compute in float32 also under autocast.
+All three take torchaudio's arguments by torchaudio's names. Unlike torchaudio's transforms, they return normalised
+decibels, apply ``top_db`` to each clip by itself, and compute in float32 under autocast, too.
 """
 
 import math
@@ -14,12 +13,20 @@ import torch
 import torchaudio.functional
 from torch import Tensor, nn
 
-from genre.audio.mel_bank import MelBank, MelNorm, MelScaleName
-from genre.audio.picture import Picture
+from genre.audio.spectra import (
+    MelBank,
+    MelNorm,
+    MelScaleName,
+    PadMode,
+    Picture,
+    PowerSpectrogram,
+    require_at_least_one,
+    require_one_of,
+    to_decibels,
+)
 from genre.errors import GenreError
 
 Statistic: TypeAlias = float | Sequence[float] | None
-PadMode: TypeAlias = Literal["reflect", "constant"]
 Compression: TypeAlias = Literal["decibels", "log10"]
 
 
@@ -34,11 +41,11 @@ class Feature(nn.Module, ABC):
         mean: What is subtracted: one number, or one for each row (frequency bin, mel band, coefficient).
             ``None``: measured on the train tracks before the first batch. 0 and a ``std`` of 1: no normalisation.
         std: What it is then divided by, likewise.
-        centering: The share of each row's mean over the clip that is taken away first. What a room, a microphone or
-            an equaliser adds to all of a recording is such a mean; 1 takes all of it, and with it much of the timbre:
-            cepstral mean normalisation (B. S. Atal, J. Acoust. Soc. Am. 55(6), 1974).
-        picture: Height and width in pixels of an RGB picture in the colours of viridis, which then stands in place of
-            the rows and frames and needs no statistics; ``None``: no picture.
+        centering: The share of each row's mean over the clip that is subtracted first. A room, a microphone or an
+            equaliser adds such a mean to the whole recording. 1 removes all of it, and much of the timbre: cepstral
+            mean normalisation (B. S. Atal, J. Acoust. Soc. Am. 55(6), 1974).
+        picture: Height and width in pixels of an RGB picture in the colours of viridis, which replaces the rows and
+            frames and needs no statistics; ``None``: no picture.
     """
 
     mean: Statistic
@@ -47,15 +54,10 @@ class Feature(nn.Module, ABC):
     _scale: Tensor
 
     def __init__(
-        self,
-        sample_rate: int,
-        mean: Statistic,
-        std: Statistic,
-        centering: float = 0.0,
-        picture: int | None = None,
+        self, sample_rate: int, mean: Statistic, std: Statistic, centering: float = 0.0, picture: int | None = None
     ) -> None:
         super().__init__()
-        _at_least_one(sample_rate=sample_rate)
+        require_at_least_one(sample_rate=sample_rate)
         if not 0 <= centering <= 1:
             raise GenreError(f"centering is a share, from 0 to 1; found {centering}")
         self.sample_rate, self.centering, self.picture = sample_rate, centering, picture
@@ -104,13 +106,13 @@ class Feature(nn.Module, ABC):
         )
 
     def forward(self, waveform: Tensor) -> Tensor:
-        """``(…, samples)`` to ``(…, frequency, time)`` in float32; with ``picture``, see below.
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32.
 
-        ``(…, 1, samples)`` then becomes ``(…, 3, picture, picture)``, from 0 to 1. Without the channel axis, a
-        waveform comes out as the rows and frames that its picture is painted from.
+        With ``picture``, ``(…, 1, samples)`` becomes ``(…, 3, picture, picture)``, from 0 to 1; without the channel
+        axis, the rows and frames that the picture is painted from are returned.
 
         Raises:
-            GenreError: The statistics are unknown: what is not normalised is no input of a network.
+            GenreError: The statistics are unknown.
         """
         if not self.measured:
             raise GenreError(
@@ -132,7 +134,7 @@ class Feature(nn.Module, ABC):
     def decibels(self, waveform: Tensor) -> Tensor:
         """``(…, samples)`` to ``(…, frequency, time)`` in float32, not normalised: no statistics are needed."""
         with torch.autocast(waveform.device.type, enabled=False):
-            # Counted, as -1 cannot stand for the clips where they have no samples.
+            # Counted: -1 cannot stand for the clips if they have no samples.
             clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])
             # On a CPU a batch's spectrogram falls out of the cache; clip by clip it is twice as fast.
             parts = torch.split(clips, 1) if clips.device.type == "cpu" else (clips,)
@@ -171,10 +173,10 @@ class Spectrogram(Feature):
     ) -> None:
         super().__init__(sample_rate, mean, std, centering, picture)
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
-        self.power = _Power(n_fft, win_length, hop_length)
+        self.power = PowerSpectrogram(n_fft, win_length, hop_length)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
-        return _decibels(self.power(waveform), self.top_db)
+        return to_decibels(self.power(waveform), self.top_db)
 
 
 class MelSpectrogram(Feature):
@@ -228,14 +230,14 @@ class MelSpectrogram(Feature):
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
         self.pad_mode, self.compression = pad_mode, compression
-        _at_least_one(n_mels=n_mels)
-        _one_of(get_args(Compression), compression=compression)
-        self.power = _Power(n_fft, win_length, hop_length, pad_mode)
+        require_at_least_one(n_mels=n_mels)
+        require_one_of(get_args(Compression), compression=compression)
+        self.power = PowerSpectrogram(n_fft, win_length, hop_length, pad_mode)
         self.filterbank = MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
         power: Tensor = self.filterbank(self.power(waveform))
-        return _decibels(power, self.top_db) if self.compression == "decibels" else torch.log10(1 + 10000 * power)
+        return to_decibels(power, self.top_db) if self.compression == "decibels" else torch.log10(1 + 10000 * power)
 
 
 class MFCC(Feature):
@@ -279,64 +281,17 @@ class MFCC(Feature):
         centering: float = 0.0,
         picture: int | None = None,
     ) -> None:
-        _at_least_one(n_mfcc=n_mfcc, n_mels=n_mels)
+        require_at_least_one(n_mfcc=n_mfcc, n_mels=n_mels)
         if n_mfcc > n_mels:
             raise GenreError(f"MFCC needs n_mfcc <= n_mels; found n_mfcc={n_mfcc}, n_mels={n_mels}")
         super().__init__(sample_rate, mean, std, centering, picture)
         self.n_fft, self.win_length, self.hop_length, self.top_db = n_fft, win_length, hop_length, top_db
         self.f_min, self.f_max, self.n_mels, self.norm, self.mel_scale = f_min, f_max, n_mels, norm, mel_scale
         self.n_mfcc = n_mfcc
-        self.power = _Power(n_fft, win_length, hop_length)
-        self.filterbank = MelBank(n_mels, sample_rate, f_min, f_max, n_fft, norm, mel_scale)
+        self.mel = MelSpectrogram(
+            sample_rate, n_fft, win_length, hop_length, f_min, f_max, n_mels, norm, mel_scale, top_db
+        )
         self.register_buffer("basis", torchaudio.functional.create_dct(n_mfcc, n_mels, "ortho"), persistent=False)
 
     def transform(self, waveform: Tensor) -> Tensor:  # noqa: D102
-        decibels = _decibels(self.filterbank(self.power(waveform)), self.top_db)
-        return self.basis.T @ decibels  # (coefficients, bands) @ (clips, bands, time)
-
-
-class _Power(nn.Module):
-    """Power spectrogram ``(clips, samples)`` to ``(clips, n_fft // 2 + 1, time)``, frames centred."""
-
-    def __init__(
-        self, n_fft: int, win_length: int | None, hop_length: int | None, pad_mode: PadMode = "reflect"
-    ) -> None:
-        super().__init__()
-        window = n_fft if win_length is None else win_length
-        _at_least_one(n_fft=n_fft, win_length=window, hop_length=window // 2 if hop_length is None else hop_length)
-        if window > n_fft:
-            raise GenreError(f"win_length must be at most n_fft, which is {n_fft}; found {win_length}")
-        _one_of(get_args(PadMode), pad_mode=pad_mode)
-        self.transform = torchaudio.transforms.Spectrogram(n_fft, win_length, hop_length, power=None, pad_mode=pad_mode)
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        n_fft = self.transform.n_fft
-        # A reflection needs as many samples as it adds; zeros need none.
-        shortest = n_fft // 2 + 1 if self.transform.pad_mode == "reflect" else 1
-        if waveform.shape[-1] < shortest:
-            raise GenreError(
-                f"a clip of {waveform.shape[-1]} samples is too short for n_fft={n_fft}; "
-                f"give at least {shortest} samples or a smaller n_fft"
-            )
-        spectrum = self.transform(waveform)
-        # Not abs().square(): its square root, squared away again, costs more than the Fourier transform.
-        return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
-
-
-def _at_least_one(**arguments: int) -> None:
-    for name, value in arguments.items():
-        if value < 1:
-            raise GenreError(f"{name} must be at least 1; found {value}")
-
-
-def _one_of(known: Sequence[str], **arguments: str) -> None:
-    for name, value in arguments.items():
-        if value not in known:
-            raise GenreError(f"{name} must be {' or '.join(known)}; found {value}")
-
-
-def _decibels(power: Tensor, top_db: float | None) -> Tensor:
-    """``10 log10(power)``, clipped to ``top_db`` below the maximum of each clip."""
-    # The channel axis keeps torchaudio from taking the maximum over the whole batch.
-    decibels: Tensor = torchaudio.functional.amplitude_to_DB(power.unsqueeze(1), 10.0, 1e-10, 0.0, top_db)
-    return decibels.squeeze(1)
+        return self.basis.T @ self.mel.transform(waveform)  # (coefficients, bands) @ (clips, bands, time)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
     from av.container import InputContainer
 
-#: The endings that FFmpeg decodes, beside those of libsndfile.
+#: The suffixes that FFmpeg decodes, beside those of libsndfile.
 EXTENSIONS = frozenset(
     {
         *(".m4a", ".m4b", ".mp4", ".aac", ".alac", ".wma", ".webm", ".weba", ".mka", ".mkv", ".mov", ".3gp"),
@@ -26,7 +26,7 @@ EXTENSIONS = frozenset(
     }
 )
 
-#: What makes these files readable.
+#: What a user types to read these files.
 REMEDY = "pip install 'lightning-genre[av]'"
 
 
@@ -52,9 +52,9 @@ class Header(NamedTuple):
 class AvFile(Source):
     """The first sound track of a file.
 
-    A stretch is decoded from the start of the file on: what a lossy decoder makes of a frame depends on those before
-    it, in AAC even the noise that it fills in. It is sought only where each frame of a lossless codec stands for
-    itself, and an index says where it begins.
+    A segment is decoded from the start of the file on: a lossy decoder's output depends on the frames before, in AAC
+    even the noise that it fills in. The decoder seeks only in a lossless codec whose frames are independent, in a file
+    with an index of them.
 
     Args:
         path: The file.
@@ -107,7 +107,7 @@ class AvFile(Source):
 
 @functools.lru_cache(maxsize=1 << 16)
 def _header(path: Path, size: int, changed: int) -> Header:
-    """Opens a file and decodes its first frame; ``size`` and ``changed`` tell a file that has been changed since."""
+    """Opens a file and decodes its first frame; ``size`` and ``changed`` tell apart versions of the file."""
     from av import FFmpegError
 
     try:
@@ -136,10 +136,10 @@ def _count(path: Path, size: int, changed: int) -> int:
 
 
 def _decode(path: Path, start: int = 0) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Pieces of ``(frames, channels)`` and where each begins; the first may begin before ``start``.
+    """Yields the place and the frames ``(frames, channels)`` of each piece; the first may begin before ``start``.
 
     Raises:
-        AudioError: Something in between cannot be decoded; what ends in the middle of a packet just ends.
+        AudioError: A packet in the middle cannot be decoded. A file that ends within a packet is only shorter.
     """
     from av import FFmpegError
 
@@ -181,7 +181,7 @@ def _samples(frame: "AudioFrame") -> NDArray[np.float32]:
 
 
 def _announced(container: "InputContainer", stream: "AudioStream", rate: int) -> int:
-    """The number of frames that the header says, as well as its unit of time lets it; 0 where it does not."""
+    """The number of frames that the header states, to the precision of its time base; 0 if it states none."""
     from av.format import Flags
 
     if Flags(container.format.flags) & Flags.generic_index:  # no more than frames, one after the other: a guess
@@ -192,7 +192,7 @@ def _announced(container: "InputContainer", stream: "AudioStream", rate: int) ->
 
 
 def _indexed(container: "InputContainer", stream: "AudioStream", encoding: Encoding, size: int) -> bool:
-    """Whether the index of an mp4 or m4a ends within a second of what its header says, and within the file."""
+    """Whether the index of an mp4 or m4a ends within a second of the stated length, and within the file."""
     index = stream.index_entries
     if "mp4" not in container.format.name.split(",") or not len(index) or stream.time_base is None:
         return False
@@ -202,7 +202,7 @@ def _indexed(container: "InputContainer", stream: "AudioStream", encoding: Encod
 
 
 def _beginnings(path: Path, size: int) -> int:
-    """How many boxes of an mp4 are such as one begins with."""
+    """The number of boxes in an mp4 that mark the beginning of a file."""
     count = at = 0
     with path.open("rb") as file:
         while at + 8 <= size:

@@ -1,4 +1,4 @@
-"""What can be segmented: an audio file, a binary file object, or an array of samples."""
+"""Recordings that segments are taken from: an audio file, a binary file object, or an array of samples."""
 
 import io
 import numbers
@@ -39,10 +39,10 @@ class Recording(Protocol):
         """The duration."""
 
     def verify(self) -> None:
-        """Looks for what is no sound, wherever it lies; see :func:`genre.audio.decode.verify`.
+        """Checks all samples; see :func:`genre.audio.decode.verify`.
 
         Raises:
-            AudioError: There is some, or no usable audio.
+            AudioError: There are bad ones, or there is no usable audio.
         """
 
     def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:
@@ -59,7 +59,7 @@ class FileRecording:
 
     Attributes:
         path: The file.
-        excerpt: First and last second of the file that count; ``None``: all of it.
+        excerpt: The first and the last second that count; ``None``: the whole file counts.
     """
 
     path: Path
@@ -78,12 +78,12 @@ class FileRecording:
 
 @dataclass(frozen=True)
 class StreamRecording:
-    """The content of a file object, which lies in a file of its own meanwhile.
+    """The content of a file object, copied to a temporary file.
 
     Attributes:
-        path: The name of the file object; ``None`` where it has none.
-        label: What an error calls it.
-        copy: The file that holds the content.
+        path: The name of the file object; ``None`` if it has none.
+        label: Its name in error messages.
+        copy: The temporary file.
     """
 
     path: Path | None
@@ -129,7 +129,7 @@ class ArrayRecording:
         return float(self.waveform.shape[1] / self.sample_rate)
 
     def verify(self) -> None:
-        """Nothing is left to be found: all samples were looked at when the array was taken."""
+        """Does nothing: all samples were checked when the array was opened."""
 
     def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
         total = self.waveform.shape[1]
@@ -148,7 +148,7 @@ def open_recording(audio: Audio, sample_rate: float | None = None, label: str | 
             ``(samples,)`` or ``(channels, samples)``. Floating-point samples have full scale 1; ``int8``, ``int16``,
             ``int32`` and ``uint8`` are scaled as those of a wav file.
         sample_rate: The rate of an array in hertz; a file brings its own.
-        label: What an error calls an array, or a file object without a name.
+        label: The name of an array, or of a file object without a name, in error messages.
 
     Raises:
         GenreError: The type, the shape or the dtype is none of these, or ``sample_rate`` is missing or superfluous.
@@ -177,7 +177,7 @@ def _stream_recording(stream: BinaryIO, folder: Path, label: str) -> StreamRecor
     shown = path or Path(label)
     if isinstance(stream, io.TextIOBase):
         raise GenreError(f"{shown}: opened as text; open it with mode 'rb'")
-    # The decoders seek in files by name. The ending tells them the format where the content does not.
+    # The decoders open files by name. The suffix tells them the format if the content does not.
     copy = folder / f"audio{path.suffix if path else ''}"
     try:
         if stream.seekable():
@@ -223,13 +223,13 @@ def _to_numpy(array: NDArray[Any] | Tensor) -> NDArray[Any]:
 
 def _to_float(samples: NDArray[Any], label: str) -> NDArray[np.float32]:
     """Samples as float32, integers divided by their full scale."""
-    kind = samples.dtype.name
+    dtype = samples.dtype.name
     if np.issubdtype(samples.dtype, np.floating):
-        with np.errstate(over="ignore"):  # infinity is refused afterwards
+        with np.errstate(over="ignore"):  # infinity is an error later
             return samples.astype(np.float32)
-    if kind not in FULL_SCALE:
+    if dtype not in FULL_SCALE:
         raise GenreError(
-            f"{label}: found {kind} samples; expected floating point with full scale 1, or {', '.join(FULL_SCALE)}"
+            f"{label}: found {dtype} samples; expected floating point with full scale 1, or {', '.join(FULL_SCALE)}"
         )
-    centre = 128.0 if kind == "uint8" else 0.0
-    return ((samples.astype(np.float64) - centre) / FULL_SCALE[kind]).astype(np.float32)
+    centre = 128.0 if dtype == "uint8" else 0.0
+    return ((samples.astype(np.float64) - centre) / FULL_SCALE[dtype]).astype(np.float32)

@@ -1,44 +1,37 @@
-"""Decoding by libsndfile: wav, flac, ogg, mp3 and their kin."""
+"""Decoding by libsndfile: wav, flac, ogg and their kin."""
 
 import functools
+import io
 import os
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from genre.audio.extent import extent
-from genre.audio.source import BLOCK, AudioError, Encoding, Source, require_file
-from genre.audio.streams import last_page_of_ogg
-from genre.audio.stretch import Stretch, StretchFile
+from genre.audio import mpeg
+from genre.audio.containers import Stretch, find_stretches, last_page_of_ogg
+from genre.audio.source import BLOCK, AudioError, Encoding, Source
 from genre.errors import EmptyAudioError
 
-#: The endings that libsndfile decodes and that a folder is searched for.
+#: The suffixes that libsndfile decodes and that a folder is searched for.
 EXTENSIONS = frozenset(
     {
         *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
         *(".voc", ".svx", ".8svx", ".sph", ".nist", ".paf", ".avr", ".pvf", ".sf", ".ircam"),
-        *(".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mp1"),
+        *(".flac", ".ogg", ".oga", ".opus", *mpeg.EXTENSIONS),
     }
 )
 
-#: The endings of files whose decoder, mpg123, writes to stderr by itself.
-MPEG = (".mp3", ".mp2", ".mp1")
-
-#: Frames decoded ahead of a segment of an mp3: two of its own frames.
-MP3_LEAD = 2304
+#: Frames decoded ahead of a segment of MPEG layer I or II: two of its own frames.
+MPEG_LEAD = 2304
 
 #: Frames before the last page of Ogg Vorbis from which it is decoded: a packet has up to 8192.
 VORBIS_LEAD = 8192
 
-#: Held while the process's stderr leads nowhere.
-STDERR = threading.RLock()
-
-#: What libsndfile says where the header leaves the number of frames open, as that of a streamed FLAC does.
+#: The number of frames that libsndfile gives where a header leaves it open, as that of a streamed FLAC does.
 UNKNOWN = 2**63 - 1
 
 #: Frames that are decoded at once to get somewhere, and to find where a damaged file ends.
@@ -49,22 +42,24 @@ def open_sndfile(path: Path) -> Source:
     """Opens a file: what is there of it, where its header announces something else.
 
     Raises:
-        AudioError: The file is missing, undecodable, or holds no frame.
+        AudioError: The file is undecodable or holds no frame.
     """
-    require_file(path)
-    with quiet(path):
-        announced, kind, error = _announced(path)
-        try:
-            parts = extent(path, announced, kind == "MP3")
-        except OSError as failed:
-            raise AudioError(path, f"unreadable ({failed.strerror})") from None
-        if error is not None and not parts:
-            raise error
-        sources = [SndFile(path, part, announced) for part in parts or (None,)]
-        source = sources[0] if len(sources) == 1 else Chain(path, sources)
-        if source.frames <= 0:
-            raise AudioError(path, "undecodable (no frame after the header)")
-        return source
+    announced, error = 0, None
+    try:
+        with _open(path) as file:
+            announced = file.frames
+        if announced == UNKNOWN:
+            announced = 0
+            error = AudioError(path, "of unknown length (written to a pipe?); encode it again, to a file")
+        elif announced <= 0:
+            error = EmptyAudioError(path, "no audio frames")
+    except AudioError as undecodable:
+        error = undecodable
+    stretches = find_stretches(path, announced)
+    if error is not None and not stretches:
+        raise error
+    sources = [SndFile(path, stretch, announced) for stretch in stretches or (None,)]
+    return sources[0] if len(sources) == 1 else Chain(path, sources)
 
 
 class SndFile(Source):
@@ -73,28 +68,27 @@ class SndFile(Source):
     Args:
         path: The file.
         stretch: The part of it that is read; ``None``: all.
-        announced: The number of frames that the file's header says.
-
-    Raises:
-        AudioError: There is no frame.
+        announced: The number of frames that the file's header states; ``None``: that of the stretch.
     """
 
-    def __init__(self, path: Path, stretch: Stretch | None, announced: int) -> None:
+    def __init__(self, path: Path, stretch: Stretch | None, announced: int | None = None) -> None:
         self.path, self.stretch = path, stretch
         self._file = _open(path, stretch)
-        self.encoding = Encoding(announced, self._file.samplerate, self._file.channels, self._file.subtype)
+        frames, rate = self._file.frames, self._file.samplerate
+        announced = frames if announced is None else announced
+        self.encoding = Encoding(announced, rate, self._file.channels, self._file.subtype)
         status = path.stat()
         self._key = (path, stretch, status.st_size, status.st_mtime_ns)
-        counts = {"FLAC": _reached, "MPEG_LAYER_I": _count, "MPEG_LAYER_II": _count}
+        counts = {"FLAC": _count_flac, "MPEG_LAYER_I": _count, "MPEG_LAYER_II": _count}
         count = counts.get(self._file.format) or counts.get(self._file.subtype)
-        self.frames = self._file.frames if count is None else count(*self._key)
+        self.frames = frames if count is None else count(*self._key)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:  # noqa: D102
         if self._file.seekable():
             lead = min(start, self._lead(start))
-            with suppress(soundfile.SoundFileError), quiet(self.path):
+            with suppress(soundfile.SoundFileError):
                 self._file.seek(start - lead)
-                frames: NDArray[np.float32] = self._file.read(lead + count, dtype="float32", always_2d=True)
+                frames = _step(self._file, lead + count)
                 if len(frames) == lead + count:
                     return frames[lead:]
         try:
@@ -107,8 +101,7 @@ class SndFile(Source):
         with self:
             while place < self.frames:
                 try:
-                    with quiet(self.path):  # a block at a time: whoever takes the blocks is not kept from stderr
-                        block = _step(self._file, min(BLOCK, self.frames - place))
+                    block = _step(self._file, min(BLOCK, self.frames - place))
                 except soundfile.SoundFileError as error:
                     raise AudioError(self.path, f"undecodable ({error})") from None
                 if not len(block):
@@ -123,9 +116,9 @@ class SndFile(Source):
         self._file.close()
 
     def _lead(self, start: int) -> int:
-        """The number of frames before a place at which to begin, since right after a seek they come out wrong."""
-        if self._file.format == "MP3":  # a frame builds on those before it
-            return MP3_LEAD
+        """The number of frames before a place at which to begin: right after a seek they come out wrong."""
+        if self._file.subtype in ("MPEG_LAYER_I", "MPEG_LAYER_II"):
+            return MPEG_LEAD
         if self._file.subtype == "VORBIS" and start > self._last_page:
             return start - self._last_page + VORBIS_LEAD
         return 0
@@ -137,13 +130,13 @@ class SndFile(Source):
 
     def _from_start(self, start: int, end: int) -> NDArray[np.float32]:
         """Decodes all that comes before, too."""
-        kept, place = [np.zeros((0, self.encoding.channels), np.float32)], 0
-        with quiet(self.path), _open(self.path, self.stretch) as file:
+        parts, place = [np.zeros((0, self.encoding.channels), np.float32)], 0
+        with _open(self.path, self.stretch) as file:
             while place < end and len(block := _step(file, min(STEP, end - place))):
                 if place + len(block) > start:
-                    kept.append(block[max(0, start - place) :])
+                    parts.append(block[max(0, start - place) :])
                 place += len(block)
-        return np.concatenate(kept)
+        return np.concatenate(parts)
 
 
 class Chain(Source):
@@ -165,13 +158,13 @@ class Chain(Source):
         self.encoding, self.frames = first, sum(part.frames for part in parts)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:  # noqa: D102
-        kept = [np.zeros((0, self.encoding.channels), np.float32)]
+        frames = [np.zeros((0, self.encoding.channels), np.float32)]
         for part in self.parts:
             first, last = max(0, start), min(start + count, part.frames)
             if first < last:
-                kept.append(part.read(first, last - first))
+                frames.append(part.read(first, last - first))
             start -= part.frames
-        return np.concatenate(kept)
+        return np.concatenate(frames)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:  # noqa: D102
         for part in self.parts:
@@ -185,27 +178,48 @@ class Chain(Source):
             part.close()
 
 
-@contextmanager
-def quiet(path: Path) -> Iterator[None]:
-    """Keeps what the mp3 decoder, a C library, writes to stderr by itself from the user: its errors come back to us."""
-    if path.suffix.lower() not in MPEG:
-        yield
-        return
-    with STDERR, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-        kept = os.dup(2)
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+class StretchFile(io.RawIOBase):
+    """A stretch of a file, read as a file of its own."""
+
+    def __init__(self, path: Path, stretch: Stretch) -> None:
+        self._file = path.open("rb")
+        self._stretch, self._place = stretch, 0
+        self._size = len(stretch.head) + stretch.stop - stretch.start
+
+    def readable(self) -> bool:  # noqa: D102
+        return True
+
+    def seekable(self) -> bool:  # noqa: D102
+        return True
+
+    def tell(self) -> int:  # noqa: D102
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:  # noqa: D102
+        self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        return self._place
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # noqa: D102
+        head, start, _ = self._stretch
+        wanted = max(0, min(len(buffer), self._size - self._place))
+        data = head[self._place : self._place + wanted]
+        if len(data) < wanted:
+            self._file.seek(start + self._place + len(data) - len(head))
+            data += self._file.read(wanted - len(data))
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
+
+    def close(self) -> None:  # noqa: D102
+        self._file.close()
+        super().close()
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _reached(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
-    """The number of frames of a FLAC: what its header says where its end is reached, or else what can be decoded.
+def _count_flac(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
+    """The number of frames that the header states, if its end is reached, or else that can be decoded.
 
-    ``size`` and ``changed`` tell a file that has been changed since.
+    ``size`` and ``changed`` tell apart versions of the file.
     """
     with _open(path, stretch) as file:
         try:
@@ -220,7 +234,7 @@ def _count(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
     """The number of frames that can be decoded from the start on, before there is an error, if any."""
     count = 0
     for step in (STEP, FINE_STEP):
-        with quiet(path), suppress(soundfile.SoundFileError), _open(path, stretch) as file:
+        with suppress(soundfile.SoundFileError), _open(path, stretch) as file:
             place = 0
             while read := len(_step(file, min(step, count - place) if place < count else step)):
                 place += read
@@ -234,28 +248,14 @@ def _step(file: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
     return frames
 
 
-def _announced(path: Path) -> tuple[int, str, AudioError | None]:
-    """The number of frames that the header says, the format, and why the file cannot be read as it is."""
-    try:
-        with _open(path) as file:
-            frames, kind = file.frames, str(file.format)
-    except AudioError as error:
-        return 0, "", error
-    if frames == UNKNOWN:
-        return 0, kind, AudioError(path, "of unknown length (written to a pipe?); encode it again, to a file")
-    return frames, kind, None if frames > 0 else EmptyAudioError(path, "no audio frames")
-
-
 def _open(path: Path, stretch: Stretch | None = None) -> soundfile.SoundFile:
     """Opens a file, or a stretch of it."""
+    if stretch is None and path.suffix.lower() in mpeg.EXTENSIONS:
+        # Not MPEG, despite its name. libsndfile would try mpg123 on it by that name, which a file object lacks.
+        stretch = Stretch(b"", 0, path.stat().st_size)
     try:
-        file = soundfile.SoundFile(path if stretch is None else StretchFile(path, stretch))
+        return soundfile.SoundFile(path if stretch is None else StretchFile(path, stretch))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless format such as .raw
-        if "regular file" in str(error):  # what libsndfile says of an .mp3 that is none
-            raise AudioError(path, "undecodable (Format not recognised)") from None
         raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None
     except UnicodeEncodeError:
         raise AudioError(path, "its name is not in UTF-8; rename the file") from None
-    except OSError as error:
-        raise AudioError(path, f"unreadable ({error.strerror})") from None
-    return file

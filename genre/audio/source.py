@@ -1,4 +1,4 @@
-"""An audio file that is open: what its header says, and its frames by place."""
+"""The interface of the decoders: an open audio file, what its header states, and its frames."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -32,20 +32,20 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Encoding(AudioInfo):
-    """What the header says: beyond that the number of channels, and the decoder's name of how a sample is encoded."""
+    """What the header states: also the number of channels, and the encoding by the decoder's name for it."""
 
     channels: int
     subtype: str
 
 
 class Source(ABC):
-    """An open audio file; use it as a context manager, and open it anew for every stretch.
+    """An open audio file.
 
-    Opened anew, since libsndfile's second seek in Ogg Vorbis may miss.
+    Use it as a context manager, and open it again for every segment: libsndfile's second seek in Ogg Vorbis may miss.
 
     Attributes:
-        encoding: What the header says.
-        frames: The number of frames that are there, as far as that is known without decoding.
+        encoding: What the header states.
+        frames: The number of frames in the file, as far as it is known without decoding.
     """
 
     encoding: Encoding
@@ -53,15 +53,15 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Decodes ``count`` frames from frame ``start`` on: ``(count, channels)``, fewer where the file ends."""
+        """Decodes ``count`` frames from frame ``start`` on: ``(count, channels)``, fewer at the end of the file."""
 
     @abstractmethod
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Decodes all frames, in blocks of ``(frames, channels)``; closes the file at their end."""
+        """Decodes all frames, in blocks of ``(frames, channels)``; closes the file after the last."""
 
     @abstractmethod
     def count(self) -> int:
-        """The number of frames that can be decoded, by decoding them."""
+        """Counts the frames that can be decoded."""
 
     @abstractmethod
     def close(self) -> None:
@@ -71,16 +71,16 @@ class Source(ABC):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
 
 def require_file(path: Path) -> None:
-    """Checks that there is a file with something in it.
+    """Checks that a file is there and not empty.
 
     Raises:
-        AudioError: There is none.
+        AudioError: It is not.
     """
     if not path.is_file():
         absent = "the link leads nowhere" if path.is_symlink() else "no such file"

@@ -12,20 +12,19 @@ from genre.audio.decode import AudioError, AudioInfo, probe, read_segment, sprea
 
 RATE = 22050
 
-#: Ending, rate and encoding of a file, and how much of a stretch a seek may spoil: of an mp3 of 24 kHz or less its
-#: decoder gets up to half a frame, 26 ms, wrong.
+#: Suffix, rate and encoding of a file.
 FORMATS = {
-    "wav-16": (".wav", RATE, {"subtype": "PCM_16"}, 0),
-    "wav-8": (".wav", RATE, {"subtype": "PCM_U8"}, 0),
-    "wav-24": (".wav", 44100, {"subtype": "PCM_24"}, 0),
-    "wav-float": (".wav", RATE, {"subtype": "FLOAT"}, 0),
-    "au": (".au", RATE, {"subtype": "PCM_16"}, 0),
-    "aiff": (".aiff", RATE, {"subtype": "PCM_16"}, 0),
-    "flac": (".flac", RATE, {"subtype": "PCM_16"}, 0),
-    "ogg": (".ogg", RATE, {"subtype": "VORBIS"}, 0),
-    "opus": (".opus", 24000, {"format": "OGG", "subtype": "OPUS"}, 0),
-    "mp3": (".mp3", RATE, {"bitrate_mode": "CONSTANT"}, 0),
-    "mp3-vbr": (".mp3", 44100, {"bitrate_mode": "VARIABLE"}, 0),
+    "wav-16": (".wav", RATE, {"subtype": "PCM_16"}),
+    "wav-8": (".wav", RATE, {"subtype": "PCM_U8"}),
+    "wav-24": (".wav", 44100, {"subtype": "PCM_24"}),
+    "wav-float": (".wav", RATE, {"subtype": "FLOAT"}),
+    "au": (".au", RATE, {"subtype": "PCM_16"}),
+    "aiff": (".aiff", RATE, {"subtype": "PCM_16"}),
+    "flac": (".flac", RATE, {"subtype": "PCM_16"}),
+    "ogg": (".ogg", RATE, {"subtype": "VORBIS"}),
+    "opus": (".opus", 24000, {"format": "OGG", "subtype": "OPUS"}),
+    "mp3": (".mp3", RATE, {"bitrate_mode": "CONSTANT"}),
+    "mp3-vbr": (".mp3", 44100, {"bitrate_mode": "VARIABLE"}),
 }
 
 
@@ -43,9 +42,9 @@ def write(path: Path, wave: NDArray[np.float32], rate: int = RATE, subtype: str 
 
 class TestReadSegment:
     @pytest.mark.parametrize("channels", [1, 2])
-    @pytest.mark.parametrize(("ending", "rate", "encoding", "spoilt"), FORMATS.values(), ids=FORMATS)
+    @pytest.mark.parametrize(("ending", "rate", "encoding"), FORMATS.values(), ids=FORMATS)
     def test_equals_the_slice_of_the_whole_file(
-        self, tmp_path: Path, ending: str, rate: int, encoding: dict[str, str], spoilt: int, channels: int
+        self, tmp_path: Path, ending: str, rate: int, encoding: dict[str, str], channels: int
     ) -> None:
         path = tmp_path / f"song{ending}"
         soundfile.write(path, noise(3.0, rate, channels), rate, **encoding)
@@ -53,11 +52,9 @@ class TestReadSegment:
         assert probe(path) == AudioInfo(len(whole), rate)
         for position in (0, 0.1, 0.5, 0.777, 1):
             start = round(position * (len(whole) - rate))
-            found = read_segment(path, rate, rate, position)
-            assert found.dtype == np.float32
-            skipped = spoilt if position else 0
-            expected = whole[start + skipped : start + rate]
-            np.testing.assert_allclose(found[skipped:], expected, rtol=0, atol=2.5e-7)
+            segment = read_segment(path, rate, rate, position)
+            assert segment.dtype == np.float32
+            np.testing.assert_allclose(segment, whole[start : start + rate], rtol=0, atol=2.5e-7)
 
     @pytest.mark.parametrize(("position", "first"), [(0, 0), (0.25, 225), (0.5, 450), (1, 900)])
     def test_position_runs_from_the_beginning_to_the_last_possible_start(
@@ -140,7 +137,8 @@ class TestOnlyTheNeededStretch:
         soundfile.write(path, noise(2.0, rate), rate)
         probe(path)
         assert read_segment(path, RATE, 11025, 0.5).shape == (11025,)
-        assert decoded == [frames + (2304 if ending == ".mp3" else 0)]  # two mp3 frames ahead, thrown away
+        (number,) = decoded
+        assert frames <= number <= frames + (5 * 1152 if ending == ".mp3" else 0)  # a few mp3 frames are thrown away
 
     def test_is_decoded_of_an_hour(self, tmp_path: Path, decoded: list[int]) -> None:
         frames = 3600 * RATE

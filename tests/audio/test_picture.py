@@ -10,7 +10,7 @@ import torch
 
 import genre
 from genre import GenreError
-from genre.audio.picture import Picture
+from genre.audio.spectra import Picture
 from genre.benchmark.plan import read_plan
 from genre.config import from_config, to_config
 from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram

@@ -1,0 +1,299 @@
+"""What a header leaves out: audio beyond a false size (wav, aiff, caf, au, FLAC), further streams (Ogg, FLAC).
+
+Only headers are read, a few of each file. A broken recording leaves a false size behind; files that are joined end to
+end leave several streams, of which a decoder reads the first.
+"""
+
+import functools
+import mmap
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
+
+from genre.audio.mpeg import tag_size
+
+#: Bytes of a chunked file's header that are read: what stands before the audio, a picture included.
+MAX_HEADER = 1 << 22
+
+#: Bytes after the audio that may be no chunk, such as a tag.
+MAX_REST = 4096
+
+#: Where RF64 states the size of its audio, in 64 bits: in its first chunk, not beside the audio.
+RF64_SIZE = 28
+
+#: Places of an Ogg or FLAC file that are read, and bytes of each: more than a page or a frame has.
+PLACES, PLACE_BYTES = 8, 1 << 17
+
+#: The first page of a stream of Ogg; the beginning of FLAC, whose first block has 34 bytes; a frame of FLAC.
+OGG_START = re.compile(rb"OggS\x00[\x02\x06]")
+FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
+
+#: The samples of a FLAC frame, by the second four bits of its header.
+FLAC_BLOCK_SIZES = (0, 192, 576, 1152, 2304, 4608, 0, 0, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+
+
+class Stretch(NamedTuple):
+    """What a decoder is to read: bytes ``start`` to ``stop`` of a file, after the bytes ``head``."""
+
+    head: bytes
+    start: int
+    stop: int
+
+
+def find_stretches(path: Path, announced: int) -> tuple[Stretch, ...]:
+    """What a decoder is to read, one after the other, in place of a file whose header announces too little.
+
+    Args:
+        path: The file.
+        announced: The number of frames that its header states.
+
+    Returns:
+        The stretches; empty where the header is right or the format is none of these.
+    """
+    status = path.stat()
+    return _find_stretches(path, announced, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _find_stretches(path: Path, announced: int, size: int, changed: int) -> tuple[Stretch, ...]:
+    """``size`` and ``changed`` tell apart versions of the file."""
+    with path.open("rb") as file:
+        head = file.read(10)
+        tag = tag_size(head)
+        file.seek(tag)
+        after_tag = file.read(4)
+        if head[:4] in (*LAYOUTS, b".snd"):
+            return _correct_size(file, head[:4], size)
+        if head[:4] != b"OggS" and (after_tag != b"fLaC" or not announced):  # an open total is the decoder's to name
+            return ()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _ogg_streams(data) if head[:4] == b"OggS" else _flac_streams(data, tag, announced)
+
+
+# Chunked files.
+
+Order: TypeAlias = Literal["little", "big"]
+
+
+class Layout(NamedTuple):
+    """How a format writes its chunks."""
+
+    first: int  # where the first one begins
+    audio: bytes  # the name of the one that holds the audio
+    order: Order
+    width: int  # bytes of a size
+    even: bool  # whether a chunk of an odd size is followed by a byte
+
+    def end(self, start: int, size: int) -> int:
+        """Where a chunk ends."""
+        return start + size + (size % 2 if self.even else 0)
+
+
+LAYOUTS = {
+    b"RIFF": Layout(12, b"data", "little", 4, True),
+    b"RF64": Layout(12, b"data", "little", 4, True),
+    b"RIFX": Layout(12, b"data", "big", 4, True),
+    b"FORM": Layout(12, b"SSND", "big", 4, True),
+    b"caff": Layout(8, b"data", "big", 8, False),
+}
+
+
+def _correct_size(file: BinaryIO, magic: bytes, file_size: int) -> tuple[Stretch, ...]:
+    """The file with the right size in its header, where audio goes on after the size that is stated."""
+    if magic == b".snd":
+        place, width = 8, 4
+        order: Order = "big"
+        start, stated = _number(file, 4, 4, "big"), _number(file, 8, 4, "big")
+        correct, end, is_chunk = 0xFFFFFFFF, start + stated, False
+    else:
+        layout = LAYOUTS[magic]
+        audio = _audio_chunk(file, layout, file_size)
+        if audio is None:
+            return ()
+        start, stated = audio
+        width, order = layout.width, layout.order
+        place = start - width
+        if magic == b"RF64":
+            place, width, stated = RF64_SIZE, 8, _number(file, RF64_SIZE, 8, order)
+        correct, end = file_size - start, layout.end(start, stated)
+        is_chunk = _is_chunk(file, end, layout, file_size)
+    is_right = is_chunk or (stated > 0 and -1 <= file_size - end <= MAX_REST)
+    # A size beyond the end: libsndfile takes all that there is, but for the unknown ones of caf and RF64.
+    is_harmless = start + stated > file_size and magic not in (b"caff", b"RF64")
+    if is_right or is_harmless or start >= min(file_size, MAX_HEADER):
+        return ()
+    file.seek(0)
+    head = bytearray(file.read(start))
+    head[place : place + width] = correct.to_bytes(width, order)
+    return (Stretch(bytes(head), start, file_size),)
+
+
+def _audio_chunk(file: BinaryIO, layout: Layout, file_size: int) -> tuple[int, int] | None:
+    """Where the audio begins, and the size that is stated."""
+    place = layout.first
+    while (start := place + 4 + layout.width) <= file_size:
+        name, size = _chunk(file, place, layout)
+        if name == layout.audio:
+            return start, size
+        place = layout.end(start, size)
+    return None
+
+
+def _is_chunk(file: BinaryIO, place: int, layout: Layout, file_size: int) -> bool:
+    """Whether chunks or a tag fill the file from a place on."""
+    while (start := place + 4 + layout.width) <= file_size:
+        name, size = _chunk(file, place, layout)
+        if name[:3] in (b"ID3", b"TAG", b"APE"):  # a tag without a chunk, which some programs append
+            return True
+        if not (name.isascii() and name.decode("ascii", "replace").isprintable()):
+            return False
+        place = layout.end(start, size)
+    return file_size <= place <= file_size + 1
+
+
+def _chunk(file: BinaryIO, place: int, layout: Layout) -> tuple[bytes, int]:
+    file.seek(place)
+    return file.read(4), _number(file, place + 4, layout.width, layout.order)
+
+
+def _number(file: BinaryIO, place: int, width: int, order: Order) -> int:
+    file.seek(place)
+    return int.from_bytes(file.read(width), order)
+
+
+# Ogg and FLAC.
+
+
+class Position(NamedTuple):
+    """What stands at some place of a file: of which stream it is, and the number of its first or last sample."""
+
+    stream: int
+    sample: int
+    samples: int = 0
+
+
+def last_page_of_ogg(path: Path, start: int, stop: int) -> int:
+    """The first sample of the last page of a stream: libsndfile misses places in it by as much as that page is cut.
+
+    Args:
+        path: The file.
+        start: The byte at which the stream begins.
+        stop: The byte at which it ends.
+    """
+    with path.open("rb") as file:
+        file.seek(max(start, stop - PLACE_BYTES))
+        part = file.read(stop - max(start, stop - PLACE_BYTES))
+    before = _last_page(part[: max(0, part.rfind(b"OggS\x00"))])
+    return before.sample if before else 0
+
+
+def _ogg_streams(data: mmap.mmap) -> tuple[Stretch, ...]:
+    """The streams of a file that has several one after the other."""
+    positions = _positions(data, 0, _last_page)
+    # A file begins with one first page, or with one for each of streams that run side by side.
+    first, place = set(), 0
+    while OGG_START.match(data, place) and (size := _page_size(data, place)):
+        first.add(int.from_bytes(data[place + 14 : place + 18], "little"))
+        place += size
+    if _in_order(positions) and all(position.stream in first for position in positions):
+        return ()
+    return _cut(data, [start.start() for start in OGG_START.finditer(data) if _page_size(data, start.start())])
+
+
+def _flac_streams(data: mmap.mmap, start: int, announced: int) -> tuple[Stretch, ...]:
+    """The streams of a file that has several, or the one with the right total in its header."""
+    block_size = int.from_bytes(data[start + 8 : start + 10], "big")
+    positions = _positions(data, start, lambda part: _last_frame(part, block_size))
+    total = positions[-1].sample + positions[-1].samples if positions else announced
+    if _in_order(positions) and total == announced:
+        return ()
+    starts = [match.start() for match in FLAC_START.finditer(data, start)]
+    if len(starts) > 1:
+        return _cut(data, starts)
+    if not _in_order(positions) or total < announced:
+        return ()
+    head = bytearray(data[start : start + 26])
+    head[18:26] = (int.from_bytes(head[18:26], "big") >> 36 << 36 | total).to_bytes(8, "big")
+    return (Stretch(bytes(head), start + 26, len(data)),)
+
+
+def _positions(data: mmap.mmap, start: int, find: Callable[[bytes], Position | None]) -> list[Position]:
+    """The positions at places that are spread over a file, the last one its end."""
+    ends = [start + (len(data) - start) * number // PLACES for number in range(1, PLACES + 1)]
+    positions = (find(data[max(start, end - PLACE_BYTES) : end]) for end in ends)
+    return [position for position in positions if position is not None]
+
+
+def _in_order(positions: Sequence[Position]) -> bool:
+    return all(one.sample <= other.sample for one, other in pairwise(positions))
+
+
+def _cut(data: mmap.mmap, starts: Sequence[int]) -> tuple[Stretch, ...]:
+    return tuple(Stretch(b"", start, stop) for start, stop in zip(starts, [*starts[1:], len(data)], strict=True))
+
+
+def _page_size(data: mmap.mmap, place: int) -> int:
+    count = data[place + 26] if place + 27 <= len(data) else 0
+    return 27 + count + sum(data[place + 27 : place + 27 + count]) if count else 0
+
+
+def _last_page(part: bytes) -> Position | None:
+    """The last page of Ogg that ends a packet."""
+    place = len(part)
+    while (place := part.rfind(b"OggS\x00", 0, place)) >= 0:
+        sample = int.from_bytes(part[place + 6 : place + 14], "little", signed=True)
+        if place + 27 <= len(part) and sample >= 0:
+            return Position(int.from_bytes(part[place + 14 : place + 18], "little"), sample)
+    return None
+
+
+def _last_frame(part: bytes, block_size: int) -> Position | None:
+    """The last frame of FLAC, by the checksum of its header."""
+    matches = reversed(list(FLAC_FRAME.finditer(part)))
+    positions = (_flac_frame(part[match.start() : match.start() + 16], block_size) for match in matches)
+    return next((position for position in positions if position is not None), None)
+
+
+def _flac_frame(header: bytes, block_size: int) -> Position | None:
+    header = header.ljust(16, b"\0")
+    if header[3] & 1:
+        return None
+    place, number = _utf8(header, 4)
+    code = header[2] >> 4
+    samples = FLAC_BLOCK_SIZES[code]
+    if code in (6, 7):
+        width = code - 5
+        samples = int.from_bytes(header[place : place + width], "big") + 1
+        place += width
+    place += {12: 1, 13: 2, 14: 2}.get(header[2] & 15, 0)
+    if number < 0 or not samples or _checksum(header[:place]) != header[place]:
+        return None
+    return Position(0, number if header[1] & 1 else number * block_size, samples)
+
+
+def _utf8(data: bytes, place: int) -> tuple[int, int]:
+    """Where a number ends that is written as UTF-8 writes letters, and that number; -1: it is none."""
+    first = data[place]
+    length = 8 - (first ^ 0xFF).bit_length()
+    if length == 0:
+        return place + 1, first
+    rest = data[place + 1 : place + length]
+    if length == 1 or length > 7 or any(byte >> 6 != 2 for byte in rest):
+        return place + 1, -1
+    number = first & (0x7F >> length)
+    for byte in rest:
+        number = number << 6 | byte & 0x3F
+    return place + length, number
+
+
+def _checksum(data: bytes) -> int:
+    """CRC-8 with the polynomial x⁸ + x² + x + 1."""
+    value = 0
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = (value << 1 ^ (0x07 if value & 0x80 else 0)) & 0xFF
+    return value

@@ -1,0 +1,138 @@
+"""Decoding of mp3 files.
+
+libsndfile decodes mp3 with mpg123, which writes to stderr when it seeks, and when a file is longer or shorter than its
+first frame states. Here mpg123 never seeks: each stretch is cut out of the file as a small mp3 of its own, in memory.
+"""
+
+import io
+import mmap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from genre.audio.mpeg import DECODER_DELAY, Stream, index_frames, mapped, parse_header, read_header
+from genre.audio.source import BLOCK, AudioError, Encoding, Source
+
+#: Frames decoded before the wanted ones: a frame overlaps with the one before, and the filters remember 480 samples.
+LEAD = 2
+
+#: Headers of another stream that may be chance: bytes between the frames that look like one.
+MAX_STRAYS = 8
+
+
+class Mp3File(Source):
+    """An mp3.
+
+    Args:
+        path: The file.
+        stream: Its stream, from :func:`find_stream`.
+
+    Raises:
+        AudioError: A stream of another rate or number of channels follows.
+    """
+
+    def __init__(self, path: Path, stream: Stream) -> None:
+        status = path.stat()
+        self.path, self._stream = path, stream
+        self._key = (path, stream, status.st_size, status.st_mtime_ns)
+        frames = stream.frames
+        if not stream.complete:
+            index = index_frames(*self._key)
+            if index.strays > MAX_STRAYS:
+                raise AudioError(path, "streams, one after the other, that differ in rate or channels")
+            if abs(len(index.places) - frames) > 1:  # what is stated belongs to another file, the silence included
+                frames = len(index.places)
+                self._stream = stream._replace(delay=0, padding=0)
+        self.frames = self._stream.samples(frames)
+        announced = stream.samples(stream.frames or (status.st_size - stream.start) // stream.frame.size)
+        self.encoding = Encoding(announced, stream.frame.sample_rate, stream.frame.channels, "MPEG_LAYER_III")
+
+    def read(self, start: int, count: int) -> NDArray[np.float32]:  # noqa: D102
+        index, frame_samples = index_frames(*self._key), self._stream.frame.samples
+        begin, end = start + self._stream.delay, min(start + count, self.frames) + self._stream.delay
+        first = max(0, (begin + DECODER_DELAY) // frame_samples - LEAD)
+        last = min(-(-(end + DECODER_DELAY) // frame_samples), len(index.places))
+        if last > index.intact:
+            raise AudioError(self.path, "undecodable (damaged)")
+        if first >= last:
+            return np.zeros((0, self.encoding.channels), np.float32)
+        first, excerpt = _excerpt(self.path, index.places, first, last)
+        skipped = begin - first * frame_samples
+        try:
+            with soundfile.SoundFile(io.BytesIO(excerpt)) as file:
+                decoded: NDArray[np.float32] = file.read(skipped + end - begin, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            raise AudioError(self.path, f"undecodable ({error})") from None
+        return decoded[skipped:]
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:  # noqa: D102
+        for start in range(0, self.frames, BLOCK):
+            yield self.read(start, BLOCK)
+
+    def count(self) -> int:  # noqa: D102
+        return min(self.frames, self._stream.samples(len(index_frames(*self._key).places)))
+
+    def close(self) -> None:
+        """Nothing is open between two readings."""
+
+
+def _excerpt(path: Path, places: Sequence[int], first: int, last: int) -> tuple[int, bytes]:
+    """Frames ``first`` to ``last`` as an mp3 of their own, and the number of the frame that it begins with.
+
+    The bits of a frame may begin in the frames before it. Those come along without their sound: their bits stay, and
+    their side information goes, which says what the bits mean.
+    """
+    with mapped(path) as data:
+        begin, missing = first, _FrameParts.read(data, places[first]).borrowed
+        while begin > 0 and missing > 0:
+            begin -= 1
+            missing -= len(_FrameParts.read(data, places[begin]).bits)
+        parts = [_counting_frame(data[places[begin] : places[begin] + 4], last - begin)]
+        end, available = places[begin], 0
+        for number in range(begin, last):
+            frame = _FrameParts.read(data, places[number])
+            if places[number] != end:
+                available = 0  # bytes are missing before it
+            silent = number < first or frame.borrowed > available
+            parts += [frame.header, frame.silence(available) if silent else frame.side_info, frame.bits]
+            available += len(frame.bits)
+            end = places[number] + sum(map(len, (frame.header, frame.side_info, frame.bits)))
+    return begin, b"".join(parts)
+
+
+class _FrameParts(NamedTuple):
+    """The bytes of a frame. Its bits go on from ``borrowed`` bytes of bits of the frames before."""
+
+    header: bytes
+    side_info: bytes
+    bits: bytes
+    borrowed: int
+    shift: int
+
+    @classmethod
+    def read(cls, data: mmap.mmap, place: int) -> "_FrameParts":
+        frame = read_header(data, place)
+        assert frame is not None
+        start = place + 4 + frame.checksum_size
+        bits = start + frame.side_info_size
+        shift = 7 if frame.samples == 1152 else 8  # in MPEG-1 it is the first 9 bits, in MPEG-2 the first 8
+        borrowed = int.from_bytes(data[start : start + 2], "big") >> shift
+        return cls(data[place:start], data[start:bits], data[bits : place + frame.size], borrowed, shift)
+
+    def silence(self, available: int) -> bytes:
+        """Side information without sound, which still tells a decoder to keep the bits that were borrowed."""
+        return (min(self.borrowed, available) << self.shift).to_bytes(2, "big").ljust(len(self.side_info), b"\0")
+
+
+def _counting_frame(header: bytes, frames: int) -> bytes:
+    """A frame without sound that states how many follow. Its bit rate is the lowest with room for that."""
+    # Without a checksum, which would come first, and without padding.
+    headers = (bytes((header[0], header[1] | 1, index << 4 | header[2] & 0x0C, header[3])) for index in range(1, 15))
+    framed = ((header, frame) for header in headers if (frame := parse_header(header)) is not None)
+    header, frame = next((header, frame) for header, frame in framed if frame.size >= frame.side_info_size + 16)
+    body = header + bytes(frame.side_info_size) + b"Xing" + (1).to_bytes(4, "big") + frames.to_bytes(4, "big")
+    return body.ljust(frame.size, b"\0")
