@@ -94,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
         action=PrintCompletion,
         verbs=fit_verbs,
         choices=("bash", "zsh", "tcsh"),
+        default=argparse.SUPPRESS,
         help="print a script that completes this command line",
     )
     for verb, function in VERBS.items():
