@@ -1,6 +1,6 @@
 """The mean of several rows of a benchmark with folds: what an ensemble of their networks says, fold by fold.
 
-python examples/transfer/ensemble.py BENCHMARK OUT.csv ROW ROW …, where BENCHMARK is a folder such as
+python examples/transfer/ensemble.py BENCHMARK OUT.csv ROW [ROW …], where BENCHMARK is a folder such as
 runs/transfer-table/version_0, and each ROW the name of a recipe in it, such as musicnn_probe. It prints the scores of
 the mean and writes its predictions, for `genre compare BENCHMARK/folds/ROW OUT.csv`.
 """
@@ -56,7 +56,7 @@ def main(benchmark: Path, out: Path, rows: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 5:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
