@@ -1,12 +1,15 @@
 """What is laid over the recipes of transfer learning, and the mean of two rows of a benchmark."""
 
-import csv
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+
+from genre.data import Track
+from genre.report.results import Results, read_results, write_results
 
 from .conftest import run_cli
 
@@ -22,19 +25,6 @@ SMALL = (
     "--data.init_args.batch_size=4",
     "--data.init_args.segment_seconds=1",
 )
-
-RECIPE = """
-model: {{network: {{class_path: genre.models.SpectralCNN, init_args: {{dropout: {dropout}}}}}}}
-data:
-  class_path: genre.data.Folder
-  init_args:
-    root: {root}
-    features: {{class_path: genre.data.MelSpectrogram, init_args: {{n_fft: 512, n_mels: 32, mean: -40, std: 20}}}}
-    split: {{class_path: genre.data.StratifiedSplit, init_args: {{by_artist: true, test: 0.25}}}}
-    segment_seconds: 0.8
-    num_workers: 0
-trainer: {{max_epochs: 1, accelerator: cpu}}
-"""
 
 
 @pytest.mark.parametrize("recipe", ["imagenet_probe", "imagenet_finetune"])
@@ -61,33 +51,29 @@ def test_gpu_overlay(gtzan: Path, tmp_path: Path) -> None:
     assert overlay["model"]["compile"] is True
 
 
-def test_ensemble_of_two_rows(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mean of the probabilities of each track, from the fold in which it was tested."""
-    monkeypatch.chdir(tmp_path)
-    for name, dropout in (("one", 0.0), ("other", 0.3)):
-        (tmp_path / f"{name}.yaml").write_text(RECIPE.format(root=folder, dropout=dropout))
-    (tmp_path / "folds.yaml").write_text("class_path: genre.data.KFoldSplit\ninit_args: {folds: 3, by_artist: true}\n")
-    (tmp_path / "plan.yaml").write_text("recipes: [one.yaml, other.yaml]\nsplits: [folds.yaml]\n")
-    assert run_cli("benchmark", "plan.yaml", "--name", "table") == 0
-    benchmark = tmp_path / "runs/table/version_0"
-    command = [sys.executable, str(TRANSFER / "ensemble.py"), str(benchmark), str(tmp_path / "mean.csv")]
+def test_ensemble_of_two_rows(tmp_path: Path) -> None:
+    """The mean of the probabilities of each track, from the fold in which it was tested, in whatever order."""
+    genres, random = ["a", "b", "c"], torch.Generator().manual_seed(0)
+    tracks = [Track(Path(f"{index}.wav"), genres[index % 3]) for index in range(12)]
+    given: dict[str, dict[Path, torch.Tensor]] = {"one": {}, "other": {}}
+    for row, known in given.items():
+        for fold in range(2):
+            inside = tracks[fold::2][:: 1 if row == "one" else -1]
+            probabilities = torch.rand(6, 3, generator=random).softmax(1)
+            known |= {track.path: values for track, values in zip(inside, probabilities, strict=True)}
+            report = tmp_path / f"cells/{row}-folds-fold{fold}-seed0/version_0/report"
+            report.mkdir(parents=True)
+            write_results(report / "predictions.csv", Results(genres, inside, probabilities))
+    out = tmp_path / "mean.csv"
+    command = [sys.executable, str(TRANSFER / "ensemble.py"), str(tmp_path), str(out)]
     done = subprocess.run([*command, "one", "other"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    one, other, mean = (
-        {row["path"]: row for row in csv.DictReader(path.open(encoding="utf-8"))}
-        for path in (
-            benchmark / "folds/one-folds/predictions.csv",
-            benchmark / "folds/other-folds/predictions.csv",
-            tmp_path / "mean.csv",
-        )
-    )
-    assert one.keys() == other.keys() == mean.keys()
-    genre = next(iter(mean.values()))["genre"]
-    for path, row in mean.items():
-        assert float(row[genre]) == pytest.approx((float(one[path][genre]) + float(other[path][genre])) / 2, abs=1e-6)
-    accuracy = sum(row["predicted"] == row["genre"] for row in mean.values()) / len(mean)
-    assert done.stdout.startswith(f"one + other, {len(mean)} tracks: accuracy {accuracy:.3f} (")
-    assert run_cli("compare", benchmark / "folds/one-folds", tmp_path / "mean.csv") == 0
+    mean = read_results(out)
+    assert {track.path for track in mean.tracks} == given["one"].keys()
+    for track, values in zip(mean.tracks, mean.probabilities, strict=True):
+        torch.testing.assert_close(values, (given["one"][track.path] + given["other"][track.path]) / 2)
+    accuracy = float(mean.correct.float().mean())
+    assert done.stdout.startswith(f"one + other, 12 tracks: accuracy {accuracy:.3f} (")
     wrong = subprocess.run([*command, "one", "another"], capture_output=True, text=True, timeout=120)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
     assert "found no finished cell of another" in wrong.stderr

@@ -13,16 +13,15 @@ import torch
 
 import genre
 from genre.metrics import Fold, fold_areas, mean_area, mean_area_interval
-from genre.report.finished_run import read_run
-from genre.report.results import Results, identity, pool, scores, write_results
+from genre.report.results import Results, identity, pool, read_results, scores, write_results
 
 
 def fold_results(benchmark: Path, row: str) -> list[Results]:
     """What the cells of a row say, fold by fold."""
-    runs = sorted(benchmark.glob(f"cells/{row}-*-fold*-seed0/version_0"))
-    if not runs:
+    reports = sorted(benchmark.glob(f"cells/{row}-*-fold*-seed0/version_0/report/predictions.csv"))
+    if not reports:
         raise genre.GenreError(f"{benchmark}: found no finished cell of {row}; expected the name of a row's recipe")
-    return [read_run(run).results for run in runs]
+    return [read_results(report) for report in reports]
 
 
 def average(members: Sequence[Results]) -> Results:
