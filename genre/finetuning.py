@@ -100,10 +100,13 @@ class GradualUnfreezing(pl.Callback):
     Args:
         first_epoch: The epoch, counted from 0, in which the last layer is unfrozen.
         epochs_per_layer: Epochs from one layer to the one before it; 0: all at once.
+        freeze_statistics: Whether the batch-norm statistics stay as they were pretrained in unfrozen layers, too: a few
+            hundred steps are too few for them to follow where their momentum is small.
     """
 
-    def __init__(self, first_epoch: int = 1, epochs_per_layer: int = 1) -> None:
+    def __init__(self, first_epoch: int = 1, epochs_per_layer: int = 1, freeze_statistics: bool = False) -> None:
         self.first_epoch, self.epochs_per_layer = first_epoch, epochs_per_layer
+        self.freeze_statistics = freeze_statistics
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
         layers(_backbone(pl_module))
@@ -118,7 +121,8 @@ class GradualUnfreezing(pl.Callback):
                 backbone.get_parameter(name).requires_grad_(not frozen)
         for module in backbone.modules():
             if isinstance(module, BATCH_NORMS):
-                module.train(module.weight is None or bool(module.weight.requires_grad))
+                trained = module.weight is None or bool(module.weight.requires_grad)
+                module.train(trained and not self.freeze_statistics)
 
 
 def refuse_backbone_finetuning(callbacks: Iterable[pl.Callback]) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
-from genre import GenreError, LinearProbe
+from genre import GenreError, GradualUnfreezing, LinearProbe
 from genre.finetuning import layers, parameter_groups, scale_learning_rates
 from genre.models import EfficientNetV2S, IndRNN, ResNet18, SpectralCNN
 from genre.report.callback import count
@@ -122,3 +122,17 @@ def test_network_without_a_backbone() -> None:
     module.network = SpectralCNN(10)
     with pytest.raises(GenreError, match="SpectralCNN has no backbone"):
         partial(LinearProbe().setup, stage="fit")(pl.Trainer(logger=False), module)
+
+
+@pytest.mark.parametrize("freeze_statistics", [False, True])
+def test_batch_norm_statistics_of_unfrozen_layers(freeze_statistics: bool) -> None:
+    """The weights train; the statistics follow only where they are to."""
+    module = pl.LightningModule()
+    network = module.network = ResNet18(10, pretrained=False)
+    callback = GradualUnfreezing(0, 0, freeze_statistics)
+    callback.on_train_batch_start(pl.Trainer(logger=False), module, None, 0)
+    before = {name: value.clone() for name, value in network.backbone.state_dict().items() if "running" in name}
+    assert network(torch.randn(4, 1, 64, 64)).requires_grad
+    after = network.backbone.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items()) is freeze_statistics
+    assert all(parameter.requires_grad for parameter in network.parameters())

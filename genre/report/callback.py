@@ -104,9 +104,8 @@ class Report(pl.Callback):
             pl_module.genres, [tracks[i] for i in predictions.tracks.tolist()], predictions.probabilities.cpu()
         )
         metrics = run_metrics(results, float(predictions.loss), pl_module, data)
-        metrics["training"] = self.training | {"epochs": len(self.history), "scored_epoch": self.tested_epoch}
         write_cost(folder, self.history, trainer)
-        write_report(folder, results, metrics, data, self.history, self.tested_epoch)
+        write_report(folder, results, metrics, data, self.history, self.tested_epoch, self.training)
         self._metrics, self._written = metrics, folder
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

