@@ -175,7 +175,7 @@ def test_interval_over_folds_equals_a_bootstrap_with_scikit_learn() -> None:
     folds = random_folds([20, 31, 26, 15], runs=2)
     random = np.random.default_rng(0)
     means = []
-    for _ in range(600):
+    for _ in range(200):
         drawn = []
         for probabilities, targets in folds:
             draw = random.integers(0, len(targets), len(targets))
