@@ -1,4 +1,4 @@
-"""Samples a second of a whole fit (decode, crop, features, step) against the bare step of the same network."""
+"""Samples per second of a whole fit (decode, crop, features, step) against the bare step of the same network."""
 
 import statistics
 import tempfile
@@ -38,7 +38,7 @@ class Clock(pl.Callback):
 
 
 def rows() -> list[tuple[str, str]]:
-    """Samples a second and their ratio, on the CPU and, where there is one, on a GPU."""
+    """Samples per second and their ratio, on the CPU and, where there is one, on a GPU."""
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder))
         found = _compare(Path(folder), "cpu", 32, "32-true", num_workers=1)

@@ -55,7 +55,7 @@ def main(root: str, epochs: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Train a network of your own on a folder of your own.")
-    parser.add_argument("music", help="the folder, one sub-folder a genre")
+    parser.add_argument("music", help="the folder, one sub-folder per genre")
     parser.add_argument("epochs", nargs="?", type=int, default=20, help="default: %(default)s")
     options = parser.parse_args()
     try:

@@ -1,4 +1,8 @@
-"""The file format: what a checkpoint says, and whether that fits a network and its features."""
+"""The file format: what a checkpoint says, and whether that fits a network and its features.
+
+:class:`genre.GenreClassifier` writes it. To resume, to test and to start from, the classifier also reads it; to
+predict, :func:`genre.load` does.
+"""
 
 import logging
 import pickle

@@ -60,9 +60,9 @@ SMALL = (
 
 
 def options(recipe: Path, gtzan: Path, tmp_path: Path) -> list[str]:
-    """Where the data lies; no weights of the hub, since tests have no network; a corpus of its own for quickstart and FMA."""
+    """Where the data lies; no weights of the hub, since tests have no network; a corpus of its own for Synthetic, FMA and Ballroom."""
     content = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-    root = tmp_path / "synthetic" if recipe.stem == "quickstart" else gtzan
+    root = tmp_path / "synthetic" if "genre.data.Synthetic" in recipe.read_text(encoding="utf-8") else gtzan
     if recipe.parent.name == "yaacob":
         root = write_fma(tmp_path / "fma")
     if recipe.parent.name == "ballroom":

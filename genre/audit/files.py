@@ -15,7 +15,7 @@ from genre.errors import printable
 
 
 def write_tracks(path: Path, tracks: Iterable[Examined], base: Path, excluded: Mapping[Path, str]) -> None:
-    """One row a track: durations in seconds, rates in hertz, levels in dB below full scale."""
+    """One row per track: durations in seconds, rates in hertz, levels in dB below full scale."""
     columns = ("path", "genre", "artist", "seconds", "sample_rate", "channels", "encoding", "peak_dbfs", "rms_dbfs")
     rows = []
     for found in tracks:
@@ -63,7 +63,7 @@ def write_pairs(path: Path, pairs: Iterable[Pair], base: Path, subsets: Subsets)
 
 
 def write_genres(path: Path, genres: Iterable[GenreCount]) -> None:
-    """One row a genre; the share is that of the largest artist's tracks among those of the genre."""
+    """One row per genre; the share is that of the largest artist's tracks among those of the genre."""
     columns = ("genre", "tracks", "minutes", "artists", "unknown_artist", "largest_artist", "largest_share")
     rows = (
         (g.genre, g.tracks, f"{g.minutes:.2f}", g.artists, g.unknown, g.largest, f"{g.share:.3f}" if g.largest else "")
@@ -73,7 +73,7 @@ def write_genres(path: Path, genres: Iterable[GenreCount]) -> None:
 
 
 def write_exclusions(path: Path, excluded: Mapping[Path, str], base: Path, tracks: int) -> None:
-    """One path a line, relative to the data set, under the reason as a comment."""
+    """One path per line, relative to the data set, under the reason as a comment."""
     lines = [
         f"# genre audit {base}: leave out {len(excluded)} of {tracks} tracks.",
         f"# Use it as --data.exclude {path}; put a # before a track, or take its line out, to keep it.",

@@ -1,4 +1,8 @@
-"""Going on with a fit: what its checkpoint holds has to fit the options, or is refused before anything is written."""
+"""Going on with a fit: what its checkpoint holds has to fit the options, or is refused before anything is written.
+
+Lightning itself restores the weights, the optimizer, the schedule and the epoch. The crops of an epoch need no state:
+:class:`genre.data.loaders.TrainSampler` draws them from the seed and the epoch.
+"""
 
 import json
 import math

@@ -48,7 +48,7 @@ def read_exclusions(source: Path) -> list[Path]:
     """The paths in an exclusion list.
 
     A CSV has a column ``path``; where it has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does, rows
-    count in which that is not empty. Anything else is text with one path a line, where ``#`` opens a comment line.
+    count in which that is not empty. Anything else is text with one path per line, where ``#`` opens a comment line.
 
     Raises:
         GenreError: The list is missing or cannot be read.

@@ -1,4 +1,4 @@
-"""A plain folder of music: one sub-folder a genre."""
+"""A plain folder of music: one sub-folder per genre."""
 
 import contextlib
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 class Folder(GenreDataModule):
     """Music as ``<root>/<genre>/<file>`` or ``<root>/<genre>/<artist>/…/<file>``.
 
-    The name of the first sub-folder, where there is one, counts as the artist, so that grouped splits keep it on
+    The name of the first sub-folder, where there is one, counts as the artist, so that grouped splits keep it in
     one subset. Links are followed; hidden files and folders are passed over.
     """
 

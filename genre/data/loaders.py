@@ -1,4 +1,7 @@
-"""Loaders: in which order segments are drawn, and by which processes."""
+"""Loaders: in which order segments are drawn, and by which processes.
+
+Workers draw nothing at random: the sampler, in the main process, gives every segment its position and its seed.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import TypeVar

@@ -1,4 +1,7 @@
-"""Which tracks can be read, and which cannot."""
+"""Which tracks can be read, and which cannot: told before a run, from headers, or samples of floating point.
+
+What fails only where it is decoded, :mod:`genre.data.segments` finds during the run.
+"""
 
 import logging
 from collections.abc import Iterable
