@@ -14,7 +14,6 @@ from genre.audit.examine import Examined, examine_all
 from genre.audit.exclusions import select_exclusions
 from genre.audit.faults import Limits
 from genre.audit.files import write_exclusions, write_genres, write_pairs, write_tracks
-from genre.audit.genres import count, count_genres
 from genre.audit.layout import read_corpus
 from genre.audit.notes import keep_warnings
 from genre.audit.subsets import Subsets, between, find_subsets
@@ -62,15 +61,14 @@ def audit(
     subsets = find_subsets(corpus)
     recordings = group(pairs)
     excluded = select_exclusions(tracks, recordings, subsets.get("official", {}), base)
-    genres = count_genres(tracks)
     try:
         write_tracks(out / "tracks.csv", tracks, base, excluded)
         write_pairs(out / "pairs.csv", pairs, base, subsets)
-        write_genres(out / "genres.csv", genres)
+        write_genres(out / "genres.csv", tracks)
         write_exclusions(out / "exclude.txt", excluded, base, len(tracks))
     except OSError as error:
         raise GenreError(f"{error.filename or out}: {error.strerror}; choose another --out") from None
-    show_genres(console, genres, count("all", tracks))
+    show_genres(console, tracks)
     show_rates(console, tracks)
     show_faults(console, tracks, base)
     show_pairs(console, pairs, base, subsets)

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from genre.audit.duplicates import Pair
 from genre.audit.examine import Examined
-from genre.audit.genres import GenreCount
 from genre.audit.subsets import Subsets, between
+from genre.data.track import count_genres
 from genre.errors import printable
 
 
@@ -62,14 +62,20 @@ def write_pairs(path: Path, pairs: Iterable[Pair], base: Path, subsets: Subsets)
     _write(path, (*columns, *names), rows)
 
 
-def write_genres(path: Path, genres: Iterable[GenreCount]) -> None:
-    """One row a genre; the share is that of the largest artist's tracks among those of the genre."""
+def write_genres(path: Path, tracks: Sequence[Examined]) -> None:
+    """Writes one row per genre; the share is the largest artist's share of the genre's tracks."""
     columns = ("genre", "tracks", "minutes", "artists", "unknown_artist", "largest_artist", "largest_share")
-    rows = (
-        (g.genre, g.tracks, f"{g.minutes:.2f}", g.artists, g.unknown, g.largest, f"{g.share:.3f}" if g.largest else "")
-        for g in genres
-    )
+    rows = []
+    for genre, count in count_genres([examined.track for examined in tracks]).items():
+        share = f"{count.share:.3f}" if count.largest else ""
+        minutes = f"{total_minutes(tracks, genre):.2f}"
+        rows.append((genre, count.tracks, minutes, count.artists, count.unknown, count.largest, share))
     _write(path, columns, rows)
+
+
+def total_minutes(tracks: Iterable[Examined], genre: str | None = None) -> float:
+    """The duration of all tracks, or of those of one genre, in minutes."""
+    return sum(examined.seconds for examined in tracks if genre in (None, examined.track.genre)) / 60
 
 
 def write_exclusions(path: Path, excluded: Mapping[Path, str], base: Path, tracks: int) -> None:

@@ -10,33 +10,34 @@ from rich.table import Table
 
 from genre.audit.duplicates import Pair
 from genre.audit.examine import Examined
-from genre.audit.files import relative
-from genre.audit.genres import GenreCount
+from genre.audit.files import relative, total_minutes
 from genre.audit.subsets import Subsets, between
+from genre.data.track import count_genres, count_tracks
 
 #: The most rows of a table; the files have them all.
 ROWS = 25
 
 
-def show_genres(console: Console, genres: Sequence[GenreCount], total: GenreCount) -> None:
-    """Counts, artists and the largest artist, genre by genre and over all."""
+def show_genres(console: Console, examined: Sequence[Examined]) -> None:
+    """Shows tracks, minutes, artists and the largest artist of every genre and of all."""
     table = Table(title="genres", title_justify="left")
     table.add_column("genre", overflow="fold")
     for name in ("tracks", "minutes", "artists"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("largest artist", overflow="fold")
     table.add_column("share", justify="right", no_wrap=True)
-    for entry in (*genres, total):
-        if entry is total:
-            table.add_section()
-        artists = f"{entry.artists} + {entry.unknown} unknown" if entry.unknown else str(entry.artists)
+    tracks = [track.track for track in examined]
+    rows = [(genre, total_minutes(examined, genre), count) for genre, count in count_genres(tracks).items()]
+    for name, minutes, count in (*rows, ("all", total_minutes(examined), count_tracks(tracks))):
+        artists = f"{count.artists} + {count.unknown} unknown" if count.unknown else str(count.artists)
         table.add_row(
-            escape(entry.genre),
-            str(entry.tracks),
-            f"{entry.minutes:.1f}",
-            artists if entry.artists else "unknown",
-            escape(entry.largest),
-            f"{entry.share:.0%}" if entry.largest else "",
+            escape(name),
+            str(count.tracks),
+            f"{minutes:.1f}",
+            artists if count.artists else "unknown",
+            escape(count.largest),
+            f"{count.share:.0%}" if count.largest else "",
+            end_section=len(table.rows) == len(rows) - 1,
         )
     console.print(table)
 

@@ -2,52 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from genre.data.names import first_spellings
 from genre.data.splits import Partition
-from genre.data.track import SUBSETS, Track
+from genre.data.track import SUBSETS, Track, count_genres
 from genre.plots.style import COLORS, WIDTH
-
-
-@dataclass(frozen=True)
-class Artists:
-    """The artists of a genre.
-
-    Attributes:
-        count: How many are known.
-        tracks: The tracks of the genre.
-        unknown: Those of them whose artist is not known.
-        largest: The artist with most tracks; ``""`` where none is known.
-        largest_tracks: How many those are.
-    """
-
-    count: int
-    tracks: int
-    unknown: int
-    largest: str
-    largest_tracks: int
-
-    @property
-    def share(self) -> float:
-        """The share of the genre's tracks that are by the largest artist."""
-        return self.largest_tracks / self.tracks
-
-
-def count_artists(tracks: Sequence[Track]) -> dict[str, Artists]:
-    """The artists of every genre."""
-    found = {}
-    spellings = first_spellings(track.artist for track in tracks if track.artist)
-    for genre in sorted({track.genre for track in tracks}):
-        of_genre = Counter(spellings.get(track.artist or "") for track in tracks if track.genre == genre)
-        total, unknown = of_genre.total(), of_genre.pop(None, 0)
-        largest = min(of_genre.items(), key=lambda item: (-item[1], str(item[0])), default=("", 0))
-        found[genre] = Artists(len(of_genre), total, unknown, str(largest[0]), largest[1])
-    return found
 
 
 def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
@@ -78,16 +40,16 @@ def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
 
 def plot_artists(tracks: Sequence[Track]) -> Figure:
     """The artists of every genre, and the share of its tracks that is by the largest: bars with their numbers."""
-    found = count_artists(tracks)
-    genres, artists = list(found), list(found.values())
+    counts = count_genres(tracks)
+    genres, artists = list(counts), list(counts.values())
     places = np.arange(len(genres))
     figure, left = _bars(genres, 0.36, columns=2)
     right: Axes = figure.axes[1]
-    bars = left.barh(places, [entry.count for entry in artists], 0.7, color=COLORS[0])
+    bars = left.barh(places, [entry.artists for entry in artists], 0.7, color=COLORS[0])
     labels = [
-        f"{entry.count}; {entry.unknown} track{'s' * (entry.unknown > 1)} of unknown artist"
+        f"{entry.artists}; {entry.unknown} track{'s' * (entry.unknown > 1)} of unknown artist"
         if entry.unknown
-        else entry.count
+        else entry.artists
         for entry in artists
     ]
     left.bar_label(bars, labels, padding=3, fontsize=9)
