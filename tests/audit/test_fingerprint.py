@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from genre.audit.duplicates import Candidate, Pair, find_candidates, find_pairs, group, measure_likeness
 from genre.audit.faults import Examined, Limits, examine
 from genre.audit.fingerprint import HOP_LENGTH, SAMPLE_RATE, Fingerprint, Fingerprinter, bit_error_rate
-from genre.data.synthetic_corpus import GENRES, render_track
+from genre.data.synthetic import STYLES, render_track
 from genre.data.track import Track
 
 RATE = 22050
@@ -61,7 +61,7 @@ class TestFingerprint:
         assert bit_error_rate(codes[:length], other[:length]) < 0.05
 
     def test_of_different_tracks_differs_in_half_of_the_bits(self) -> None:
-        codes = [fingerprint(music(genre)) for genre in GENRES]
+        codes = [fingerprint(music(genre)) for genre in STYLES]
         rates = [bit_error_rate(one, other) for i, one in enumerate(codes) for other in codes[:i]]
         assert min(rates) > 0.35
 

@@ -19,7 +19,7 @@ from genre.data import (
     Track,
 )
 from genre.data.gtzan import GENRES, read_artists
-from genre.data.synthetic_corpus import write_corpus
+from genre.data.synthetic import write_corpus
 from genre.data.track import SUBSETS
 from genre.errors import GenreError
 

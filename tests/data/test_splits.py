@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import genre.data
-from genre.audit.layout import READERS as audit_readers
+from genre.audit import layout
 from genre.data import (
     CSV,
     FMA,
@@ -35,8 +35,7 @@ from genre.data.fma import read_fma
 from genre.data.folder import read_folder
 from genre.data.gtzan import GENRES, fault_filtered_split, read_artists, read_gtzan
 from genre.data.splits import Partition, groups
-from genre.data.synthetic import read_synthetic
-from genre.data.synthetic_corpus import write_corpus
+from genre.data.synthetic import read_synthetic, write_corpus
 from genre.data.track import SUBSETS
 from genre.errors import GenreError
 
@@ -134,7 +133,7 @@ def test_tracks_are_listed_without_a_datamodule(
     roots: dict[type[GenreDataModule], Path], corpora: dict[type[GenreDataModule], Corpus]
 ) -> None:
     assert {cls: READERS[cls](root) for cls, root in roots.items()} == corpora
-    assert {cls.__name__: READERS[cls] for cls in roots if cls is not Synthetic} == audit_readers
+    assert {cls.__name__: READERS[cls] for cls in roots if cls is not Synthetic} == layout.READERS
 
 
 @pytest.mark.parametrize("data", [GTZAN, FMA, Ballroom, Folder, CSV, Synthetic])
