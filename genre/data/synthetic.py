@@ -183,7 +183,7 @@ STYLES = {
 
 
 class Synthetic(GenreDataModule):
-    """Synthetic music, rendered into ``root`` where it is not there yet: 10 genres, 5 artists each, 400 clips of 4 s."""
+    """Synthetic music: 400 clips of 4 s, 10 genres of 5 artists each, rendered into ``root`` where it is empty."""
 
     def read_corpus(self) -> Corpus:  # noqa: D102
         return read_synthetic(self.root)
@@ -235,7 +235,7 @@ def write_corpus(
     if seed < 0 or not 1 <= artists_per_genre <= tracks_per_genre:
         counts = f"{tracks_per_genre} tracks by {artists_per_genre} artists per genre"
         raise ValueError(f"seed {seed}, {counts}: need a seed of at least 0 and a track for each artist")
-    arguments = {"format": FORMAT, "seed": seed, "seconds": seconds, "sample_rate": sample_rate}
+    arguments: dict[str, Any] = {"format": FORMAT, "seed": seed, "seconds": seconds, "sample_rate": sample_rate}
     arguments |= {"tracks_per_genre": tracks_per_genre, "artists_per_genre": artists_per_genre}
     arguments["genres"] = sorted(set(genres))
     root = root.resolve()
@@ -351,7 +351,7 @@ def _add(track: Signal, start: int, wave: Signal) -> None:
 
 
 def _envelope(time: Signal, attack: float, decay: float) -> Signal:
-    return np.minimum(time / attack, 1) * np.exp(-time / decay) * np.clip((time[-1] - time) / 0.01, 0, 1)
+    return np.asarray(np.minimum(time / attack, 1) * np.exp(-time / decay) * np.clip((time[-1] - time) / 0.01, 0, 1))
 
 
 @lru_cache(maxsize=256)
@@ -361,7 +361,7 @@ def _cycle(rolloff: float, odd: bool, harmonics: int) -> Signal:
     spectrum = np.zeros(TABLE // 2 + 1, dtype=np.complex128)
     spectrum[numbers] = -1j * numbers**-rolloff
     wave: Signal = np.fft.irfft(spectrum)
-    return wave / np.sqrt(2 * np.mean(wave**2))
+    return np.asarray(wave / np.sqrt(2 * np.mean(wave**2)))
 
 
 def _play(voice: Voice, hertz: float, seconds: float, rate: int, dullness: float) -> Signal:
@@ -372,7 +372,7 @@ def _play(voice: Voice, hertz: float, seconds: float, rate: int, dullness: float
     cents = (-voice.chorus / 2, voice.chorus / 2) if voice.chorus else (0.0,)
     phases = [time * hertz * 2 ** (cent / 1200) for cent in cents]
     waves = [cycle[(phase * TABLE).astype(np.int64) & (TABLE - 1)] for phase in phases]
-    return np.mean(waves, axis=0) * _envelope(time, voice.attack, voice.decay)
+    return np.asarray(np.mean(waves, axis=0) * _envelope(time, voice.attack, voice.decay))
 
 
 def _strike(drum: Drum, kit: float, rate: int, random: np.random.Generator) -> Signal:
@@ -384,7 +384,7 @@ def _strike(drum: Drum, kit: float, rate: int, random: np.random.Generator) -> S
     noise = np.fft.irfft(np.fft.rfft(random.standard_normal(len(time))) * band, len(time))
     noise /= np.sqrt(2 * np.mean(noise**2))  # as strong as a sine of amplitude 1
     wave = (1 - drum.noise) * np.sin(2 * np.pi * kit * cycles) + drum.noise * noise
-    return wave * _envelope(time, 0.001, drum.decay)
+    return np.asarray(wave * _envelope(time, 0.001, drum.decay))
 
 
 def _record(dry: Signal, artist: Artist, rate: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -400,7 +400,7 @@ def _record(dry: Signal, artist: Artist, rate: int, random: np.random.Generator)
     equaliser = 10 ** ((artist.tilt * octaves + peak) / 20)
     wet = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(room, size) * equaliser, size)[: len(dry)]
     wet = wet / max(np.abs(wet).max(), 0.01) + artist.hiss * random.standard_normal(len(dry))
-    return (0.95 * artist.level * wet / max(np.abs(wet).max(), 1.0)).astype(np.float32)
+    return np.asarray(0.95 * artist.level * wet / max(np.abs(wet).max(), 1.0), np.float32)
 
 
 def _holds(root: Path, arguments: Mapping[str, Any]) -> bool:
