@@ -46,7 +46,7 @@ class Style(NamedTuple):
     tempo: tuple[float, float]  # slowest and fastest, in beats of four steps per minute
     drums: tuple[int, int, int]  # hits per bar of the bass drum, the snare and the hi-hat
     chord: tuple[int, ...]  # in semitones above the root
-    roots: tuple[int, ...]  # one per bar, in semitones above the key
+    roots: tuple[int, ...]  # in semitones above the key, of which every bar draws one
     bass: tuple[int, Instrument]  # notes per bar, and what plays them
     chords: tuple[int, Instrument]
     lead: tuple[int, Instrument]
@@ -89,7 +89,7 @@ STYLES = {
     "disco": Style((112, 128), (4, 2, 12), MINOR7, (0, 5, 10), (8, BASS), (7, PLUCK), (2, STRINGS)),
     "dub": Style((64, 80), (1, 2, 4), MINOR, (0, 5), (5, SUB), (2, PLUCK), (1, PIANO)),
     "jungle": Style((160, 178), (3, 5, 12), MINOR7, (0, 8), (3, SUB), (1, PAD), (1, STRINGS)),
-    "metal": Style((120, 176), (8, 4, 4), FIFTH, (0, 1, 3, 6), (8, GUITAR), (11, GUITAR), (1, GUITAR)),
+    "metal": Style((120, 176), (4, 4, 8), FIFTH, (0, 1, 3, 6), (8, GUITAR), (11, GUITAR), (1, GUITAR)),
     "techno": Style((122, 138), (4, 2, 16), MINOR, (0, 0, 0, 1), (11, ACID), (3, ACID), (0, ACID)),
     "waltz": Style((138, 184), (0, 0, 2), MAJOR, (0, 5, 7), (1, BASS), (2, PIANO), (3, STRINGS), bar=12),
 }
@@ -172,7 +172,7 @@ def render_track(
     key, first = random.integers(12), random.integers(style.bar)
     steps = first + np.arange(math.ceil(seconds / step))
     starts = np.round((steps - first) * step * sample_rate).astype(int)
-    roots = (key + random.permutation(style.roots))[steps // style.bar % len(style.roots)]
+    roots = key + random.choice(style.roots, steps[-1] // style.bar + 1)[steps // style.bar]
     tracks = np.zeros((4, round(seconds * sample_rate)))  # drums, bass, chords, lead
     for drum, hits in enumerate(style.drums):
         sound = _strike(drum, player.kit, sample_rate, random)
@@ -205,12 +205,12 @@ def draw_artist(genre: str, number: int, seed: int) -> Artist:
     return Artist(
         tuning=within(-45, 45),
         haste=within(0, 1),
-        dullness=within(-0.35, 0.35),
-        kit=2 ** within(-0.4, 0.4),
-        balance=tuple(within(-3.5, 3.5) for _ in range(4)),
-        room=(0.08 * 8 ** within(0, 1), within(0.1, 1.0)),
+        dullness=within(-0.6, 0.6),
+        kit=2 ** within(-0.6, 0.6),
+        balance=tuple(within(-7, 7) for _ in range(4)),
+        room=(0.08 * 8 ** within(0, 1), within(0.2, 1.6)),
         tilt=within(-3, 3),
-        peak=(200 * 25 ** within(0, 1), within(-11, 11)),
+        peak=(200 * 25 ** within(0, 1), within(-14, 14)),
         level=within(0.3, 0.95),
         room_seed=int(random.integers(2**32, size=5)[place]),
     )
@@ -230,8 +230,8 @@ def _random(seed: int, genre: str, *numbers: int) -> np.random.Generator:
 
 
 def _rhythm(hits: int, bar: int, steps: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """The indices of the steps on which a sound falls: spread evenly over a bar, a few of them left out."""
-    return np.flatnonzero((steps * hits % bar < hits) & (random.uniform(size=len(steps)) > 0.1))
+    """The indices of the steps on which a sound falls: spread evenly over a bar, some of them left out."""
+    return np.flatnonzero((steps * hits % bar < hits) & (random.uniform(size=len(steps)) > 0.15))
 
 
 def _add(track: Signal, start: int, wave: Signal) -> None:
