@@ -1,21 +1,77 @@
-"""Which tracks are the same recording."""
+"""Which tracks are the same recording.
+
+Files that decode to the same samples have one checksum. Other copies are candidates where their fingerprints have equal
+sub-fingerprints at one offset, and pairs where the cross-correlation of their audio confirms it.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, NamedTuple
 
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from genre.audio.decode import AudioError
-from genre.audit.candidates import find_candidates
-from genre.audit.correlation import Likeness, compare
-from genre.audit.examine import Examined
-from genre.audit.fingerprint import seconds
+from genre.audio.decode import AudioError, read_segment
+from genre.audit.faults import Examined
+from genre.audit.fingerprint import HOP_SECONDS, Fingerprint, bit_error_rate
 
-#: The least correlation of one recording with itself. Copies at 16 to 64 kbit/s, clipped, noisy or with another tone
-#: reach 0.78 and more, different recordings 0.2; in between lie tracks that share a loop under other voices.
-CORRELATION = 0.75
+#: So many equal sub-fingerprints at one offset make a candidate: of a copy of 2 s at 64 kbit/s there are 16 or more.
+MIN_VOTES = 2
+
+#: The largest rate of bit errors over the whole overlap of two copies: copies at 16 to 64 kbit/s, with noise or heavily
+#: clipped, reach 0.24. Haitsma and Kalker take 0.35, which tracks that share a loop reach, too.
+MAX_BIT_ERRORS = 0.25
+
+#: The shortest overlap in hops: 1 s, and the 0.4 s that the first sub-fingerprint takes.
+MIN_OVERLAP = round(1.0 / HOP_SECONDS)
+
+#: Each sub-fingerprint is compared with so many equal ones: those that many recordings share tell nothing.
+NEIGHBOURS = 32
+
+#: The least correlation of two copies. Copies at 16 to 64 kbit/s, clipped, noisy or with another tone reach 0.78 and
+#: more, different recordings 0.2; in between lie tracks that share a loop under other voices.
+MIN_CORRELATION = 0.75
+
+#: The rate in hertz at which waveforms are compared: a codec and a resampler keep what lies below half of it.
+CORRELATION_RATE = 12000
+
+#: The longest stretch that is compared, in seconds, from the middle of the overlap.
+MAX_SECONDS = 30.0
+
+#: How far off the offset may be in samples, and then the offset of each second: clocks differ slightly in speed.
+SLACK = round(0.05 * CORRELATION_RATE)
+DRIFT = round(0.005 * CORRELATION_RATE)
+
+#: Blocks with a mean square below this, -60 dBFS, tell nothing.
+SILENCE = 1e-6
+
+
+class Candidate(NamedTuple):
+    """Two recordings, by index, of which ``other`` begins ``offset`` hops after ``one``, or before where negative."""
+
+    one: int
+    other: int
+    offset: int
+
+
+class Likeness(NamedTuple):
+    """How alike two recordings are where they overlap.
+
+    Attributes:
+        correlation: The median of the seconds' normalised cross-correlation, 0 to 1; its sign is ignored.
+        offset: How much later the second recording begins than the first, in seconds.
+        overlap: The length of the stretch that both hold, in seconds.
+        level: How much louder the second is, in decibels.
+    """
+
+    correlation: float
+    offset: float
+    overlap: float
+    level: float
 
 
 @dataclass(frozen=True)
@@ -43,37 +99,154 @@ class Pair:
 def find_pairs(tracks: Iterable[Examined]) -> list[Pair]:
     """Finds every copy, by checksum and then by fingerprint and cross-correlation.
 
-    Of several exact copies each is paired with the first one only, and that one alone with its near copies:
-    :func:`group` puts them together.
+    Each exact copy is paired with the first one only, and only that one with its near copies; :func:`group` puts them
+    together.
     """
     originals: dict[str, Examined] = {}
     pairs = []
-    for track in tracks:
-        if not track.checksum:
+    for examined in tracks:
+        if not examined.checksum:
             continue
-        first = originals.setdefault(track.checksum, track)
-        if first is not track:
-            pairs.append(Pair(first, track, "exact", Likeness(1.0, 0.0, track.seconds, 0.0)))
+        first = originals.setdefault(examined.checksum, examined)
+        if first is not examined:
+            pairs.append(Pair(first, examined, "exact", Likeness(1.0, 0.0, examined.seconds, 0.0)))
     different = list(originals.values())
-    for candidate in find_candidates([track.fingerprint for track in different]):
+    for candidate in find_candidates([examined.fingerprint for examined in different]):
         one, other = different[candidate.one], different[candidate.other]
         try:
             durations = one.seconds, other.seconds
-            likeness = compare(one.track.path, other.track.path, durations, seconds(candidate.offset))
+            likeness = measure_likeness(one.track.path, other.track.path, durations, candidate.offset * HOP_SECONDS)
         except AudioError:  # gone since it was examined
             continue
-        if likeness.correlation >= CORRELATION:
+        if likeness.correlation >= MIN_CORRELATION:
             pairs.append(Pair(one, other, "near", likeness))
     return pairs
 
 
 def group(pairs: Sequence[Pair]) -> list[list[Examined]]:
-    """The tracks of every recording that there is more than once."""
-    tracks = list(dict.fromkeys(track for pair in pairs for track in (pair.one, pair.other)))
-    if not tracks:
-        return []
-    places = {track: place for place, track in enumerate(tracks)}
-    rows, columns = ([places[track] for track in side] for side in zip(*((p.one, p.other) for p in pairs), strict=True))
-    links = coo_array(([True] * len(pairs), (rows, columns)), shape=(len(tracks), len(tracks)))
-    count, labels = connected_components(links, directed=False)
-    return [[track for track, label in zip(tracks, labels, strict=True) if label == wanted] for wanted in range(count)]
+    """The copies of every recording that there is more than once."""
+    tracks = list(dict.fromkeys(examined for pair in pairs for examined in (pair.one, pair.other)))
+    indices = {examined: index for index, examined in enumerate(tracks)}
+    rows, columns = [indices[pair.one] for pair in pairs], [indices[pair.other] for pair in pairs]
+    links = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(tracks), len(tracks)))
+    count, labels = connected_components(links, directed=False) if pairs else (0, ())
+    return [[tracks[index] for index in np.flatnonzero(labels == label)] for label in range(count)]
+
+
+def find_candidates(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
+    """Looks up equal sub-fingerprints in one sorted index of all: the cost grows with the audio, not with its square.
+
+    Returns:
+        For every two recordings at most one candidate, at the offset where they have the most in common.
+    """
+    best: dict[tuple[int, int], tuple[float, Candidate]] = {}
+    for vote in _vote(fingerprints):
+        pair = (vote.one, vote.other)
+        for shift in (-1, 0, 1):
+            candidate = vote._replace(offset=vote.offset + shift)
+            common = _common(fingerprints, candidate)
+            if common > best.get(pair, (0.0,))[0]:
+                best[pair] = common, candidate
+    return [candidate for _, candidate in best.values()]
+
+
+def _vote(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
+    """The offsets at which two recordings have at least ``MIN_VOTES`` equal sub-fingerprints."""
+    codes, tracks, times = _index(fingerprints)
+    votes = [np.zeros((0, 3), np.int32)]
+    for step in range(1, NEIGHBOURS + 1):
+        first = np.flatnonzero(codes[step:] == codes[:-step])
+        if not len(first):
+            break
+        second = first + step
+        first, second = first[tracks[first] != tracks[second]], second[tracks[first] != tracks[second]]
+        votes.append(np.stack([tracks[first], tracks[second], times[first] - times[second]], axis=1))
+    ballots, counts = np.unique(np.concatenate(votes), axis=0, return_counts=True)
+    # An offset between two hops has its votes on either side.
+    joined = np.append((np.diff(ballots, axis=0) == (0, 0, 1)).all(axis=1) * counts[1:], 0)[: len(counts)]
+    return [Candidate(*map(int, ballot)) for ballot in ballots[counts + joined >= MIN_VOTES]]
+
+
+def _index(fingerprints: Sequence[Fingerprint]) -> tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32]]:
+    """All sub-fingerprints, sorted, with the recording and the hop of each, without silence and repeats."""
+    if not fingerprints:
+        return np.zeros(0, np.uint32), np.zeros(0, np.int32), np.zeros(0, np.int32)
+    kept = [_starts(codes) for codes in fingerprints]
+    codes = np.concatenate([codes[hops] for codes, hops in zip(fingerprints, kept, strict=True)])
+    tracks = np.repeat(np.arange(len(kept), dtype=np.int32), [len(hops) for hops in kept])
+    order = np.argsort(codes, kind="stable")  # stable: of equal ones the first recording's come first
+    return codes[order], tracks[order], np.concatenate(kept)[order]
+
+
+def _starts(codes: Fingerprint) -> NDArray[np.int32]:
+    """The hops at which a new sub-fingerprint begins that is not silence."""
+    return np.flatnonzero((codes != 0) & (codes != np.append(0, codes[:-1]))).astype(np.int32)
+
+
+def _common(fingerprints: Sequence[Fingerprint], candidate: Candidate) -> float:
+    """The hops that two recordings have in common beyond chance; 0 for a short overlap or too many bit errors."""
+    one = fingerprints[candidate.one][max(0, candidate.offset) :]
+    other = fingerprints[candidate.other][max(0, -candidate.offset) :]
+    length = min(len(one), len(other))
+    if length < MIN_OVERLAP:
+        return 0.0
+    errors = bit_error_rate(one[:length], other[:length])
+    return length * (1 - 2 * errors) if errors <= MAX_BIT_ERRORS else 0.0
+
+
+def measure_likeness(one: Path, other: Path, seconds: tuple[float, float], offset: float) -> Likeness:
+    """Compares two files second by second.
+
+    Args:
+        one: The first file.
+        other: The second one.
+        seconds: The duration of each.
+        offset: How much later the second begins than the first, in seconds, to within 50 ms.
+
+    Raises:
+        AudioError: One cannot be read any more.
+    """
+    starts = max(0.0, offset), max(0.0, -offset)
+    overlap = min(seconds[0] - starts[0], seconds[1] - starts[1])
+    length = min(overlap, MAX_SECONDS)
+    samples = int(length * CORRELATION_RATE)
+    lead = (overlap - length) / 2
+    waves = [
+        read_segment(path, CORRELATION_RATE, samples, 0.0, (start + lead, start + lead + length)).astype(np.float64)
+        for path, start in zip((one, other), starts, strict=True)
+    ]
+    correlation, lag = _correlate(*waves)
+    powers = [float(np.mean(wave**2)) for wave in waves]
+    level = 10 * np.log10(max(powers[1], 1e-12) / max(powers[0], 1e-12))
+    return Likeness(correlation, offset + lag / CORRELATION_RATE, overlap, float(level))
+
+
+def _correlate(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, int]:
+    """The median of the best correlations of each second of ``other`` with ``one``, and their lag in samples."""
+    whole = _correlations(one, other[SLACK:-SLACK])
+    if not whole.size:
+        return 0.0, 0
+    lag = int(whole.argmax()) - SLACK
+    correlations = []
+    length = min(CORRELATION_RATE, len(other) - 2 * SLACK)
+    for start in range(SLACK, len(other) - SLACK - length + 1, length):
+        first, last = max(0, start + lag - DRIFT), start + lag + length + DRIFT
+        values = _correlations(one[first:last], other[start : start + length])
+        if values.size:
+            correlations.append(values.max())
+    return (float(np.median(correlations)), lag) if correlations else (0.0, 0)
+
+
+def _correlations(around: NDArray[np.float64], block: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The normalised cross-correlation at every lag with the block inside; empty for silence."""
+    if min(np.mean(block**2), np.mean(around**2)) < SILENCE:
+        return np.zeros(0)
+    energies = _moving_sum(around**2, len(block)) * np.sum(block**2)
+    values: NDArray[np.float64] = np.abs(scipy.signal.correlate(around, block, "valid"))
+    return np.minimum(values / np.sqrt(np.maximum(energies, 1e-12)), 1.0)
+
+
+def _moving_sum(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    moving: NDArray[np.float64] = sums[length:] - sums[:-length]
+    return moving

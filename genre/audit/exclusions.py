@@ -1,53 +1,92 @@
 """Which tracks to leave out, and why."""
 
+import logging
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from genre.audit.examine import Examined
-from genre.audit.files import relative
-from genre.data.track import Subset
+from genre.audit.faults import Examined
+from genre.data.splits import OfficialSplit, Split, StratifiedSplit
+from genre.data.track import SUBSETS, Corpus, Subset
+from genre.errors import GenreError, printable
+
+log = logging.getLogger(__name__)
+
+#: Of every split, by name, the subset of each track, by path.
+Membership = Mapping[str, Mapping[Path, Subset]]
 
 #: Of copies the one in the later subset stays, so that a published test set stays whole.
 RANK: Mapping[Subset | None, int] = {"test": 0, "validation": 1, "train": 2, None: 3}
 
 
+def subset_membership(corpus: Corpus) -> Membership:
+    """Finds the subset of each track under the official split, where there is one, and under the default ones.
+
+    A split that the corpus is too small for is logged and left out.
+    """
+    splits: dict[str, Split] = {"stratified": StratifiedSplit(), "by artist": StratifiedSplit(by_artist=True)}
+    if corpus.official:
+        splits = {"official": OfficialSplit(), **splits}
+    membership = {}
+    for name, split in splits.items():
+        try:
+            partition = split(corpus)
+        except GenreError as error:
+            log.warning("no %s split: %s", name, error)
+        else:
+            membership[name] = {track.path: subset for subset in SUBSETS for track in partition[subset]}
+    return membership
+
+
+def subsets_of(subsets: Mapping[Path, Subset], paths: Iterable[Path]) -> list[Subset]:
+    """The subsets that some tracks stand in; more than one means that the split tears them apart."""
+    present = {subsets[path] for path in paths if path in subsets}
+    return [subset for subset in SUBSETS if subset in present]
+
+
 def select_exclusions(
-    tracks: Iterable[Examined], recordings: Sequence[Sequence[Examined]], official: Mapping[Path, Subset], base: Path
+    tracks: Iterable[Examined], recordings: Iterable[Sequence[Examined]], official: Mapping[Path, Subset], base: Path
 ) -> dict[Path, str]:
-    """Useless tracks, and all copies of a recording but one.
+    """Selects useless tracks, and all copies of a recording but one.
 
     The copy that stays has the fewest faults; among equals it stands in the latest subset of the official split, has a
-    known artist, is the longest, has the highest rate, comes first. Of a recording whose copies bear different genres
+    known artist, is the longest, has the highest rate, comes first. Of a recording whose copies have different genres
     none stays: nobody knows which label is right, and a wrong one costs more than a track.
 
     Args:
         tracks: All tracks.
-        recordings: The tracks of every recording that there is more than once.
+        recordings: The copies of every recording that the data set holds more than once.
         official: Path to subset of the official split.
-        base: The folder that paths are told from.
+        base: The folder that the paths in a reason are relative to.
 
     Returns:
         Path to reason.
     """
     reasons = {
-        found.track.path: "; ".join(str(fault) for fault in found.faults if fault.fatal)
-        for found in tracks
-        if found.useless
+        examined.track.path: "; ".join(str(fault) for fault in examined.faults if fault.fatal)
+        for examined in tracks
+        if examined.useless
     }
 
-    def order(found: Examined) -> tuple[float | str, ...]:
-        rate = found.encoding.sample_rate if found.encoding else 0
-        subset = RANK[official.get(found.track.path)]
-        # Copies of one length differ by some frames where their codecs do.
-        unknown = not found.track.artist
-        return len(found.faults), subset, unknown, -round(found.seconds, 1), -rate, str(found.track.path)
+    def preference(examined: Examined) -> tuple[float | str, ...]:
+        track, rate = examined.track, examined.encoding.sample_rate if examined.encoding else 0
+        length = round(examined.seconds, 1)  # copies of one length differ by some frames where their codecs do
+        return len(examined.faults), RANK[official.get(track.path)], not track.artist, -length, -rate, str(track.path)
 
     for copies in recordings:
-        genres = sorted({found.track.genre for found in copies})
-        kept, *others = sorted(copies, key=order)
+        genres = sorted({copy.track.genre for copy in copies})
+        kept, *others = sorted(copies, key=preference)
         if len(genres) > 1:
-            reasons |= {found.track.path: f"contested: one recording as {' and as '.join(genres)}" for found in copies}
+            reasons |= {copy.track.path: f"contested: one recording as {' and as '.join(genres)}" for copy in copies}
         else:
-            stays = relative(kept.track.path, base)
-            reasons |= {found.track.path: f"same recording as {stays}, which stays" for found in others}
+            stays = relative_path(kept.track.path, base)
+            reasons |= {copy.track.path: f"same recording as {stays}, which stays" for copy in others}
     return reasons
+
+
+def relative_path(path: Path, base: Path) -> str:
+    """A path relative to the data set, with forward slashes; the path itself where it is on another drive."""
+    try:
+        return printable(PurePosixPath(Path(os.path.relpath(path, base))))
+    except ValueError:
+        return printable(path)

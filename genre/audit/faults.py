@@ -1,31 +1,39 @@
-"""What is wrong with one file."""
+"""One pass over the audio of every track: levels, faults, checksum and fingerprint."""
 
-from dataclasses import dataclass
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genre.audio.decode import LOUDEST, AudioError, Encoding
+from genre.audio.decode import LOUDEST, AudioError, Encoding, decode
+from genre.audit.fingerprint import Fingerprint, Fingerprinter
+from genre.data.track import Track
 from genre.errors import EmptyAudioError, GenreError, MissingAudioError
 
 #: Faults that make a track useless: it goes on the exclusion list. With the others it may stay.
 FATAL = frozenset({"missing", "empty", "undecodable", "not finite", "out of range", "silent"})
 
-#: Rates in hertz that music comes in; below 16 kHz there is nothing above 8 kHz to be heard.
+#: Usual sample rates of music in hertz; below 16 kHz everything above 8 kHz is missing.
 USUAL_RATES = (16000, 22050, 24000, 32000, 44100, 48000)
 
 #: Encodings with the coarse steps of 8 bits.
 EIGHT_BITS = frozenset({"PCM_U8", "PCM_S8", "ULAW", "ALAW", "DPCM_8"})
 
-#: A window of a tenth of a second below this mean square, -60 dBFS, is silent. A file of which that much is silent is
-#: useless; one of which half is, worth a look.
+#: A window of 0.1 s with a mean square below this, -60 dBFS, is silent. A file with the first share of silent windows
+#: is useless; one with the second is worth a look.
 SILENCE = 1e-6
 SILENT_SHARE = 0.95
 MOSTLY_SILENT_SHARE = 0.5
 
-#: A sample this near to full scale that repeats the two before it lies on a flat top; a file is clipped where more than
-#: one sample in a thousand does. 0.99: the highest value of 8 bits is 0.992.
+#: A sample this near to full scale that repeats the two before it lies on a flat top. A file is clipped where more than
+#: this share of its samples does. The level is not 1 because the highest value of 8 bits is 0.992.
 FULL_SCALE = 0.99
 CLIPPED_SHARE = 1e-3
 
@@ -34,7 +42,7 @@ TOLERANCE = 0.5
 
 
 class Fault(NamedTuple):
-    """What is wrong, in a word that a table can be sorted by, and in how far."""
+    """What is wrong with a file: a word that a table can be sorted by, and the details."""
 
     kind: str
     detail: str
@@ -50,20 +58,91 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """The durations in seconds below and above which a track is named.
+    """The durations in seconds below and above which a track has a fault.
 
     Raises:
-        GenreError: Every track would be.
+        GenreError: Every track would have one.
     """
 
     shortest: float = 1.0
     longest: float = 1200.0
 
     def __post_init__(self) -> None:
-        if not self.shortest <= self.longest:  # nor is NaN
+        if not self.shortest <= self.longest:  # also true of NaN
             raise GenreError(
                 f"--shortest must be at most --longest; found {self.shortest:g} and {self.longest:g} seconds"
             )
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """A track, and what decoding it has shown.
+
+    Attributes:
+        track: The track.
+        faults: What is wrong with it.
+        encoding: What its header says; ``None`` where it has none.
+        seconds: The duration that could be decoded.
+        peak: The greatest absolute value of all channels in dB relative to full scale.
+        rms: The root mean square of all channels in dB relative to full scale.
+        checksum: Equal for files that decode to the same samples; empty where the track is useless.
+        fingerprint: Of the mean of its channels; empty where the track is useless.
+    """
+
+    track: Track
+    faults: list[Fault]
+    encoding: Encoding | None = None
+    seconds: float = 0.0
+    peak: float = -math.inf
+    rms: float = -math.inf
+    checksum: str = ""
+    fingerprint: Fingerprint = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+    @property
+    def useless(self) -> bool:
+        """Whether nothing can be learnt from it."""
+        return any(fault.fatal for fault in self.faults)
+
+
+def examine_all(tracks: Iterable[Track], limits: Limits) -> Iterator[Examined]:
+    """Examines several tracks at once, in order; an interrupt also stops the files that are being read."""
+    stop = Event()
+    with ThreadPoolExecutor() as pool:
+        try:
+            yield from pool.map(partial(examine, limits=limits, stop=stop), tracks)
+        finally:
+            stop.set()
+
+
+def examine(track: Track, limits: Limits, stop: Event | None = None) -> Examined:
+    """Decodes a track once, block by block.
+
+    Args:
+        track: The track.
+        limits: The durations that count as short and long.
+        stop: Once it is set, the rest of the file is skipped.
+    """
+    try:
+        encoding, blocks = decode(track.path)
+        levels, fingerprinter = Levels(encoding.sample_rate), Fingerprinter(encoding.sample_rate)
+        checksum = hashlib.blake2b(f"{encoding.sample_rate} {encoding.channels} ".encode(), digest_size=16)
+        for block in blocks:
+            mono = block.mean(axis=1) if encoding.channels > 1 else block[:, 0]
+            levels.push(block, mono)
+            if not np.isfinite(levels.peak) or (stop is not None and stop.is_set()):
+                break
+            checksum.update(block.data)
+            fingerprinter.push(mono)
+    except AudioError as error:
+        return Examined(track, [_decoding_fault(error)])
+    if levels.frames == 0:
+        return Examined(track, [Fault("undecodable", "no frame after the header")], encoding)
+    faults = _audio_faults(encoding, levels, limits)
+    seconds = levels.frames / encoding.sample_rate
+    examined = Examined(track, faults, encoding, seconds, _decibels(levels.peak), _decibels(levels.rms))
+    if examined.useless:
+        return examined
+    return replace(examined, checksum=checksum.hexdigest(), fingerprint=fingerprinter.finish())
 
 
 class Levels:
@@ -73,7 +152,7 @@ class Levels:
         sample_rate: The rate of the blocks in hertz.
 
     Attributes:
-        frames: So many have come.
+        frames: The number of frames so far.
         peak: The greatest absolute value; NaN or infinite where a sample is.
     """
 
@@ -86,7 +165,7 @@ class Levels:
         self._tail = np.zeros((0, 1), np.float32)  # a flat top may go on in the next block
 
     def push(self, block: NDArray[np.float32], mono: NDArray[np.float32]) -> None:
-        """Takes in the next block, ``(frames, channels)``, and the mean of its channels."""
+        """Adds the next block, ``(frames, channels)``, and the mean of its channels, ``(frames,)``."""
         self.frames += len(block)
         self.peak = float(np.maximum(self.peak, np.abs(block).max(initial=0.0)))  # np.maximum hands NaN on
         if not np.isfinite(self.peak):
@@ -127,8 +206,7 @@ class Levels:
         self._flat += int((equal[1:] & equal[:-1]).sum())
 
 
-def of_error(error: AudioError) -> Fault:
-    """What a file that cannot be decoded suffers from."""
+def _decoding_fault(error: AudioError) -> Fault:
     if isinstance(error, EmptyAudioError):
         return Fault("empty", error.reason)
     if isinstance(error, MissingAudioError):
@@ -136,12 +214,11 @@ def of_error(error: AudioError) -> Fault:
     return Fault("undecodable", error.reason.removeprefix("undecodable (").removesuffix(")"))
 
 
-def of_audio(encoding: Encoding, levels: Levels, limits: Limits) -> list[Fault]:
-    """What a decoded file suffers from."""
+def _audio_faults(encoding: Encoding, levels: Levels, limits: Limits) -> list[Fault]:
     if not np.isfinite(levels.peak):
         return [Fault("not finite", "NaN or infinite samples")]
     if levels.peak > LOUDEST:
-        level = 20 * np.log10(levels.peak)
+        level = _decibels(levels.peak)
         return [Fault("out of range", f"a peak of {level:+.0f} dBFS: integers written as floating point?")]
     faults = []
     seconds = levels.frames / encoding.sample_rate
@@ -164,3 +241,8 @@ def of_audio(encoding: Encoding, levels: Levels, limits: Limits) -> list[Fault]:
     if encoding.subtype in EIGHT_BITS:
         faults.append(Fault("8 bit", encoding.subtype))
     return faults
+
+
+def _decibels(amplitude: float) -> float:
+    """Relative to full scale; NaN of NaN."""
+    return 20 * math.log10(amplitude) if amplitude else -math.inf

@@ -1,9 +1,9 @@
-"""The acoustic fingerprint of a recording: 62 sub-fingerprints of 32 bits a second.
+"""The acoustic fingerprint of a recording: 62 sub-fingerprints of 32 bits per second.
 
 Haitsma and Kalker: "A Highly Robust Audio Fingerprinting System", ISMIR 2002. A bit says whether the difference in
-energy between two neighbouring bands rises or falls: that survives another level, a codec and, as frames overlap
-almost wholly, another offset. Ours are the rate, a hop of 16 ms for theirs of 11.6 ms, and the distance of the frames
-that are compared: 64 ms for theirs of one hop, so that fewer bits hang on noise.
+energy between two neighbouring bands rises or falls. That survives another level, a codec and, because frames overlap
+almost completely, another offset. Three things are ours: the rate; a hop of 16 ms where theirs is 11.6 ms; and frames
+that are compared over 64 ms where theirs are one hop apart, so that fewer bits depend on noise.
 """
 
 import numpy as np
@@ -11,19 +11,20 @@ import scipy.fft
 import soxr
 from numpy.typing import NDArray
 
-#: Sub-fingerprints, one a hop. 0 marks a frame of silence, which is like any other.
+#: One sub-fingerprint per hop, ``(hops,)``; 0 marks silence, which is not compared.
 Fingerprint = NDArray[np.uint32]
 
-#: The rate in hertz at which is listened; frames, hops and distances are in samples of it.
+#: The rate in hertz of the analysis; a frame and a hop are in samples at this rate.
 SAMPLE_RATE = 6000
 FRAME = 2048
 HOP_LENGTH = 96
+HOP_SECONDS = HOP_LENGTH / SAMPLE_RATE
 
 #: Hops between the frames that are compared.
 DISTANCE = 4
 
-#: 33 bands, evenly spaced on a logarithmic scale of 300 to 2000 Hz, as in the paper: where ears are good at it, and
-#: where a telephone, a narrow-band codec or a rate of 8 kHz still has something.
+#: 33 bands, evenly spaced on a logarithmic scale from 300 to 2000 Hz, as in the paper: a telephone, a narrow-band codec
+#: and a rate of 8 kHz keep these frequencies.
 EDGES = np.round(np.geomspace(300, 2000, 34) * FRAME / SAMPLE_RATE).astype(int)
 
 #: A frame below -60 dBFS is silence.
@@ -33,7 +34,7 @@ WINDOW = np.hanning(FRAME).astype(np.float32)
 
 
 class Fingerprinter:
-    """Takes the fingerprint of a recording block by block.
+    """Computes the fingerprint of a recording block by block.
 
     Args:
         sample_rate: The rate of the blocks in hertz.
@@ -46,7 +47,7 @@ class Fingerprinter:
         self._parts: list[Fingerprint] = []
 
     def push(self, mono: NDArray[np.float32], last: bool = False) -> None:
-        """Takes in the next block: ``(samples,)``, float32."""
+        """Adds the next block: ``(samples,)``, float32."""
         fresh = self._resampler.resample_chunk(mono, last=last)
         samples = np.concatenate([self._samples, fresh])
         count = max(0, (len(samples) - FRAME) // HOP_LENGTH + 1)
@@ -73,14 +74,9 @@ class Fingerprinter:
         self._parts.append(np.where(loud[len(loud) - len(codes) :], codes, np.uint32(0)))
 
 
-def seconds(hops: float) -> float:
-    """The time in seconds that a number of hops takes."""
-    return hops * HOP_LENGTH / SAMPLE_RATE
-
-
 def bit_error_rate(one: Fingerprint, other: Fingerprint) -> float:
     """The share of bits that differ, where neither is silent: 0 for copies, about 0.47 for different recordings."""
-    heard = (one != 0) & (other != 0)
-    if not heard.any():
+    sound = (one != 0) & (other != 0)
+    if not sound.any():
         return 1.0
-    return float(np.bitwise_count(one[heard] ^ other[heard]).mean() / 32)
+    return float(np.bitwise_count(one[sound] ^ other[sound]).mean() / 32)

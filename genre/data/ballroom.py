@@ -4,12 +4,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import audio_files, read_as_folder, require_folder, warn_of_empty, warn_of_strays
+from genre.data.folder import audio_files, read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
 from genre.data.names import name_key
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
 
-#: The folders of both data sets, in lower case; Ballroom divides its rumbas among three.
+#: The folders of both data sets, in lower case; Ballroom has three folders of rumba.
 CLASSES = frozenset(
     {
         *("chachacha", "jive", "quickstep", "rumba", "rumba-american", "rumba-international", "rumba-misc", "samba"),
@@ -17,7 +17,7 @@ CLASSES = frozenset(
     }
 )
 
-#: Twice the same recording, the first four of them the same excerpt (Sturm 2014, listed with Krebs's annotations).
+#: Pairs of one recording, the first four of them of one excerpt (Sturm 2014, listed with Krebs's annotations).
 DUPLICATES = (
     ("Albums-AnaBelen_Veneo-11", "Albums-Chrisanne2-12"),
     ("Albums-Fire-08", "Albums-Fire-09"),
@@ -38,41 +38,47 @@ DUPLICATES = (
 class Ballroom(GenreDataModule):
     """Ballroom, ``BallroomData/<Class>/….wav``, or Extended Ballroom, ``<Class>/<id>.mp3``.
 
-    The class folders lie in ``root`` or one level below it; other folders, such as Ballroom's ``nada``, are passed
-    over, and its three kinds of rumba are one class. There is no official split.
+    The class folders lie in ``root`` or one level below it. Other folders, such as Ballroom's ``nada``, are skipped.
+    Ballroom's three folders of rumba are one class. There is no official split.
 
-    A split by artist keeps known duplicates in one subset. Ballroom's artists are unknown, so that each pair of its 13
-    duplicates counts as an artist, and nothing else does. Extended Ballroom's artists stand in its
-    ``extendedballroom_v1.1.xml``, which is read where it lies beside the class folders or in ``root``; artists that
-    share a recording there, be it exact, at another tempo or without the voice, count as one. Other versions of the
-    same song do not count as duplicates.
+    A split by artist keeps known duplicates in one subset. Ballroom's artists are unknown: each of its 13 pairs of
+    duplicates counts as one artist. Extended Ballroom's artists are read from ``extendedballroom_v1.1.xml`` in ``root``
+    or beside the class folders; artists who share a recording there (exact, at another tempo, or without the voice)
+    count as one. Other versions of the same song do not count as duplicates.
 
     Gouyon et al.: "An experimental comparison of audio tempo induction algorithms", IEEE TASLP 14(5), 2006;
     Marchand and Peeters: "The Extended Ballroom Dataset", ISMIR late-breaking session, 2016.
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
-        require_folder(self.root)
-        base = find_classes(self.root)
-        artists = {name: f"recording of {first}" for first, second in DUPLICATES for name in (first, second)}
-        for xml in [*sorted(self.root.glob("extendedballroom_v*.xml")), *sorted(base.glob("extendedballroom_v*.xml"))]:
-            artists |= read_artists(xml)
-        tracks: dict[tuple[str, str], Track] = {}
-        for folder in class_folders(base):
-            genre = folder.name.partition("-")[0]
-            tracks |= {(genre, path.stem): Track(path, genre, artists.get(path.stem)) for path in audio_files(folder)}
-        if not tracks:
-            raise GenreError(
-                f"{base}: found no audio file in its class folders, expected <Class>/<file>; unpack it anew"
-            )
-        known = [track.path for track in tracks.values()]
-        warn_of_strays(base, known, "in no folder of a dance", advice=read_as_folder(base))
-        warn_of_empty(class_folders(base), known)
-        return Corpus(list(tracks.values()))
+        return read_ballroom(self.root)
+
+
+def read_ballroom(root: Path) -> Corpus:
+    """Lists the tracks of Ballroom or Extended Ballroom, see :class:`Ballroom`.
+
+    Raises:
+        GenreError: There is no class folder, no audio in them, or the list of artists is no XML.
+    """
+    require_folder(root)
+    base = find_classes(root)
+    artists = {name: f"recording of {first}" for first, second in DUPLICATES for name in (first, second)}
+    for xml in [*sorted(root.glob("extendedballroom_v*.xml")), *sorted(base.glob("extendedballroom_v*.xml"))]:
+        artists |= read_song_artists(xml)
+    tracks: dict[tuple[str, str], Track] = {}
+    for folder in class_folders(base):
+        genre = folder.name.partition("-")[0]
+        tracks |= {(genre, path.stem): Track(path, genre, artists.get(path.stem)) for path in audio_files(folder)}
+    if not tracks:
+        raise GenreError(f"{base}: found no audio file in its class folders, expected <Class>/<file>; unpack it anew")
+    paths = [track.path for track in tracks.values()]
+    warn_of_unlisted(base, paths, "in no folder of a dance", advice=read_as_folder(base))
+    warn_of_empty(class_folders(base), paths)
+    return Corpus(list(tracks.values()))
 
 
 def class_folders(base: Path) -> list[Path]:
-    """The folders in ``base`` that are named like a dance, sorted."""
+    """The folders in ``base`` with the name of a dance, sorted."""
     return sorted(path for path in base.iterdir() if path.name.lower() in CLASSES and path.is_dir())
 
 
@@ -84,11 +90,11 @@ def find_classes(root: Path) -> Path:
     """
     if class_folders(root):
         return root
-    found = [path for path in sorted(root.iterdir()) if path.is_dir() and class_folders(path)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        names = ", ".join(path.name for path in found)
+    bases = [path for path in sorted(root.iterdir()) if path.is_dir() and class_folders(path)]
+    if len(bases) == 1:
+        return bases[0]
+    if bases:
+        names = ", ".join(path.name for path in bases)
         raise GenreError(f"{root}: found class folders in {names}, expected them in one; point data.root at that one")
     raise GenreError(
         f"{root}: found no folder of a dance (Jive, Samba, Waltz, …) there or one level below; data.root should hold "
@@ -96,8 +102,8 @@ def find_classes(root: Path) -> Path:
     )
 
 
-def read_artists(path: Path) -> dict[str, str]:
-    """Track name, such as ``100601``, to artist, where artists that share a recording bear one name.
+def read_song_artists(path: Path) -> dict[str, str]:
+    """Maps track names, such as ``100601``, to artists; artists who share a recording have one name.
 
     Raises:
         GenreError: The file is no XML.

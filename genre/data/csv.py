@@ -18,17 +18,17 @@ class CSV(GenreDataModule):
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
-        if not self.root.is_file():
-            raise GenreError(f"{self.root}: found no file, expected a CSV of tracks; check data.root")
         return read_track_list(self.root)
 
 
 def read_track_list(path: Path) -> Corpus:
-    """The tracks that a CSV file lists.
+    """Lists the tracks of a CSV file, see :class:`CSV`.
 
     Raises:
-        GenreError: The file is no CSV, or a column or a value is missing.
+        GenreError: The file is missing or no CSV, or a column or a value is missing.
     """
+    if not path.is_file():
+        raise GenreError(f"{path}: found no file, expected a CSV of tracks; check data.root")
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.DictReader(lines)
@@ -39,8 +39,8 @@ def read_track_list(path: Path) -> Corpus:
     except (UnicodeDecodeError, csv.Error) as error:
         raise GenreError(f"{path}: not a CSV file in UTF-8 ({error})") from None
     if {"path", "genre"} - set(columns):
-        found = ", ".join(columns) or "none"
-        raise GenreError(f"{path}: found the columns {found}; expected path, genre and optionally artist")
+        names = ", ".join(columns) or "none"
+        raise GenreError(f"{path}: found the columns {names}; expected path, genre and optionally artist")
     files: list[Path] = []
     seen: dict[Path, int] = {}
     locate = _locator(path.parent)
@@ -55,7 +55,7 @@ def read_track_list(path: Path) -> Corpus:
 
 
 def _locator(base: Path) -> Callable[[str], Path]:
-    """Finds the file of a path in a list, also where the disk has its name in another Unicode form than the list."""
+    """A function that finds a listed file, also where its name on disk has another Unicode form than in the list."""
 
     @cache
     def names(folder: Path) -> dict[str, list[str]]:

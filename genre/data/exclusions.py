@@ -1,4 +1,4 @@
-"""Exclusion lists: the tracks that a data set goes without."""
+"""Exclusion lists: the tracks that a data set leaves out."""
 
 import csv
 import logging
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
-    """Drops the tracks that an exclusion list names; the number of them is logged.
+    """Drops the tracks that an exclusion list names, and logs their number.
 
     Args:
         corpus: The tracks of a data set.
@@ -47,8 +47,8 @@ def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
 def read_exclusions(source: Path) -> list[Path]:
     """The paths in an exclusion list.
 
-    A CSV has a column ``path``; where it has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does, rows
-    count in which that is not empty. Anything else is text with one path per line, where ``#`` opens a comment line.
+    A CSV has a column ``path``. Where it has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does, only
+    rows with a value in it count. Anything else is text with one path per line, where ``#`` begins a comment line.
 
     Raises:
         GenreError: The list is missing or cannot be read.

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import require_folder, warn_of_strays
+from genre.data.folder import require_folder, warn_of_unlisted
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
 
-#: From the smallest: each holds those before it.
-SUBSETS = ("small", "medium", "large")
+#: Each size includes the smaller ones.
+SIZES = ("small", "medium", "large")
+FOLDERS = tuple(f"fma_{size}" for size in SIZES)
 
-FOLDERS = tuple(f"fma_{subset}" for subset in SUBSETS)
-
-SUBSETS_BY_NAME: dict[str, Subset] = {"training": "train", "validation": "validation", "test": "test"}
+OFFICIAL_SUBSETS: dict[str, Subset] = {"training": "train", "validation": "validation", "test": "test"}
 
 METADATA = Path("fma_metadata") / "tracks.csv"
 
@@ -24,33 +23,42 @@ METADATA = Path("fma_metadata") / "tracks.csv"
 class FMA(GenreDataModule):
     """FMA as it is unzipped: ``fma_small/NNN/NNNNNN.mp3`` and, beside it, ``fma_metadata/tracks.csv``.
 
-    ``root`` is the folder ``fma_small``, ``fma_medium`` or ``fma_large``, or one that holds a single one of them; its
-    name tells the subset. ``fma_metadata`` is looked for in ``root`` and beside it. Of the subset, the tracks with a
-    top genre count: all of the small and the medium one, about half of the large one. The official split is the
-    published one, of which tracks that are not on disk are counted; artists are those of the metadata.
+    ``root`` is the folder ``fma_small``, ``fma_medium`` or ``fma_large``, or a folder that holds one of them; the name
+    tells the size. ``fma_metadata`` is searched for in ``root`` and beside it. The tracks are those with a top genre:
+    all of the small and the medium size, about half of the large one. The official split is the published one; its
+    tracks that are not on disk are counted. Artists are those of the metadata.
 
     Defferrard, Benzi, Vandergheynst and Bresson: "FMA: A Dataset for Music Analysis", ISMIR 2017.
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
-        require_folder(self.root)
-        audio = find_audio(self.root)
-        metadata = find_metadata(self.root)
-        paths = find_mp3s(audio)
-        subsets = SUBSETS[: FOLDERS.index(audio.name) + 1]
-        known = list(read_metadata(metadata))
-        warn_of_strays(audio, (paths[row.name] for row in known if row.name in paths), "not in FMA's metadata")
-        rows = [row for row in known if row.genre and row.subset in subsets]
-        tracks = [Track(paths[row.name], row.genre, row.artist or None) for row in rows if row.name in paths]
-        return Corpus(tracks, {row.name: SUBSETS_BY_NAME[row.split] for row in rows if row.split in SUBSETS_BY_NAME})
+        return read_fma(self.root)
+
+
+def read_fma(root: Path) -> Corpus:
+    """Lists the tracks of FMA, see :class:`FMA`.
+
+    Raises:
+        GenreError: Audio or metadata are missing, or the metadata cannot be read.
+    """
+    require_folder(root)
+    audio = find_audio(root)
+    metadata = find_metadata(root)
+    paths = find_mp3s(audio)
+    sizes = SIZES[: FOLDERS.index(audio.name) + 1]
+    rows = list(read_metadata(metadata))
+    warn_of_unlisted(audio, (paths[row.name] for row in rows if row.name in paths), "not in FMA's metadata")
+    rows = [row for row in rows if row.genre and row.size in sizes]
+    tracks = [Track(paths[row.name], row.genre, row.artist or None) for row in rows if row.name in paths]
+    return Corpus(tracks, {row.name: OFFICIAL_SUBSETS[row.split] for row in rows if row.split in OFFICIAL_SUBSETS})
 
 
 class Row(NamedTuple):
-    """What ``tracks.csv`` says of a track; empty where it says nothing. ``name`` has six digits."""
+    """A track in ``tracks.csv``; missing values are empty, ``name`` has six digits, ``size`` is the smallest one."""
 
     name: str
     split: str
-    subset: str
+    size: str
     genre: str
     artist: str
 
@@ -61,13 +69,13 @@ def find_audio(root: Path) -> Path:
     Raises:
         GenreError: There are none or several.
     """
-    found = [root / name for name in FOLDERS if (root / name).is_dir()]
-    if not found and root.absolute().name in FOLDERS:
-        found = [root.absolute()]
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or f"no folder {' or '.join(FOLDERS)}"
+    folders = [root / name for name in FOLDERS if (root / name).is_dir()]
+    if not folders and root.absolute().name in FOLDERS:
+        folders = [root.absolute()]
+    if len(folders) != 1:
+        names = ", ".join(path.name for path in folders) or f"no folder {' or '.join(FOLDERS)}"
         raise GenreError(f"{root}: found {names}, expected one of them; point data.root at the one that is meant")
-    return found[0]
+    return folders[0]
 
 
 def find_metadata(root: Path) -> Path:
@@ -83,12 +91,12 @@ def find_metadata(root: Path) -> Path:
 
 
 def find_mp3s(audio: Path) -> dict[str, Path]:
-    """Track name, such as ``000002``, to file; by listing folders, since single look-ups of 100,000 files are slow.
+    """Maps track names, such as ``000002``, to files.
 
     Raises:
         GenreError: There is none.
     """
-    paths = {
+    paths = {  # one listing: single look-ups of 100,000 files are slow
         path.stem: path
         for path in audio.glob("[0-9][0-9][0-9]/*.mp3")
         if re.fullmatch("[0-9]{6}", path.stem) and path.stem[:3] == path.parent.name
@@ -99,7 +107,7 @@ def find_mp3s(audio: Path) -> dict[str, Path]:
 
 
 def read_metadata(path: Path) -> Iterator[Row]:
-    """The rows of ``tracks.csv``, which opens with three header rows: category, column, ``track_id``.
+    """Reads ``tracks.csv``, which begins with three header rows: category, column, ``track_id``.
 
     Raises:
         GenreError: The file is no such CSV.

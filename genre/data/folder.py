@@ -1,9 +1,9 @@
-"""A plain folder of music: one sub-folder per genre."""
+"""A plain folder of music, one sub-folder per genre; and the search for audio files that all data sets share."""
 
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from genre.audio.decode import EXTENSIONS, readable
@@ -18,139 +18,143 @@ log = logging.getLogger(__name__)
 class Folder(GenreDataModule):
     """Music as ``<root>/<genre>/<file>`` or ``<root>/<genre>/<artist>/…/<file>``.
 
-    The name of the first sub-folder, where there is one, counts as the artist, so that grouped splits keep it in
-    one subset. Links are followed; hidden files and folders are passed over.
+    The name of the first sub-folder below the genre, where there is one, counts as the artist, so that grouped splits
+    keep it in one subset. Links are followed; hidden files and folders are skipped.
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
-        require_folder(self.root)
-        tracks = []
-        folders = sorted(path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith("."))
-        for folder in folders:
-            for path in audio_files(folder):
-                inner = path.relative_to(folder).parts
-                tracks.append(Track(path, folder.name, inner[0] if len(inner) > 1 else None))
-        if not tracks:
-            if unread := unread_files(self.root):
-                raise GenreError(describe_unread(self.root, unread))
-            raise GenreError(
-                f"{self.root}: found no audio file in its sub-folders; expected {self.root.name}/<genre>/<file>, "
-                f"with the ending {', '.join(sorted(EXTENSIONS))}"
-            )
-        corpus = Corpus(tracks)
-        inner_folders = {track.artist for track in tracks if track.artist}
-        if len(corpus.genres) == 1 and len(inner_folders) > 1:  # one genre's artists, or all genres one level deeper
-            only = corpus.genres[0]
-            raise GenreError(
-                f"{self.root}: found audio in one sub-folder, {only}, with {len(inner_folders)} sub-folders; expected "
-                f"at least 2 genres, a sub-folder each; if those in {only} are the genres, point data.root at "
-                f"{self.root / only}"
-            )
-        warn_of_strays(self.root, (track.path for track in tracks), "in no genre's folder")
-        warn_of_empty(folders, (track.path for track in tracks))
-        _warn_of_same([track.path for track in tracks])
-        return corpus
+        return read_folder(self.root)
+
+
+def read_folder(root: Path) -> Corpus:
+    """Lists the tracks of a folder, see :class:`Folder`.
+
+    Raises:
+        GenreError: There is no audio file, or all audio lies in one sub-folder that looks like the root.
+    """
+    require_folder(root)
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    tracks = []
+    for folder in folders:
+        for path in audio_files(folder):
+            inner = path.relative_to(folder).parts
+            tracks.append(Track(path, folder.name, inner[0] if len(inner) > 1 else None))
+    paths = [track.path for track in tracks]
+    if not tracks:
+        if unread := unread_files(root):
+            raise GenreError(describe_unread(root, unread))
+        raise GenreError(
+            f"{root}: found no audio file in its sub-folders; expected {root.name}/<genre>/<file>, "
+            f"with the ending {', '.join(sorted(EXTENSIONS))}"
+        )
+    corpus = Corpus(tracks)
+    artists = {track.artist for track in tracks if track.artist}
+    if len(corpus.genres) == 1 and len(artists) > 1:  # one genre's artists, or all genres one level deeper
+        only = corpus.genres[0]
+        raise GenreError(
+            f"{root}: found audio in one sub-folder, {only}, with {len(artists)} sub-folders; expected at least 2 "
+            f"genres, one sub-folder per genre; if those in {only} are the genres, point data.root at {root / only}"
+        )
+    warn_of_unlisted(root, paths, "in no genre's folder")
+    warn_of_empty(folders, paths)
+    _warn_of_links(paths)
+    return corpus
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """Every audio file below a folder, by its ending, sorted; hidden ones are passed over.
+    """Every audio file below a folder, by its ending, sorted, without hidden ones.
 
-    Those that need PyAV are listed where it is installed, see :func:`unread_files`.
-
-    Links to folders are followed, except one that leads back to a folder that it lies in. A link that leads nowhere
-    is listed, too: whoever opens it can say so.
+    Files that need PyAV are listed where it is installed, see :func:`unread_files`. Links to folders are followed,
+    except a link to a folder that contains it. A link that leads nowhere is listed; opening it raises the error.
     """
-    return [path for path in _every_audio_file(folder) if readable(path)]
+    return [path for path in _files_by_ending(folder) if readable(path)]
 
 
 def unread_files(folder: Path) -> list[Path]:
-    """The audio files below a folder that PyAV is missing for."""
-    return [path for path in _every_audio_file(folder) if not readable(path)]
+    """The audio files below a folder that cannot be read because PyAV is not installed."""
+    return [path for path in _files_by_ending(folder) if not readable(path)]
 
 
 def describe_unread(folder: Path, unread: Sequence[Path]) -> str:
-    """One line about audio files that PyAV is missing for."""
+    """One line about the result of :func:`unread_files`."""
     files, need = ("file", "needs") if len(unread) == 1 else ("files", "need")
     return f"{folder}: {len(unread)} audio {files} {need} PyAV to be read, such as {unread[0]}; {REMEDY}"
 
 
-def _every_audio_file(folder: Path) -> list[Path]:
-    found = []
+def unlisted_files(base: Path, listed: Iterable[Path]) -> list[Path]:
+    """The audio files below a folder that a data set does not list, without other formats of the listed ones."""
+    names = {path.with_suffix("") for path in listed}
+    return [path for path in audio_files(base) if path.with_suffix("") not in names]
+
+
+def warn_of_unlisted(base: Path, listed: Iterable[Path], problem: str, advice: str = "") -> None:
+    """Logs in one line how many audio files a data set skips.
+
+    Args:
+        base: The folder of the data set.
+        listed: The files that the data set lists.
+        problem: Why the others are skipped, such as ``not named as GTZAN's tracks``.
+        advice: What to do about them, at the end of the line.
+    """
+    unlisted = unlisted_files(base, listed)
+    if unlisted:
+        files, are = ("file", "is") if len(unlisted) == 1 else ("files", "are")
+        log.warning(
+            "%d audio %s below %s %s %s and %s passed over, such as %s%s",
+            *(len(unlisted), files, base, are, problem, are, unlisted[0], advice),
+        )
+    if unread := unread_files(base):
+        log.warning("%s", describe_unread(base, unread))
+
+
+def read_as_folder(base: Path) -> str:
+    """The advice to read a data set as a plain folder."""
+    return f"; as a folder (--data Folder, with {base} as the root) all would be read"
+
+
+def warn_of_empty(folders: Iterable[Path], listed: Iterable[Path]) -> None:
+    """Logs in one line which genre folders hold no track; without it the genre would vanish silently."""
+    filled = {place for folder in {path.parent for path in listed} for place in (folder, *folder.parents)}
+    empty = [folder for folder in folders if folder not in filled]
+    if empty:
+        count = f"{len(empty)} folders yield" if len(empty) > 1 else "1 folder yields"
+        log.warning("%s no track, and no genre: %s", count, ", ".join(map(str, empty)))
+
+
+def require_folder(root: Path) -> None:
+    """Raises a :class:`GenreError` unless ``root`` is a folder."""
+    if not root.is_dir():
+        there = "a file" if root.exists() else "nothing"
+        raise GenreError(f"{root}: found {there}, expected a folder of audio; check data.root")
+
+
+def _files_by_ending(folder: Path) -> list[Path]:
+    files = []
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".") and not _leads_back(Path(place, name))]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in EXTENSIONS)
+        folders[:] = [name for name in folders if not name.startswith(".") and not _contains_itself(Path(place, name))]
+        files += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in files if path.suffix.lower() in EXTENSIONS)
 
 
-def _leads_back(folder: Path) -> bool:
+def _contains_itself(folder: Path) -> bool:
+    """Whether a folder is a link to one that it lies in."""
     if not folder.is_symlink():
         return False
     target = folder.resolve()
     return any(above.resolve() == target for above in folder.absolute().parents)
 
 
-def _warn_of_same(paths: Iterable[Path]) -> None:
+def _warn_of_links(paths: Collection[Path]) -> None:
+    """Logs in one line which files are listed more than once."""
     places: dict[tuple[int, int], list[Path]] = {}
     for path in paths:
         with contextlib.suppress(OSError):  # a link that leads nowhere
             status = path.stat()
             places.setdefault((status.st_dev, status.st_ino), []).append(path)
-    several = [same for same in places.values() if len(same) > 1]
-    if several:
+    repeated = [same for same in places.values() if len(same) > 1]
+    if repeated:
         log.warning(
             "%d file(s) are listed more than once by links, such as %s and %s: the same music may be trained on and "
             "scored; `genre audit` lists them all",
-            *(len(several), *several[0][:2]),
+            *(len(repeated), *repeated[0][:2]),
         )
-
-
-def unlisted_files(base: Path, known: Iterable[Path]) -> list[Path]:
-    """The audio files below a folder beside the known ones; one of the same name in another format is no stray."""
-    names = {path.with_suffix("") for path in known}
-    return [path for path in audio_files(base) if path.with_suffix("") not in names]
-
-
-def warn_of_strays(base: Path, known: Iterable[Path], kind: str, advice: str = "") -> None:
-    """Logs in one line how many audio files a data set passes over.
-
-    Args:
-        base: The folder that the data set lies in.
-        known: The files that it knows.
-        kind: What the others are, such as ``not named as GTZAN's tracks``.
-        advice: What to do about them, at the end of the line.
-    """
-    found = unlisted_files(base, known)
-    if found:
-        files, are = ("file", "is") if len(found) == 1 else ("files", "are")
-        log.warning(
-            "%d audio %s below %s %s %s and %s passed over, such as %s%s",
-            *(len(found), files, base, are, kind, are, found[0], advice),
-        )
-    if unread := unread_files(base):
-        log.warning("%s", describe_unread(base, unread))
-
-
-def warn_of_empty(folders: Iterable[Path], known: Iterable[Path]) -> None:
-    """Logs in one line which folders of genres hold no track: a genre would vanish without a word.
-
-    Args:
-        folders: The folders of the genres.
-        known: The files of the tracks.
-    """
-    filled = {place for folder in {path.parent for path in known} for place in (folder, *folder.parents)}
-    empty = [folder for folder in folders if folder not in filled]
-    if empty:
-        several = f"{len(empty)} folders yield" if len(empty) > 1 else "1 folder yields"
-        log.warning("%s no track, and no genre: %s", several, ", ".join(map(str, empty)))
-
-
-def read_as_folder(base: Path) -> str:
-    """The advice to read a data set without regard to its names."""
-    return f"; as a folder (--data Folder, with {base} as the root) all would be read"
-
-
-def require_folder(root: Path) -> None:
-    """Raises a :class:`GenreError` unless ``root`` is a folder."""
-    if not root.is_dir():
-        found = "a file" if root.exists() else "nothing"
-        raise GenreError(f"{root}: found {found}, expected a folder of audio; check data.root")

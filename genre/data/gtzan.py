@@ -7,7 +7,7 @@ from pathlib import Path
 
 from genre.audio.decode import EXTENSIONS, readable
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import read_as_folder, require_folder, warn_of_empty, warn_of_strays
+from genre.data.folder import read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
 from genre.data.track import SUBSETS, Corpus, Subset, Track
 from genre.errors import GenreError
 
@@ -17,24 +17,31 @@ GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "
 class GTZAN(GenreDataModule):
     """GTZAN as it is downloaded: ``genres_original/<genre>/<genre>.NNNNN.wav`` or ``genres/<genre>/….au``.
 
-    The genre folders are found at the root or up to two levels below it, and any subset of the tracks will do. The
-    artists and the fault-filtered split (Kereliuk, Sturm and Larsen 2015), which is the official one here, come
-    with the package, so that every copy of GTZAN can be split honestly.
+    The genre folders lie in the root or up to two levels below it, and any part of the tracks will do. The artists and
+    the official split, which is the fault-filtered one (Kereliuk, Sturm and Larsen 2015), come with the package, so
+    that every copy of GTZAN can be split honestly.
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
-        require_folder(self.root)
-        base = find_genres(self.root)
-        tracks = find_tracks(base)
-        warn_of_strays(
-            base, (track.path for track in tracks), "not named as GTZAN's tracks", advice=read_as_folder(base)
-        )
-        folders = [base / genre for genre in GENRES if (base / genre).is_dir()]
-        warn_of_empty(folders, (track.path for track in tracks))
-        return Corpus(tracks, fault_filtered_split())
+        return read_gtzan(self.root)
 
 
-def find_genres(root: Path) -> Path:
+def read_gtzan(root: Path) -> Corpus:
+    """Lists the tracks of GTZAN, see :class:`GTZAN`.
+
+    Raises:
+        GenreError: There is no folder of a genre.
+    """
+    require_folder(root)
+    base = find_genre_folders(root)
+    tracks = find_tracks(base)
+    paths = [track.path for track in tracks]
+    warn_of_unlisted(base, paths, "not named as GTZAN's tracks", advice=read_as_folder(base))
+    warn_of_empty([base / genre for genre in GENRES if (base / genre).is_dir()], paths)
+    return Corpus(tracks, fault_filtered_split())
+
+
+def find_genre_folders(root: Path) -> Path:
     """The folder that holds the genre folders: ``root``, or one up to two levels below it.
 
     Raises:
@@ -50,7 +57,7 @@ def find_genres(root: Path) -> Path:
 
 
 def find_tracks(base: Path) -> list[Track]:
-    """The files in the genre folders that are named as GTZAN's; of one in several formats the last."""
+    """The files in the genre folders with the names of GTZAN's tracks, one format of each."""
     artists = read_artists()
     tracks = {
         path.stem: Track(path, genre, artists.get(path.stem) or None)
@@ -62,13 +69,13 @@ def find_tracks(base: Path) -> list[Track]:
 
 
 def read_artists() -> dict[str, str]:
-    """Track name, such as ``blues.00000``, to artist; empty where unknown. Source: Sturm 2014."""
+    """Maps track names, such as ``blues.00000``, to artists; empty where unknown. Source: Sturm 2014."""
     with _resource("artists.csv").open(encoding="utf-8") as lines:
         return {row["track"]: row["artist"] for row in csv.DictReader(lines)}
 
 
 def fault_filtered_split() -> dict[str, Subset]:
-    """Track name to subset in the fault-filtered partition: 443 / 197 / 290 tracks (Kereliuk, Sturm, Larsen 2015)."""
+    """Maps track names to subsets of 443, 197 and 290 tracks (Kereliuk, Sturm and Larsen 2015)."""
     return {
         name: subset for subset in SUBSETS for name in _resource(f"{subset}.txt").read_text(encoding="utf-8").split()
     }

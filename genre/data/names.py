@@ -1,4 +1,4 @@
-"""When two names mean one artist, one genre or one file, whatever way they are written in."""
+"""When two spellings name one artist, one genre or one file."""
 
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -8,7 +8,7 @@ _ONE_SIGN = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "‐": "-", "\u201
 
 
 def name_key(name: str) -> str:
-    """What two spellings of one artist's or one genre's name have in common.
+    """The key that all spellings of one artist's or one genre's name share.
 
     The key is in NFC and case-folded. Every run of white space, a non-breaking space too, is one space, and characters
     without width are left out. Apostrophes have one form, and so have hyphens. Other punctuation counts: ``Fun.`` is

@@ -25,7 +25,7 @@ Partition: TypeAlias = dict[Subset, list[Track]]
 
 
 class Split(ABC):
-    """A rule that puts every track of a corpus in one subset, or on none.
+    """A rule that puts every track of a corpus in one subset or in none.
 
     Attributes:
         leaky: Whether segments of one track may stand in two subsets.
@@ -129,9 +129,11 @@ class KFoldSplit(Split):
     def __init__(
         self, folds: int = 10, fold: int = 0, by_artist: bool = False, seed: int = 0, validation: bool = True
     ) -> None:
-        fewest = 3 if validation else 2
-        if folds < fewest or not 0 <= fold < folds:
-            raise GenreError(f"k-fold needs folds >= {fewest} and 0 <= fold < folds; found folds={folds}, fold={fold}")
+        min_folds = 3 if validation else 2
+        if folds < min_folds or not 0 <= fold < folds:
+            raise GenreError(
+                f"k-fold needs folds >= {min_folds} and 0 <= fold < folds; found folds={folds}, fold={fold}"
+            )
         self.folds, self.fold, self.by_artist, self.seed = folds, fold, by_artist, seed
         self.validation = validation
 
@@ -178,7 +180,8 @@ class SegmentSplit(Split):
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         log.warning("LEAKY split: segments of one track stand in both subsets; for reproducing published figures only")
-        seconds = {found.track: found.seconds for found in scan(corpus.tracks, BadFiles())}  # a bad file stays whole
+        # A bad file stays whole.
+        seconds = {readable.track: readable.seconds for readable in scan(corpus.tracks, BadFiles())}
         segments = [segment for track in corpus.tracks for segment in track.cut(seconds.get(track, 0.0), self.seconds)]
         return StratifiedSplit(self.validation, self.test, seed=self.seed)(Corpus(segments))
 
@@ -252,11 +255,11 @@ def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: 
     return [tracks[i] for i in np.sort(outside)], [tracks[i] for i in np.sort(inside)]
 
 
-def _check_counts(tracks: Sequence[Track], least: int) -> None:
+def _check_counts(tracks: Sequence[Track], needed: int) -> None:
     """Raises if a genre has too few tracks to stand in every subset."""
     counts = Counter(track.genre for track in tracks)
     for genre, count in sorted(counts.items()):
-        if count < least:
+        if count < needed:
             raise GenreError(
-                f"genre '{genre}' has {count} track(s) where this split needs {least}; add tracks or remove the genre"
+                f"genre '{genre}' has {count} track(s) where this split needs {needed}; add tracks or remove the genre"
             )

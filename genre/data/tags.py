@@ -41,7 +41,7 @@ NOBODY = frozenset(
 def tag_artists(corpus: Corpus) -> Corpus:
     """Gives every track the artist that its file's tags name, see :func:`read_artist`.
 
-    In one line it logs how many files name none. Those are of unknown artists, whatever the data set says.
+    Files that name none are counted in one line of the log. Their artist is unknown, whatever the data set says.
 
     Raises:
         GenreError: mutagen, which reads the tags, is not installed.

@@ -1,11 +1,12 @@
-"""Tracks and the corpus that they make."""
+"""Tracks, the corpus that they make, and what its genres consist of."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from genre.data.names import composed, name_key, show_name
+from genre.data.names import composed, first_spellings, name_key, show_name
 from genre.errors import GenreError
 
 Subset = Literal["train", "validation", "test"]
@@ -88,3 +89,43 @@ class Corpus:
                 f"{root}: found one genre in {len(doubled[0])} spellings, {names}{more}; expected one; rename the "
                 "folders, or edit the list of tracks, so that all tracks of the genre have the same spelling"
             )
+
+
+@dataclass(frozen=True)
+class TrackCount:
+    """How many tracks and artists there are, and how much of it one artist makes.
+
+    Attributes:
+        tracks: The number of tracks.
+        artists: The number of known artists.
+        unknown: The number of tracks whose artist is unknown.
+        largest: The artist with the most tracks, of several the first by name; empty where none is known.
+        largest_tracks: The number of that artist's tracks.
+    """
+
+    tracks: int
+    artists: int
+    unknown: int
+    largest: str
+    largest_tracks: int
+
+    @property
+    def share(self) -> float:
+        """The largest artist's share of the tracks, 0 to 1."""
+        return self.largest_tracks / max(1, self.tracks)
+
+
+def count_tracks(tracks: Sequence[Track]) -> TrackCount:
+    """Counts tracks and artists; an artist goes by the first spelling of the name."""
+    names = [track.artist for track in tracks if track.artist]
+    spellings = first_spellings(names)
+    artists = Counter(spellings[name] for name in names)
+    largest, largest_tracks = min(artists.items(), key=lambda item: (-item[1], item[0]), default=("", 0))
+    return TrackCount(len(tracks), len(artists), len(tracks) - len(names), largest, largest_tracks)
+
+
+def count_genres(tracks: Sequence[Track]) -> dict[str, TrackCount]:
+    """Counts the tracks and artists of every genre, in the order of :attr:`Corpus.genres`."""
+    return {
+        genre: count_tracks([track for track in tracks if track.genre == genre]) for genre in Corpus([*tracks]).genres
+    }

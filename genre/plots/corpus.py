@@ -2,53 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from genre.data.names import first_spellings
 from genre.data.splits import Partition
-from genre.data.track import SUBSETS, Track
+from genre.data.track import SUBSETS, Track, count_genres
 from genre.plots.style import COLORS, WIDTH
-
-
-@dataclass(frozen=True)
-class Artists:
-    """The artists of a genre.
-
-    Attributes:
-        count: The number of known artists.
-        tracks: The number of the genre's tracks.
-        unknown: The number of its tracks whose artist is not known.
-        largest: The artist with most tracks; ``""`` if none is known.
-        largest_tracks: The number of their tracks.
-    """
-
-    count: int
-    tracks: int
-    unknown: int
-    largest: str
-    largest_tracks: int
-
-    @property
-    def share(self) -> float:
-        """The share of the genre's tracks that the largest artist has."""
-        return self.largest_tracks / self.tracks
-
-
-def count_artists(tracks: Sequence[Track]) -> dict[str, Artists]:
-    """Counts the artists of every genre; the spellings of one name count as one artist."""
-    artists = {}
-    spellings = first_spellings(track.artist for track in tracks if track.artist)
-    for genre in sorted({track.genre for track in tracks}):
-        of_genre = Counter(spellings.get(track.artist or "") for track in tracks if track.genre == genre)
-        total, unknown = of_genre.total(), of_genre.pop(None, 0)
-        largest = min(of_genre.items(), key=lambda item: (-item[1], str(item[0])), default=("", 0))
-        artists[genre] = Artists(len(of_genre), total, unknown, str(largest[0]), largest[1])
-    return artists
 
 
 def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
@@ -80,16 +42,16 @@ def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
 
 def plot_artists(tracks: Sequence[Track]) -> Figure:
     """Draws the artists of every genre, and the share of its tracks by the largest one: bars with their numbers."""
-    by_genre = count_artists(tracks)
-    genres, artists = list(by_genre), list(by_genre.values())
+    counts = count_genres(tracks)
+    genres, artists = list(counts), list(counts.values())
     places = np.arange(len(genres))
     figure, left = _bars(genres, 0.36, columns=2)
     right: Axes = figure.axes[1]
-    bars = left.barh(places, [entry.count for entry in artists], 0.7, color=COLORS[0])
+    bars = left.barh(places, [entry.artists for entry in artists], 0.7, color=COLORS[0])
     labels = [
-        f"{entry.count}; {entry.unknown} track{'s' * (entry.unknown > 1)} of unknown artist"
+        f"{entry.artists}; {entry.unknown} track{'s' * (entry.unknown > 1)} of unknown artist"
         if entry.unknown
-        else entry.count
+        else entry.artists
         for entry in artists
     ]
     left.bar_label(bars, labels, padding=3, fontsize=9)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from genre.audit.examine import examine, examine_all
 from genre.audit.exclusions import select_exclusions
-from genre.audit.faults import Levels, Limits
-from genre.audit.layout import read_corpus
+from genre.audit.faults import Examined, Levels, Limits, examine, examine_all
+from genre.audit.layout import read_data_set
 from genre.data.exclusions import read_exclusions
 from genre.data.track import Subset, Track
 from genre.errors import GenreError
@@ -19,25 +18,25 @@ from ..conftest import run_cli, tone, write_folder
 
 class TestLayout:
     def test_gtzan(self, gtzan: Path) -> None:
-        name, _, corpus = read_corpus(gtzan)
+        name, _, corpus = read_data_set(gtzan)
         assert (name, len(corpus.genres), bool(corpus.official)) == ("GTZAN", 10, True)
 
     def test_folder(self, folder: Path) -> None:
-        assert read_corpus(folder)[0] == "Folder"
+        assert read_data_set(folder)[0] == "Folder"
 
     def test_folder_named_like_a_genre_of_gtzan_is_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "rock").mkdir()
         soundfile.write(tmp_path / "rock" / "song.wav", tone(0, 0, 1.0), 22050)
-        name, _, corpus = read_corpus(tmp_path)
+        name, _, corpus = read_data_set(tmp_path)
         assert (name, [track.name for track in corpus.tracks]) == ("Folder", ["song"])
 
     def test_gtzan_of_which_most_is_not_is_a_folder(self, tmp_path: Path) -> None:
         for name in ("jazz/jazz.00000.wav", "rock/rock.00000.wav", "rock/rock.00000.au", "Hip Hop/a.wav", "rock/B.MP3"):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).touch()
-        assert read_corpus(tmp_path)[0] == "GTZAN"  # two tracks, and two others
+        assert read_data_set(tmp_path)[0] == "GTZAN"  # two tracks, and two others
         (tmp_path / "rock" / "C.MP3").touch()
-        name, _, corpus = read_corpus(tmp_path)
+        name, _, corpus = read_data_set(tmp_path)
         assert (name, corpus.genres) == ("Folder", ["Hip Hop", "jazz", "rock"])
         assert len(corpus.tracks) == 6
 
@@ -45,29 +44,29 @@ class TestLayout:
         for dance in ("Jive", "Quickstep", "Samba", "Tango", "Waltz", "VienneseWaltz"):
             (tmp_path / "BallroomData" / dance).mkdir(parents=True)
             soundfile.write(tmp_path / "BallroomData" / dance / "Media-1.wav", tone(0, 0, 1.0), 22050)
-        assert read_corpus(tmp_path)[0] == "Ballroom"
-        assert read_corpus(tmp_path / "BallroomData")[0] == "Ballroom"
+        assert read_data_set(tmp_path)[0] == "Ballroom"
+        assert read_data_set(tmp_path / "BallroomData")[0] == "Ballroom"
 
     def test_one_dance_is_a_folder(self, tmp_path: Path) -> None:
         for genre in ("salsa", "techno"):
             (tmp_path / genre).mkdir()
             soundfile.write(tmp_path / genre / "song.wav", tone(0, 0, 1.0), 22050)
-        assert read_corpus(tmp_path)[0] == "Folder"
+        assert read_data_set(tmp_path)[0] == "Folder"
 
     def test_fma_without_metadata_says_what_is_missing(self, tmp_path: Path) -> None:
         (tmp_path / "fma_small" / "000").mkdir(parents=True)
         with pytest.raises(GenreError, match=r"unzip fma_metadata\.zip"):
-            read_corpus(tmp_path)
+            read_data_set(tmp_path)
 
     def test_csv_and_built_in_corpus(self, tmp_path: Path) -> None:
         (tmp_path / "tracks.csv").write_text("path,genre,artist\na.wav,x,me\n")
-        assert read_corpus(tmp_path / "tracks.csv")[0] == "CSV"
+        assert read_data_set(tmp_path / "tracks.csv")[0] == "CSV"
         (tmp_path / "corpus.json").write_text("{}")
-        name, root, corpus = read_corpus(tmp_path)
+        name, root, corpus = read_data_set(tmp_path)
         assert (name, root, corpus.tracks[0].artist) == ("CSV", tmp_path / "tracks.csv", "me")
 
     def test_what_is_asked_for_is_taken(self, gtzan: Path) -> None:
-        assert read_corpus(gtzan / "genres_original", "Folder")[2].tracks[0].artist is None
+        assert read_data_set(gtzan / "genres_original", "Folder")[2].tracks[0].artist is None
 
 
 class TestLevels:
@@ -186,6 +185,13 @@ def test_all_files_may_be_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "Traceback" not in captured.err
 
 
+def test_data_set_without_a_track(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "music" / "rock").mkdir(parents=True)
+    assert run_cli("audit", tmp_path / "music", "--data=GTZAN", "--out", tmp_path / "out") == 0
+    assert "0 of 0 tracks are useless" in capsys.readouterr().out
+    assert (tmp_path / "out" / "genres.csv").read_text().count("\n") == 1
+
+
 def test_genre_may_begin_like_a_comment(tmp_path: Path) -> None:
     for genre in ("#1 hits", "b"):
         for number in range(3):
@@ -204,7 +210,7 @@ def test_interrupt_is_one_line(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genre.audit.examine.Levels.push", interrupted)
+    monkeypatch.setattr("genre.audit.faults.Levels.push", interrupted)
     assert run_cli("audit", folder, "--out", tmp_path) == 130
     assert capsys.readouterr().err.splitlines() == ["genre: interrupted"]
 
@@ -220,22 +226,22 @@ def test_interrupt_does_not_wait_for_a_long_file(tmp_path: Path) -> None:
     running.close()  # returns
 
 
-class TestLeaveOut:
-    def copies(self, tmp_path: Path, *genres: str) -> list[object]:
-        found = []
+class TestSelectExclusions:
+    def copies(self, tmp_path: Path, *genres: str) -> list[Examined]:
+        copies = []
         for number, genre in enumerate(genres):
             path = tmp_path / f"{number}.wav"
             soundfile.write(path, tone(0, 0, 2.0), 22050)
-            found.append(examine(Track(path, genre), Limits()))
-        return found
+            copies.append(examine(Track(path, genre), Limits()))
+        return copies
 
-    def test_copy_on_the_later_side_stays(self, tmp_path: Path) -> None:
+    def test_copy_on_the_later_subset_stays(self, tmp_path: Path) -> None:
         copies = self.copies(tmp_path, "x", "x", "x")
         subsets: dict[Path, Subset] = {tmp_path / "0.wav": "train", tmp_path / "1.wav": "validation"}
-        assert set(select_exclusions([], [copies], subsets, tmp_path)) == {tmp_path / "0.wav", tmp_path / "2.wav"}  # type: ignore[list-item]
-        assert set(select_exclusions([], [copies], {}, tmp_path)) == {tmp_path / "1.wav", tmp_path / "2.wav"}  # type: ignore[list-item]
+        assert set(select_exclusions([], [copies], subsets, tmp_path)) == {tmp_path / "0.wav", tmp_path / "2.wav"}
+        assert set(select_exclusions([], [copies], {}, tmp_path)) == {tmp_path / "1.wav", tmp_path / "2.wav"}
 
     def test_contested_copies_all_go(self, tmp_path: Path) -> None:
         copies = self.copies(tmp_path, "x", "y", "x")
-        found = select_exclusions([], [copies], {}, tmp_path)  # type: ignore[list-item]
-        assert list(found.values()) == ["contested: one recording as x and as y"] * 3
+        excluded = select_exclusions([], [copies], {}, tmp_path)
+        assert list(excluded.values()) == ["contested: one recording as x and as y"] * 3

@@ -6,13 +6,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from genre.audit.candidates import Candidate, find_candidates
-from genre.audit.correlation import compare
-from genre.audit.duplicates import Pair, find_pairs, group
-from genre.audit.examine import Examined, examine
-from genre.audit.faults import Limits
+from genre.audit.duplicates import Candidate, Pair, find_candidates, find_pairs, group, measure_likeness
+from genre.audit.faults import Examined, Limits, examine
 from genre.audit.fingerprint import HOP_LENGTH, SAMPLE_RATE, Fingerprint, Fingerprinter, bit_error_rate
-from genre.data.synthetic_corpus import GENRES, render_track
+from genre.data.synthetic import STYLES, render_track
 from genre.data.track import Track
 
 RATE = 22050
@@ -29,7 +26,7 @@ def fingerprint(wave: NDArray[np.float32], rate: int = RATE, block: int = 1 << 1
     return fingerprinter.finish()
 
 
-def listen(path: Path, wave: NDArray[np.float32], rate: int = RATE) -> Examined:
+def write_and_examine(path: Path, wave: NDArray[np.float32], rate: int = RATE) -> Examined:
     soundfile.write(path, wave, rate)
     return examine(Track(path, "genre"), Limits())
 
@@ -43,7 +40,7 @@ class TestFingerprint:
         assert bit_error_rate(whole, parts) < 0.001
 
     @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.3, 0.45, 3.0])
-    def test_has_a_sub_fingerprint_a_hop(self, seconds: float) -> None:
+    def test_has_one_sub_fingerprint_per_hop(self, seconds: float) -> None:
         frames = round(seconds * SAMPLE_RATE) - 2048
         expected = max(0, frames // HOP_LENGTH + 1 - 4)
         assert abs(len(fingerprint(music(seconds=3.0)[: round(seconds * RATE)])) - expected) <= 1
@@ -64,7 +61,7 @@ class TestFingerprint:
         assert bit_error_rate(codes[:length], other[:length]) < 0.05
 
     def test_of_different_tracks_differs_in_half_of_the_bits(self) -> None:
-        codes = [fingerprint(music(genre)) for genre in GENRES]
+        codes = [fingerprint(music(genre)) for genre in STYLES]
         rates = [bit_error_rate(one, other) for i, one in enumerate(codes) for other in codes[:i]]
         assert min(rates) > 0.35
 
@@ -96,21 +93,21 @@ class TestCorrelation:
         wave = music(seconds=6.0)
         cut = round(abs(offset) * RATE)
         one, other = (wave, 0.25 * wave[cut:]) if offset >= 0 else (wave[cut:], 0.25 * wave)
-        files = [listen(tmp_path / "one.wav", one), listen(tmp_path / "other.wav", other)]
+        files = [write_and_examine(tmp_path / "one.wav", one), write_and_examine(tmp_path / "other.wav", other)]
         seconds = files[0].seconds, files[1].seconds
-        found = compare(files[0].track.path, files[1].track.path, seconds, offset + 0.013)
-        assert found.correlation > 0.98  # half a sample is left
-        assert found.offset == pytest.approx(offset, abs=2e-4)
-        assert found.overlap == pytest.approx(6 - abs(offset), abs=0.03)
-        assert found.level == pytest.approx(-12.04, abs=0.1)
+        likeness = measure_likeness(files[0].track.path, files[1].track.path, seconds, offset + 0.013)
+        assert likeness.correlation > 0.98  # half a sample is left
+        assert likeness.offset == pytest.approx(offset, abs=2e-4)
+        assert likeness.overlap == pytest.approx(6 - abs(offset), abs=0.03)
+        assert likeness.level == pytest.approx(-12.04, abs=0.1)
 
     def test_of_different_tracks_is_low(self, tmp_path: Path) -> None:
-        files = [listen(tmp_path / f"{genre}.wav", music(genre)) for genre in ("metal", "disco")]
-        assert compare(files[0].track.path, files[1].track.path, (5.0, 5.0), 0.0).correlation < 0.4
+        files = [write_and_examine(tmp_path / f"{genre}.wav", music(genre)) for genre in ("metal", "disco")]
+        assert measure_likeness(files[0].track.path, files[1].track.path, (5.0, 5.0), 0.0).correlation < 0.4
 
     def test_of_silence_is_none(self, tmp_path: Path) -> None:
-        files = [listen(tmp_path / f"{name}.wav", np.zeros(5 * RATE, np.float32)) for name in "ab"]
-        assert compare(files[0].track.path, files[1].track.path, (5.0, 5.0), 0.0).correlation == 0
+        files = [write_and_examine(tmp_path / f"{name}.wav", np.zeros(5 * RATE, np.float32)) for name in "ab"]
+        assert measure_likeness(files[0].track.path, files[1].track.path, (5.0, 5.0), 0.0).correlation == 0
 
 
 class TestPairs:
@@ -119,7 +116,7 @@ class TestPairs:
         loop = np.tile(music("disco", seconds=4.0), 3)
         voices = [music(genre, seconds=12.0) for genre in ("blues", "metal")]
         tracks = [
-            listen(tmp_path / f"{number}.wav", 0.4 * (loop / loop.std() + voice / voice.std()) / 4)
+            write_and_examine(tmp_path / f"{number}.wav", 0.4 * (loop / loop.std() + voice / voice.std()) / 4)
             for number, voice in enumerate(voices)
         ]
         assert find_pairs(tracks) == []
@@ -127,7 +124,7 @@ class TestPairs:
     def test_no_pair_in_the_synthetic_music_of_one_artist(self, tmp_path: Path) -> None:
         """It is made of the same sounds at the same tempo."""
         tracks = [
-            listen(tmp_path / f"{genre}{number}.wav", music(genre, number, 4.0))
+            write_and_examine(tmp_path / f"{genre}{number}.wav", music(genre, number, 4.0))
             for genre in ("techno", "waltz", "bossa")
             for number in range(6)
         ]
@@ -136,11 +133,11 @@ class TestPairs:
     def test_copies_of_copies_are_one_recording(self, tmp_path: Path) -> None:
         wave = music(seconds=8.0)
         waves = {"a": wave, "b": wave, "c": wave[RATE:], "d": wave[2 * RATE :], "x": music("blues")}
-        tracks = {name: listen(tmp_path / f"{name}.wav", wave) for name, wave in waves.items()}
+        tracks = {name: write_and_examine(tmp_path / f"{name}.wav", wave) for name, wave in waves.items()}
         pairs = find_pairs(tracks.values())
         assert sorted(pair.kind for pair in pairs) == ["exact", "near", "near", "near"]
         (recording,) = group(pairs)
-        assert {found.track.name for found in recording} == {"a", "b", "c", "d"}
+        assert {copy.track.name for copy in recording} == {"a", "b", "c", "d"}
         assert group([]) == []
 
 
@@ -163,7 +160,7 @@ def test_real_music_and_its_copies(gtzan_mini: Path, tmp_path: Path) -> None:
         path, offset = copy(tmp_path / f"{sources[number].stem}.mp3", sources[number], random)
         copies[path] = sources[number], offset
     tracks = [examine(Track(path, path.parent.name), Limits()) for path in (*sources, *copies)]
-    assert not [found.track.name for found in tracks if found.faults]
+    assert not [examined.track.name for examined in tracks if examined.faults]
     pairs: dict[Path, Pair] = {pair.other.track.path: pair for pair in find_pairs(tracks)}
     assert set(pairs) == set(copies)
     for path, (source, offset) in copies.items():

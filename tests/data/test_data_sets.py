@@ -19,7 +19,7 @@ from genre.data import (
     Track,
 )
 from genre.data.gtzan import GENRES, read_artists
-from genre.data.synthetic_corpus import write_corpus
+from genre.data.synthetic import write_corpus
 from genre.data.track import SUBSETS
 from genre.errors import GenreError
 
@@ -236,7 +236,7 @@ class TestFolder:
         touch(tmp_path / "wide", "genres_original/jazz/a.wav", "genres_original/rock/b.wav", "images/jazz/a.png")
         assert refusal(Folder, tmp_path / "wide") == (
             f"{tmp_path}/wide: found audio in one sub-folder, genres_original, with 2 sub-folders; expected at least "
-            "2 genres, a sub-folder each; if those in genres_original are the genres, point data.root at "
+            "2 genres, one sub-folder per genre; if those in genres_original are the genres, point data.root at "
             f"{tmp_path}/wide/genres_original"
         )
         assert data(Folder, tmp_path / "wide" / "genres_original").genres == ["jazz", "rock"]

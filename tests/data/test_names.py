@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from genre.audit.examine import Examined
-from genre.audit.genres import count
 from genre.data import CSV, Corpus, KFoldSplit, MelSpectrogram, OfficialSplit, StratifiedSplit, Track
 from genre.data.exclusions import exclude
 from genre.data.names import class_indices, match_composed, name_key, same_names, unknown_names
 from genre.data.provenance import artist_digests, shared_artists
 from genre.data.splits import groups
+from genre.data.track import TrackCount, count_genres, count_tracks
 from genre.errors import GenreError
-from genre.plots.corpus import count_artists
 
 
 def nfd(name: str) -> str:
@@ -101,10 +99,18 @@ def test_one_spelling_each_gives_the_folds_of_the_names_themselves() -> None:
 def test_audit_and_figures_count_an_artist_once() -> None:
     names = ["Beyoncé", nfd("Beyoncé"), "BEYONCÉ", "Ella", "Ella", None]
     tracks = [Track(Path(f"{n}.wav"), "pop", name) for n, name in enumerate(names)]
-    entry = count("pop", [Examined(track, []) for track in tracks])
-    assert (entry.artists, entry.unknown, entry.largest, entry.share) == (2, 1, "Beyoncé", 0.5)
-    artists = count_artists(tracks)["pop"]
-    assert (artists.count, artists.unknown, artists.largest, artists.largest_tracks) == (2, 1, "Beyoncé", 3)
+    pop = count_genres(tracks)["pop"]
+    assert (pop.tracks, pop.artists, pop.unknown, pop.largest, pop.largest_tracks) == (6, 2, 1, "Beyoncé", 3)
+    assert pop.share == 0.5
+    assert count_tracks(tracks) == pop
+
+
+def test_of_artists_with_as_many_tracks_the_first_by_name_is_the_largest() -> None:
+    tracks = [Track(Path(f"{n}.wav"), "pop", name) for n, name in enumerate(("Nina", "Ella", "Ella", "Nina", "Bob"))]
+    for order in (tracks, tracks[::-1]):
+        assert count_tracks(order) == TrackCount(tracks=5, artists=3, unknown=0, largest="Ella", largest_tracks=2)
+    assert count_tracks([]) == TrackCount(0, 0, 0, "", 0)
+    assert count_tracks([]).share == 0
 
 
 def test_class_of_a_genre() -> None:

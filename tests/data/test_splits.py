@@ -2,7 +2,7 @@ import functools
 import inspect
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 import genre.data
+from genre.audit import layout
 from genre.data import (
     CSV,
     FMA,
@@ -28,9 +29,13 @@ from genre.data import (
     Synthetic,
     Track,
 )
-from genre.data.gtzan import GENRES, fault_filtered_split, read_artists
+from genre.data.ballroom import read_ballroom
+from genre.data.csv import read_track_list
+from genre.data.fma import read_fma
+from genre.data.folder import read_folder
+from genre.data.gtzan import GENRES, fault_filtered_split, read_artists, read_gtzan
 from genre.data.splits import Partition, groups
-from genre.data.synthetic_corpus import write_corpus
+from genre.data.synthetic import read_synthetic, write_corpus
 from genre.data.track import SUBSETS
 from genre.errors import GenreError
 
@@ -72,8 +77,10 @@ def shared(partition: Partition, key: Callable[[Track], object]) -> set[object]:
 
 
 @pytest.fixture(scope="module")
-def corpora(gtzan: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[type[GenreDataModule], Corpus]:
-    """A generated corpus of every data set."""
+def roots(
+    gtzan: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[type[GenreDataModule], Path]]:
+    """The roots of a generated corpus of every data set."""
     listed = tmp_path_factory.mktemp("csv") / "tracks.csv"
     rows = [f"{genre}/{n}.wav,{genre},{f'{genre}{n // 3}' if n < 9 else ''}" for genre in "abc" for n in range(15)]
     listed.write_text("\n".join(["path,genre,artist", *rows]))
@@ -94,16 +101,39 @@ def corpora(gtzan: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genre.data.synthetic.write_corpus", small)
         roots = {GTZAN: gtzan, Folder: folder, CSV: listed, Synthetic: tmp_path_factory.mktemp("synthetic")}
-        roots |= {FMA: fma, Ballroom: ballroom}
-        return {kind: kind(root, Spectrogram(), OfficialSplit()).corpus for kind, root in roots.items()}
+        yield {**roots, FMA: fma, Ballroom: ballroom}
+
+
+@pytest.fixture(scope="module")
+def corpora(roots: dict[type[GenreDataModule], Path]) -> dict[type[GenreDataModule], Corpus]:
+    """A generated corpus of every data set."""
+    return {cls: cls(root, Spectrogram(), OfficialSplit()).corpus for cls, root in roots.items()}
 
 
 def test_nothing_is_left_out(corpora: dict[type[GenreDataModule], Corpus]) -> None:
     """A data set or a split that joins the package joins the tests below."""
-    public = [kind for kind in vars(genre.data).values() if inspect.isclass(kind) and not inspect.isabstract(kind)]
-    assert {kind for kind in public if issubclass(kind, GenreDataModule)} == set(corpora)
-    splits = {kind.__name__ for kind in public if issubclass(kind, Split) and not kind.leaky}
+    public = [cls for cls in vars(genre.data).values() if inspect.isclass(cls) and not inspect.isabstract(cls)]
+    assert {cls for cls in public if issubclass(cls, GenreDataModule)} == set(corpora)
+    splits = {cls.__name__ for cls in public if issubclass(cls, Split) and not cls.leaky}
     assert splits == {name.partition(" ")[0] for name in SPLITS}
+
+
+#: The functions that list tracks without features, split or Trainer.
+READERS = {
+    GTZAN: read_gtzan,
+    FMA: read_fma,
+    Ballroom: read_ballroom,
+    Folder: read_folder,
+    CSV: read_track_list,
+    Synthetic: read_synthetic,
+}
+
+
+def test_tracks_are_listed_without_a_datamodule(
+    roots: dict[type[GenreDataModule], Path], corpora: dict[type[GenreDataModule], Corpus]
+) -> None:
+    assert {cls: READERS[cls](root) for cls, root in roots.items()} == corpora
+    assert {cls.__name__: READERS[cls] for cls in roots if cls is not Synthetic} == layout.READERS
 
 
 @pytest.mark.parametrize("data", [GTZAN, FMA, Ballroom, Folder, CSV, Synthetic])

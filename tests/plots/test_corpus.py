@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from genre.data.track import Track
-from genre.plots.corpus import count_artists, plot_artists, plot_counts
+from genre.data.track import Track, count_genres
+from genre.plots.corpus import plot_artists, plot_counts
 
 
 def tracks(genre: str, *artists: str | None) -> list[Track]:
@@ -37,11 +37,11 @@ def test_counts_of_every_side() -> None:
 
 
 def test_artists_and_the_largest() -> None:
-    found = count_artists(CORPUS)
+    found = count_genres(CORPUS)
     blues, jazz, pop = found["blues"], found["jazz"], found["pop"]
-    assert (blues.count, blues.tracks, blues.unknown, blues.largest, blues.largest_tracks) == (2, 4, 0, "Hooker", 3)
-    assert (jazz.count, jazz.unknown, jazz.largest, jazz.share) == (1, 2, "Davis", pytest.approx(1 / 3))
-    assert (pop.count, pop.unknown, pop.largest, pop.share) == (0, 1, "", 0)
+    assert (blues.artists, blues.tracks, blues.unknown, blues.largest, blues.largest_tracks) == (2, 4, 0, "Hooker", 3)
+    assert (jazz.artists, jazz.unknown, jazz.largest, jazz.share) == (1, 2, "Davis", pytest.approx(1 / 3))
+    assert (pop.artists, pop.unknown, pop.largest, pop.share) == (0, 1, "", 0)
 
     left, right = plot_artists(CORPUS).axes
     assert [bar.get_width() for bar in left.containers[0]] == [2, 1, 0]

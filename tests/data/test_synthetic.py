@@ -12,9 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from genre.data import synthetic_corpus
-from genre.data.synthesis import CHORDS
-from genre.data.synthetic_corpus import GENRES, RECIPES, fingerprint, render_track, write_corpus
+from genre.data import synthetic
+from genre.data.synthetic import STYLES, draw_artist, render_track, write_corpus
 
 RATE = 22050
 
@@ -81,7 +80,7 @@ class TestFolder:
     def test_finished_corpus_is_reused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_small(tmp_path)
         before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
-        monkeypatch.setattr(synthetic_corpus, "render_track", None)  # calling it would fail
+        monkeypatch.setattr(synthetic, "render_track", None)  # calling it would fail
         write_small(tmp_path)
         assert before == {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*")}
 
@@ -92,7 +91,7 @@ class TestFolder:
             return render_track(genre, *numbers)  # type: ignore[arg-type]
 
         with monkeypatch.context() as patch:
-            patch.setattr(synthetic_corpus, "render_track", interrupted)
+            patch.setattr(synthetic, "render_track", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 write_small(tmp_path / "corpus")
         assert not list(tmp_path.iterdir())
@@ -102,13 +101,13 @@ class TestFolder:
     def test_corpus_that_another_process_finished_first_is_kept(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        publish = synthetic_corpus._publish
+        publish = synthetic._publish
 
         def overtaken(*arguments: object) -> None:
             publish(*arguments)  # type: ignore[arg-type]
             publish(*arguments)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(synthetic_corpus, "_publish", overtaken)
+        monkeypatch.setattr(synthetic, "_publish", overtaken)
         write_small(tmp_path / "corpus")
         assert [entry.name for entry in tmp_path.iterdir()] == ["corpus"]
 
@@ -155,7 +154,7 @@ class TestFolder:
 
 
 class TestSound:
-    @pytest.mark.parametrize("genre", GENRES)
+    @pytest.mark.parametrize("genre", STYLES)
     def test_is_sane(self, genre: str) -> None:
         for artist in range(6):
             track = render_track(genre, artist, 1, 3, 2.0, RATE)
@@ -177,28 +176,26 @@ class TestSound:
         others = [("techno", 0, 0, 0), ("disco", 1, 0, 0), ("disco", 0, 1, 0), ("disco", 0, 0, 1)]
         assert not any(np.array_equal(base, render_track(*other, 1.0, RATE)) for other in others)
 
-    @pytest.mark.parametrize("genre", GENRES)
-    def test_recipe_is_well_formed(self, genre: str) -> None:
-        recipe = RECIPES[genre]
-        for progression in recipe.progressions:
-            assert all(chord.split(":")[1] in CHORDS for chord in progression.split())
-        sizes = {len(CHORDS[chord.split(":")[1]]) for chord in " ".join(recipe.progressions).split()}
-        assert len(sizes) == 1  # or the patterns' digits would change their meaning from chord to chord
-        played = [pattern for _, patterns in recipe.drums for pattern in patterns]
-        pitched = [pattern for part in recipe.parts for pattern in part.patterns]
-        assert all(set(pattern) <= set(".x") for pattern in played)
-        assert all(set(pattern) <= set(".x0123456789") for pattern in pitched)
-        assert all(recipe.bar % len(pattern) == 0 or set(pattern) == {"."} for pattern in played + pitched)
+    @pytest.mark.parametrize("genre", STYLES)
+    def test_style_is_well_formed(self, genre: str) -> None:
+        style = STYLES[genre]
+        assert style.tempo[0] < style.tempo[1]
+        assert len(style.chord) in (3, 4)
+        assert style.chord[0] == 0
+        hits = [*style.drums, style.bass[0], style.chords[0], style.lead[0]]
+        assert all(0 <= count <= style.bar for count in hits)  # no more than one per step
+        assert any(hits)
+        assert all(0 <= root < 12 for root in style.roots)
 
     @pytest.mark.parametrize("genre", ["blues", "dub", "waltz"])
     def test_artist_keeps_a_tuning(self, genre: str) -> None:
         for artist in range(3):
-            error = measured_tuning(render_track(genre, artist, 0, 0, 8.0, RATE)) - fingerprint(genre, artist, 0).tuning
+            error = measured_tuning(render_track(genre, artist, 0, 0, 8.0, RATE)) - draw_artist(genre, artist, 0).tuning
             assert abs((error + 50) % 100 - 50) < 5
 
     def test_artists_of_a_genre_lie_apart(self) -> None:
-        for genre in GENRES:
-            tilts = sorted(fingerprint(genre, artist, 0).tilt for artist in range(5))
+        for genre in STYLES:
+            tilts = sorted(draw_artist(genre, artist, 0).tilt for artist in range(5))
             fifths = [int((tilt + 3) / 6 * 5) for tilt in tilts]
             assert fifths == [0, 1, 2, 3, 4]
 
