@@ -1,4 +1,4 @@
-"""What a corpus consists of: the tracks of each genre per subset of the split, and the artists of each genre."""
+"""Pictures of a corpus: the tracks of each genre in each subset of the split, and the artists of each genre."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ class Artists:
     Attributes:
         count: The number of known artists.
         tracks: The number of the genre's tracks.
-        unknown: The number of its tracks whose artist is not known.
-        largest: The artist with most tracks; ``""`` if none is known.
-        largest_tracks: The number of their tracks.
+        unknown: The number of the genre's tracks whose artist is unknown.
+        largest: The artist with most tracks; ``""`` if no artist is known.
+        largest_tracks: The number of this artist's tracks.
     """
 
     count: int
@@ -35,12 +35,12 @@ class Artists:
 
     @property
     def share(self) -> float:
-        """The share of the genre's tracks that the largest artist has."""
+        """The largest artist's share of the genre's tracks."""
         return self.largest_tracks / self.tracks
 
 
 def count_artists(tracks: Sequence[Track]) -> dict[str, Artists]:
-    """Counts the artists of every genre; the spellings of one name count as one artist."""
+    """Counts the artists of every genre; several spellings of one name count as one artist."""
     artists = {}
     spellings = first_spellings(track.artist for track in tracks if track.artist)
     for genre in sorted({track.genre for track in tracks}):
@@ -52,11 +52,11 @@ def count_artists(tracks: Sequence[Track]) -> dict[str, Artists]:
 
 
 def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
-    """Draws the tracks of every genre in each subset of a split: bars with their numbers.
+    """Draws the number of tracks of every genre in each subset of a split, as labelled bars.
 
     Args:
         partition: The tracks of each subset.
-        unit: What is counted: ``tracks`` or ``segments``.
+        unit: The unit that is counted: ``tracks`` or ``segments``.
     """
     genres = sorted({track.genre for tracks in partition.values() for track in tracks})
     total = sum(map(len, partition.values()))
@@ -79,7 +79,7 @@ def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
 
 
 def plot_artists(tracks: Sequence[Track]) -> Figure:
-    """Draws the artists of every genre, and the share of its tracks by the largest one: bars with their numbers."""
+    """Draws the number of artists of every genre, and the largest artist's share of its tracks, as labelled bars."""
     by_genre = count_artists(tracks)
     genres, artists = list(by_genre), list(by_genre.values())
     places = np.arange(len(genres))
@@ -107,7 +107,7 @@ def plot_artists(tracks: Sequence[Track]) -> Figure:
 
 
 def _bars(genres: Sequence[str], inches: float, columns: int = 1) -> tuple[Figure, Axes]:
-    """A figure for horizontal bars, a row per genre, and the first of its axes."""
+    """A figure for horizontal bars with one row per genre, and the first of its axes."""
     figure = Figure(figsize=(WIDTH, 1.4 + inches * len(genres)), layout="constrained")
     axes: Axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0, 0]
     axes.set_yticks(range(len(genres)), genres)
