@@ -38,7 +38,7 @@ OPTIONS = (
     ("--model.network CLASS", "{network}"),
     ("--model.lr RATE", "the learning rate; --model.optimizer CLASS for another optimizer than AdamW"),
     ("--data CLASS", "{data}"),
-    ("--data.root PATH", "where the music lies"),
+    ("--data.root PATH", "the folder of the music"),
     ("--data.features CLASS", "{features}"),
     ("--data.split CLASS", "{split}"),
     ("--data.batch_size N", "segments per batch; --data.num_workers N processes decode them"),

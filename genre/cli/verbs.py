@@ -79,7 +79,7 @@ def embed(
         paths (PATH): Audio files, or folders of them.
         out (FILE): The file to write: FILE.npz (arrays paths and embeddings) or FILE.parquet (columns path and
             embedding).
-        with_ (NETWORK): Another network, whose embeddings stand beside those of the first; may be given more than once.
+        with_ (NETWORK): Another network, whose embeddings are appended to those of the first; may be repeated.
         segments (N): The largest number of segments per file (default: as in the fit's validation; 10 for pretrained
             networks).
         import_ (MODULE): A module of your own with a checkpoint's network.
@@ -108,9 +108,9 @@ def benchmark(
 
     Args:
         plan (PLAN): A plan, such as examples/singh/tables.yaml.
-        epochs (N): The number of epochs, in place of the recipes' own; several: every row is run with each.
-        seeds (N): In place of the plan's.
-        splits (FILE): Files with splits, in place of the plan's.
+        epochs (N): Numbers of epochs that replace those of the recipes; every row is run with each.
+        seeds (N): Seeds that replace those of the plan.
+        splits (FILE): Files with splits that replace those of the plan.
         pretrained (W): `true`, `false` or a weights file, for every network that takes weights.
         resume: Go on with the last benchmark of this plan.
         name (NAME): The benchmark's name (default: the plan's folder and file).
@@ -192,7 +192,7 @@ def figures(
         out (DIR): Where the pictures go.
         runs (RUN): Folders of runs to compare.
         tracks (N): Random tracks per genre on the sheets.
-        embeddings (FILE): What `genre embed` wrote for tracks of the recipe: only their pictures are drawn of the data.
+        embeddings (FILE): A file of `genre embed` with tracks of the recipe, drawn in place of the other data pictures.
         track (PATH): The file whose inputs are drawn one by one.
         import_ (MODULE): A module of your own with classes of the recipe.
         fit_options: Options of ``genre fit`` that follow.
@@ -225,8 +225,8 @@ def audit(
 
     Args:
         root (ROOT): The data set's folder, or a CSV file of tracks.
-        data: Which data set it is (default: what its folders look like).
-        artist: Take the artists from the files' tags (default: as the data set tells).
+        data: The data set (default: recognised by its folders).
+        artist: Take the artists from the files' tags (default: those of the data set).
         out (DIR): Where the result goes.
         shortest (SECONDS): Name tracks shorter than this.
         longest (SECONDS): Name tracks longer than this.
