@@ -1,6 +1,6 @@
 """Music genre classification that people can believe.
 
-The public names stand in ``__init__.pyi`` and are imported on first use, so that ``genre --help`` loads no torch.
+``__init__.pyi`` lists the public names. They are imported on first use, so ``genre --help`` does not import torch.
 """
 
 import lazy_loader

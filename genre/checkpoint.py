@@ -31,9 +31,9 @@ _FOREIGN = "it is not a file that torch.save wrote, or it is cut short"
 
 
 class FrontEnd(NamedTuple):
-    """How a file becomes the network's inputs: what a checkpoint carries beside the network.
+    """The features and segments that turn a file into the network's inputs.
 
-    Not a module of the classifier: its weights stay those of the network alone.
+    It is not a submodule of the classifier, so the classifier's state holds only the network's weights.
     """
 
     features: Feature
@@ -44,13 +44,13 @@ class FrontEnd(NamedTuple):
 def content(
     genres: Sequence[str], network: Config | None, front_end: FrontEnd, provenance: Provenance | None
 ) -> dict[str, Any]:
-    """What a checkpoint says under ``genre``, as plain data: all that is needed to name the genre of a song.
+    """The ``genre`` entry of a checkpoint, as plain data: all that a prediction needs besides the weights.
 
     Args:
         genres: The names of the classes, in order.
-        network: The network's class and arguments; ``None`` where it cannot be named.
+        network: The network's class and arguments; ``None`` if they cannot be named.
         front_end: The features and the segments.
-        provenance: The tracks that the weights were trained and chosen on; ``None`` where they are not known.
+        provenance: The tracks that the weights were trained and chosen on; ``None`` if they are unknown.
     """
     return {
         "format": CHECKPOINT_FORMAT,
@@ -67,10 +67,10 @@ def read_front_end(content: Mapping[str, Any]) -> FrontEnd:
     """The features and the segments of a checkpoint.
 
     Args:
-        content: What the checkpoint says under ``genre``.
+        content: The ``genre`` entry of the checkpoint.
 
     Raises:
-        GenreError: The class of the features is not at hand.
+        GenreError: The class of the features is unknown or not imported.
     """
     features = from_config(content["features"], Feature)
     assert isinstance(features, Feature)
@@ -78,14 +78,14 @@ def read_front_end(content: Mapping[str, Any]) -> FrontEnd:
 
 
 def network_config(content: Mapping[str, Any], path: Path | str) -> Config:
-    """The network of a checkpoint, without its pretrained weights, which the checkpoint's own replace.
+    """The network of a checkpoint, without pretrained weights: the checkpoint's own weights replace them.
 
     Args:
-        content: What the checkpoint says under ``genre``.
+        content: The ``genre`` entry of the checkpoint.
         path: The file, for messages.
 
     Raises:
-        GenreError: The checkpoint could not name the class.
+        GenreError: The checkpoint does not name the class.
     """
     config: Config | None = content["network"]
     if config is None:
@@ -101,15 +101,15 @@ def require_same(
     features: Feature | None = None,
     provenance: Provenance | None = None,
 ) -> None:
-    """Checks that a classifier can take a checkpoint.
+    """Checks that a checkpoint fits a classifier.
 
     Args:
         checkpoint: The checkpoint's content.
         genres: The classifier's genres.
-        network: The classifier's network; ``None`` where it cannot be named.
+        network: The classifier's network; ``None`` if it cannot be named.
         weights: The classifier's state.
         features: The features of the data; ``None``: any.
-        provenance: The tracks of the fit that goes on from the checkpoint; ``None``: any.
+        provenance: The tracks of the resumed fit; ``None``: any.
 
     Raises:
         GenreError: The checkpoint has other genres, another network, other features or other train tracks.
@@ -136,15 +136,15 @@ def require_same(
 
 
 def differing_features(saved: Config, features: Feature) -> tuple[str, str] | None:
-    """What a checkpoint was trained on and what the data gives, as text; ``None`` where they agree.
+    """The features of a checkpoint and those of the data as text; ``None`` if they agree.
 
-    The mean and the standard deviation may differ. Arguments that came with a later version have their defaults.
+    The mean and the standard deviation may differ. Arguments that an older checkpoint lacks have their defaults.
 
     Args:
         saved: The features of the checkpoint.
         features: The features of the data.
     """
-    with suppress(GenreError):  # what this program cannot build is not what the data gives
+    with suppress(GenreError):  # features that cannot be built differ from those of the data
         saved = to_config(from_config(saved, Feature))
     theirs, ours = without(saved, "mean", "std"), without(to_config(features), "mean", "std")
     return None if theirs == ours else (show(theirs), show(ours))
@@ -161,28 +161,28 @@ def require_same_features(saved: Config, features: Feature) -> None:
 
 
 def take_statistics(saved: Config, features: Feature) -> None:
-    """Sets the mean and the standard deviation of features to those of a checkpoint, where it has them."""
+    """Sets the mean and the standard deviation of features to those of a checkpoint, if it has them."""
     mean, std = saved["init_args"]["mean"], saved["init_args"]["std"]
     if mean is not None and std is not None:
         features.set_statistics(mean, std)
 
 
 def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of the network within the state of a classifier."""
+    """The network's weights in the state of a classifier."""
     prefix = "network."
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
 def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path | str) -> None:
-    """Takes every parameter and buffer of a network but those of its head, see :func:`~genre.models.head.find_head`.
+    """Loads all parameters and buffers except those of the head, see :func:`~genre.models.head.find_head`.
 
     Args:
-        network: The network; it changes only if all fits.
+        network: The network; it stays as it is if the checkpoint does not fit.
         checkpoint: The content of a checkpoint.
-        file: Where it was read, for the message.
+        file: The checkpoint's file, for the message.
 
     Raises:
-        GenreError: The checkpoint is of another network, or of other sizes.
+        GenreError: The checkpoint has another network, or tensors of other sizes.
     """
     head, _ = find_head(network)
     ours, theirs = (
@@ -199,11 +199,11 @@ def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path |
             f"{example}: {_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; "
             "pretrained takes a checkpoint of the same network"
         )
-    network.load_state_dict(theirs, strict=False)  # the head alone is missing
+    network.load_state_dict(theirs, strict=False)  # only the head is missing
 
 
 def warm_start(network: nn.Module, file: Path, features: Feature | None) -> Provenance | None:
-    """Takes the weights of a checkpoint but those of the head, see :func:`take_weights`.
+    """Loads the weights of a checkpoint except those of the head, see :func:`take_weights`.
 
     Args:
         network: The network.
@@ -211,10 +211,10 @@ def warm_start(network: nn.Module, file: Path, features: Feature | None) -> Prov
         features: The features of the data; a warning is logged if the checkpoint was trained on others.
 
     Returns:
-        The tracks that the checkpoint was trained and chosen on; ``None``, with a warning, if it does not name them.
+        The tracks that the checkpoint was trained and chosen on; ``None``, with a warning, if they are unknown.
 
     Raises:
-        GenreError: The file is missing, no checkpoint of this library, or one of another network.
+        GenreError: The file is missing, is no checkpoint of this library, or has another network.
     """
     checkpoint = read_checkpoint(file)
     take_weights(network, checkpoint, file)
@@ -257,7 +257,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
 
 
 def upgrade(checkpoint: Mapping[str, Any]) -> None:
-    """Changes what an earlier version has written under ``genre`` to the present format."""
+    """Changes the ``genre`` entry of an earlier version to the present format, in place."""
     content = checkpoint.get("genre", {})
     if "heard" in content:  # format 1
         content["provenance"] = content.pop("heard")
@@ -271,8 +271,8 @@ def _load(stream: BinaryIO) -> Any:
     try:
         return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        whole = is_zipfile(stream)  # torch.save writes archives, so this is a whole one with what is not plain content
+        whole = is_zipfile(stream)  # torch.save writes zip archives; a complete one holds objects, not only plain data
         reason = "it holds objects that could run code when they are loaded" if whole else _FOREIGN
         raise _NotLoadedError(reason) from error
-    except Exception as error:  # the bytes of an arbitrary file can make it fail in any way
+    except Exception as error:  # torch.load can raise anything for an arbitrary file
         raise _NotLoadedError(_FOREIGN) from error

@@ -56,12 +56,13 @@ class GenreClassifier(TrackScorer):
     ``None``, see :class:`~genre.models.MusiCNN`: a fit on other features logs a warning.
 
     Args:
-        network: The network's class, or a ``functools.partial`` of it with plain arguments, which a checkpoint names:
-            from the number of genres to a module from ``(B, 1, frequency, time)`` to ``(B, genres)`` logits.
+        network: The network's class, or a ``functools.partial`` of it with plain arguments, so that a checkpoint can
+            name it. It is called with the number of genres, and gives a module that maps ``(B, 1, frequency, time)`` to
+            ``(B, genres)`` logits.
         genres: The names of the classes, in order: ``GenreDataModule.genres``.
         optimizer: Makes the optimizer from parameters or parameter groups; ``None``: ``torch.optim.AdamW``.
-        lr: The learning rate of the head; ``layer_decay`` scales it. It takes the place of the optimizer's own and of a
-            schedule's ``max_lr``; ``None``: those. Lightning's ``LearningRateFinder`` and ``Tuner.lr_find`` set it.
+        lr: The learning rate of the head; ``layer_decay`` scales it. It replaces the optimizer's own rate and a
+            schedule's ``max_lr``; ``None``: they stay. Lightning's ``LearningRateFinder`` and ``Tuner.lr_find`` set it.
         scheduler: Makes the learning-rate schedule from the optimizer. One that has a ``total_steps`` argument, such as
             ``OneCycleLR``, is stretched over the fit and stepped every batch; any other is stepped every epoch.
             ``ReduceLROnPlateau`` watches its ``monitor``, see :func:`genre.schedules.watched`.
@@ -69,14 +70,14 @@ class GenreClassifier(TrackScorer):
         class_weights: The weight of each genre's training loss, or ``balanced``: inverse to its number of train tracks.
         layer_decay: Factor of the learning rate from each layer of the network's ``backbone`` to the one before it;
             1: the same rate everywhere.
-        channels_last: Keep images with the channel innermost, as tensor cores prefer.
+        channels_last: Use the memory format ``channels_last``, which is faster on tensor cores.
         compile: Compile the network with ``torch.compile``.
-        pretrained: The checkpoint of an earlier fit of the same network, on any genres. A fit that is not resumed
-            starts from all of its network but the head (the last linear layer), and records what it was trained on.
-            Later the file is not needed.
+        pretrained: The checkpoint of an earlier fit of the same network, on any genres. A new fit starts from its
+            weights, except those of the head (the last linear layer), and records what they were trained on. A resumed
+            fit and a loaded classifier do not need the file.
 
     Attributes:
-        provenance: The tracks that the weights were trained and chosen on; ``None`` where that is not known.
+        provenance: The tracks that the weights were trained and chosen on; ``None`` if they are unknown.
         front_end: The features and segments that the weights were trained on; ``None`` before a fit.
     """
 
@@ -87,13 +88,13 @@ class GenreClassifier(TrackScorer):
         network: Callable[[int], nn.Module],
         genres: Sequence[str],
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
-        # A configuration looks for a class's short name in the first type first: torch has a ReduceLROnPlateau, too.
+        # jsonargparse looks up a short class name in the first type first: torch also has a ReduceLROnPlateau.
         scheduler: Callable[[Optimizer], ReduceLROnPlateau] | Callable[[Optimizer], LRScheduler] | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
         layer_decay: float = 1.0,
         channels_last: bool = False,
-        compile: bool = False,  # noqa: A002  # the name that users of PyTorch look for
+        compile: bool = False,  # noqa: A002  # PyTorch's name
         lr: float | None = None,
         pretrained: Path | str | None = None,
     ) -> None:
@@ -110,14 +111,14 @@ class GenreClassifier(TrackScorer):
         self.genres = list(genres)
         self.network_config = factory_config(network)
         self.network = network(len(self.genres))
-        # Not the default itself: in a configuration that names another class, AdamW's weight decay would stay.
+        # AdamW is not the argument's default: a configuration that names another class would keep its weight decay.
         self.optimizer, self.scheduler = optimizer or torch.optim.AdamW, scheduler
         self.label_smoothing, self.class_weights, self.channels_last = label_smoothing, class_weights, channels_last
         self.lr, self.layer_decay, self.pretrained = lr, layer_decay, pretrained
         self.register_buffer("loss_weights", None, persistent=False)
         self.provenance: Provenance | None = None
         self._fresh = True  # neither trained nor loaded
-        self._with_data, self._validation_epochs = False, 1  # these and the next two are of one run, see setup()
+        self._with_data, self._validation_epochs = False, 1  # setup() sets these and the next two for each run
         self._own_provenance: Provenance | None = None
         self._unvalidated: str | None = None
         self._configured: tuple[float | None, float | None] = (None, None)  # what the optimizer was made for
@@ -132,15 +133,15 @@ class GenreClassifier(TrackScorer):
             return classify(self.network, inputs.to(self.dtype))
         if self.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        # Features are float32, also where trainer.precision is bf16-true or 64-true.
+        # Features are float32, even if trainer.precision is bf16-true or 64-true.
         logits: Tensor = self.network(inputs.to(self.dtype))
         return logits
 
     def setup(self, stage: str) -> None:
-        """Exchanges with the DataModule what each needs; no other method looks for the Trainer's DataModule.
+        """Connects the classifier and the DataModule; no other method looks for the Trainer's DataModule.
 
-        The DataModule gets the classifier's genres and, once that is trained, the statistics of its features. The
-        classifier notes the features and the segments. For a fit it also notes the tracks, and weighs the genres.
+        The DataModule gets the classifier's genres and, if the classifier is trained, the statistics of its features.
+        The classifier stores the features and the segments; for a fit also the tracks and the weights of the genres.
         """
         self._validation_epochs = self.trainer.check_val_every_n_epoch or 1
         self._own_provenance = self._unvalidated = None
@@ -158,31 +159,31 @@ class GenreClassifier(TrackScorer):
             self._begin_fit(data)
 
     def _begin_fit(self, data: GenreDataModule | None) -> None:
-        known = self.provenance is not None or self._fresh  # else the weights do not say what they were trained on
+        known = self.provenance is not None or self._fresh  # otherwise the weights have unknown training data
         if data is not None:
             self._own_provenance = data.provenance()
             self._unvalidated = None if data.partition["validation"] else type(data.split).__name__
             warn_of_other_features(self.network, data.features)
         self.provenance = self._own_provenance.continuing(self.provenance) if known and self._own_provenance else None
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             require_monitor(f"{type(callback).__name__}.monitor", getattr(callback, "monitor", None), self._unvalidated)
         weights = weigh_classes(self.class_weights, self.genres, None if data is None else data.tracks("train"))
         self.loss_weights = None if weights is None else torch.tensor(weights, device=self.device)
 
     def teardown(self, stage: str) -> None:
-        """Keeps a copy of the features: the DataModule's next fit, under another split, measures its own anew."""
+        """Keeps a copy of the features: the DataModule's next fit may measure its features anew."""
         self._with_data, self._own_provenance = False, None
         if self.front_end is not None:
             self.front_end = self.front_end._replace(features=copy.deepcopy(self.front_end.features))
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Adds none; refuses one that would freeze the network wrongly, before it has frozen anything."""
-        refuse_backbone_finetuning(self.trainer.callbacks)  # type: ignore[attr-defined]  # of the Trainer
+        """Adds no callback; rejects Lightning's ``BackboneFinetuning`` before it freezes the network wrongly."""
+        refuse_backbone_finetuning(self.trainer.callbacks)  # type: ignore[attr-defined]
         return []
 
     def configure_optimizers(self) -> Any:
-        """The injected optimizer and schedule."""
-        # Of all hooks this one follows the loading of a resumed fit's checkpoint, and precedes callbacks that train.
+        """Makes the optimizer and the schedule."""
+        # This hook runs after a resumed fit's checkpoint is loaded, and before callbacks that train.
         self.warm_start(self._features_of_data())
         optimizer = make_optimizer(self.optimizer, parameter_groups(self.network, self.layer_decay), self.lr)
         steps = self._steps()
@@ -199,7 +200,7 @@ class GenreClassifier(TrackScorer):
         return takes(self.scheduler, "total_steps")
 
     def warm_start(self, features: Feature | None = None) -> None:
-        """Takes the weights of ``pretrained``, as a fit does by itself, unless some have been trained or loaded.
+        """Loads the weights of ``pretrained``, unless weights have been trained or loaded; a fit calls it by itself.
 
         Args:
             features: The features of the data, see :func:`genre.checkpoint.warm_start`.
@@ -211,7 +212,7 @@ class GenreClassifier(TrackScorer):
         self._fresh = False
 
     def on_fit_start(self) -> None:
-        """Makes the optimizer again where a callback has found another learning rate or batch size for the fit."""
+        """Makes the optimizer again if a callback has changed the learning rate or the batch size."""
         if self._configured != (self.lr, self._steps()):
             self.trainer.strategy.setup_optimizers(self.trainer)
 
@@ -223,7 +224,7 @@ class GenreClassifier(TrackScorer):
         """One step on a batch of random crops."""
         logits = self(self.inputs(batch)).float()
         loss = F.cross_entropy(logits, batch.targets, weight=self.loss_weights, label_smoothing=self.label_smoothing)
-        penalty = getattr(self.network, "penalty", None)  # the L2 term of networks whose paper has one
+        penalty = getattr(self.network, "penalty", None)  # some papers add an L2 term
         if penalty is not None:
             loss = loss + penalty()
         targets = batch.targets.argmax(1) if batch.targets.is_floating_point() else batch.targets
@@ -234,12 +235,12 @@ class GenreClassifier(TrackScorer):
         return loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what it takes to name the genre of a song: the genres, the network, the features, the segments."""
+        """Adds the ``genre`` entry: genres, network, features, segments and provenance."""
         if self.front_end is not None:
             checkpoint["genre"] = content(self.genres, self.network_config, self.front_end, self.provenance)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the features and the provenance of a checkpoint that fits, see :meth:`require_fitting`."""
+        """Checks that the checkpoint fits, and takes its features and provenance; see :meth:`require_fitting`."""
         upgrade(checkpoint)
         weights, features = self.state_dict(), self._features_of_data()
         require_same(checkpoint, self.genres, self.network_config, weights, features, self._own_provenance)
@@ -252,21 +253,21 @@ class GenreClassifier(TrackScorer):
         self._fresh = False
 
     @classmethod
-    def load_from_checkpoint(  # type: ignore[override]  # of files alone, not of streams
+    def load_from_checkpoint(  # type: ignore[override]  # takes files, not streams
         cls, checkpoint_path: Path | str, map_location: Any = None, **options: Any
     ) -> Self:
-        """Loads a classifier to predict, to test or to fit it further; nothing that the file contains is executed.
+        """Loads a classifier to predict, test or fit further; no code in the file is executed.
 
-        The checkpoint brings the network, the genres and the features; the optimizer and the like are arguments.
+        The checkpoint holds the network, the genres and the features. The optimizer and other settings are arguments.
 
         Args:
             checkpoint_path: The file.
             map_location: The device of the weights; see ``torch.load``.
-            options: Lightning's ``strict`` and ``weights_only``, and arguments of the constructor, such as ``lr``. For
-                a network that the checkpoint could not name, give ``network``.
+            options: Lightning's ``strict`` and ``weights_only``, and arguments of the constructor, such as ``lr``. If
+                the checkpoint does not name its network's class, give ``network``.
 
         Raises:
-            GenreError: The file is missing or no checkpoint of this library, or its network is not at hand.
+            GenreError: The file is missing or no checkpoint of this library, or its network is not imported.
         """
         saved = read_checkpoint(checkpoint_path)["genre"]
         options.setdefault("genres", saved["genres"])
@@ -275,15 +276,16 @@ class GenreClassifier(TrackScorer):
         return super().load_from_checkpoint(checkpoint_path, map_location, **options)
 
     def require_fitting(self, checkpoint: Mapping[str, Any], data: GenreDataModule, resume: bool = False) -> None:
-        """Checks that a checkpoint fits; loading it checks the same, but needs a Trainer.
+        """Checks that a checkpoint fits. Loading it checks the same, but needs a Trainer.
 
         Args:
             checkpoint: The content of :func:`genre.checkpoint.read_checkpoint`.
-            data: What the classifier is scored on, or fitted on.
-            resume: The checkpoint's fit is to go on.
+            data: The data that the classifier is scored or fitted on.
+            resume: Whether the checkpoint's fit is resumed.
 
         Raises:
-            GenreError: It has other genres, network or features; or, to be resumed, other train tracks or optimizer.
+            GenreError: The checkpoint has other genres, another network or other features; or, for a resumed fit, other
+                train tracks or another optimizer.
         """
         provenance = data.provenance() if resume else None
         require_same(checkpoint, self.genres, self.network_config, self.state_dict(), data.features, provenance)
@@ -292,9 +294,9 @@ class GenreClassifier(TrackScorer):
             require_same_optimizer(make_optimizer(self.optimizer, groups, self.lr), checkpoint)
 
     def _features_of_data(self) -> Feature | None:
-        """The DataModule's features, which are the classifier's during a run."""
+        """The DataModule's features; ``None`` without a DataModule."""
         return self.front_end.features if self.front_end is not None and self._with_data else None
 
     def _steps(self) -> float | None:
-        """The steps of the fit, if the schedule is stretched over it."""
+        """The steps of the fit; ``None`` if the schedule does not depend on them."""
         return self.trainer.estimated_stepping_batches if self.stretched else None

@@ -1,4 +1,4 @@
-"""Configuration as plain data: how a checkpoint names a class and its arguments, and builds it again."""
+"""Configuration as plain data: the class and arguments of a module, and the module built from them."""
 
 import functools
 import importlib
@@ -16,7 +16,7 @@ from genre.errors import GenreError, UnknownClassError
 
 Config: TypeAlias = dict[str, Any]
 
-#: What Python calls the running script or notebook, whatever its name.
+#: Python's name for the module of the running script or notebook.
 MAIN = "__main__"
 
 
@@ -35,17 +35,17 @@ def to_config(module: nn.Module) -> Config:
 
 
 def factory_config(factory: Callable[..., nn.Module]) -> Config | None:
-    """The class path and arguments of a class or of a ``functools.partial`` of one; of anything else ``None``."""
+    """The class path and arguments of a class or a ``functools.partial`` of one; ``None`` for other factories."""
     cls = target(factory)
     arguments = dict(factory.keywords) if isinstance(factory, functools.partial) else {}
     return _config(cls, arguments) if isinstance(cls, type) else None
 
 
 def target(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """What a factory calls in the end: the class inside a ``functools.partial``, or the factory itself.
+    """The class inside a ``functools.partial``, or the factory itself.
 
-    jsonargparse gives a ``Callable`` argument as a partial of an instantiator, with the class among its arguments. It
-    offers no way to ask such a partial for its class, so this function relies on that; ``tests/test_config.py`` checks
+    jsonargparse passes a ``Callable`` argument as a partial of an instantiator, with the class among its positional
+    arguments. It has no public way to get the class, so this function relies on that: ``tests/test_config.py`` checks
     it, and pyproject.toml bounds the version.
     """
     if not isinstance(factory, functools.partial):
@@ -54,15 +54,15 @@ def target(factory: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Module:
-    """Builds what a config describes; see :func:`factory`.
+    """Builds the module that a config describes; see :func:`factory`.
 
     Args:
         config: ``class_path`` and ``init_args``.
-        base: What the class must be a subclass of.
+        base: The required base class.
         args: Positional arguments that come before the config's own.
 
     Raises:
-        GenreError: The class is unknown, not allowed, no subclass of ``base``, or does not take the arguments.
+        GenreError: The class is unknown, not imported, no subclass of ``base``, or does not take the arguments.
     """
     make = factory(config, base)
     try:
@@ -75,15 +75,15 @@ def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Modu
 def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Module]:
     """The class that a config names, with its arguments.
 
-    Only classes of this package, or of modules that the running program has imported itself, are looked up: a
-    checkpoint never causes other code to be imported.
+    Looks up only classes of this package and of modules that the program has already imported: a checkpoint never
+    causes other code to be imported.
 
     Args:
         config: ``class_path`` and ``init_args``.
-        base: What the class must be a subclass of.
+        base: The required base class.
 
     Raises:
-        GenreError: The class is unknown, not allowed or no subclass of ``base``.
+        GenreError: The class is unknown, not imported or no subclass of ``base``.
     """
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
@@ -114,7 +114,7 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
 
 
 def without_weights(config: Config) -> Config:
-    """The same network without pretrained weights, if its class has an argument ``pretrained``.
+    """The same config with ``pretrained`` set to false, if the class has this argument.
 
     Raises:
         GenreError: See :func:`factory`.
@@ -147,7 +147,7 @@ def _config(cls: type, arguments: dict[str, Any]) -> Config:
 
 
 def _module_name(cls: type) -> str:
-    """The module that a class is imported from; for a class of this library the package, whose files may change."""
+    """The module of a class; for this library's classes the package, because its files may be renamed."""
     if cls.__module__ == MAIN:
         return _main_name()
     home = _public_home(cls.__module__)
@@ -157,12 +157,12 @@ def _module_name(cls: type) -> str:
 
 
 def _public_home(name: str) -> str:
-    """``genre.models`` of ``genre.models.bbnn``."""
+    """``genre.models.bbnn`` → ``genre.models``."""
     return ".".join(name.split(".")[:2])
 
 
 def _main_name() -> str:
-    """The name by which the running script can be imported; a notebook cannot be, and keeps the name ``__main__``."""
+    """The name by which the running script can be imported; ``__main__`` for a notebook."""
     main = sys.modules[MAIN]
     module_spec = getattr(main, "__spec__", None)
     if module_spec is not None:  # python -m
@@ -172,9 +172,9 @@ def _main_name() -> str:
 
 
 def _module(name: str) -> ModuleType | None:
-    """A module of this package, the running script under its own name, or what the program has imported."""
+    """A module of this package, the running script, or a module that the program has imported."""
     if _is_ours(name):
-        for home in (name, _public_home(name)):  # a file may have gone since: its package has the class
+        for home in (name, _public_home(name)):  # if the file is gone, its package has the class
             try:
                 return importlib.import_module(home)
             except ModuleNotFoundError:

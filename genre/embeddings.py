@@ -1,4 +1,4 @@
-"""Embeddings of tracks: the networks that compute them, and their file (``.npz`` or ``.parquet``)."""
+"""Embeddings of tracks: the networks that compute them, and their file formats (``.npz`` and ``.parquet``)."""
 
 import importlib.util
 import inspect
@@ -18,10 +18,10 @@ from genre.audio.features import Feature
 from genre.errors import GenreError, printable
 from genre.predictor import Predictor, load
 
-#: The endings that are written and read.
+#: The suffixes of the file formats.
 ENDINGS = (".npz", ".parquet")
 
-#: The segments of a pretrained network, which has no fit to tell them: the defaults of a DataModule.
+#: The segments of a pretrained network without a checkpoint: the defaults of a DataModule.
 SEGMENT_SECONDS, SEGMENTS = 3.0, 10
 
 
@@ -41,8 +41,8 @@ def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
     """Loads a network that computes embeddings.
 
     Args:
-        name: A checkpoint of a fit; or a pretrained network of :mod:`genre.models` that names the features of its
-            training, as ``CLASS`` or, with one of several weights or a file of weights, ``CLASS:WEIGHTS``.
+        name: A checkpoint of a fit; or a pretrained network of :mod:`genre.models` that has a method ``features``, as
+            ``CLASS`` or ``CLASS:WEIGHTS``. ``WEIGHTS`` is the name of weights or a file.
         device: Where to compute.
 
     Raises:
@@ -58,7 +58,7 @@ def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
     cls = networks[class_name]
     if weights and "pretrained" not in inspect.signature(cls).parameters:
         raise GenreError(f"{name}: {class_name} takes no weights; name it without :{weights}")
-    num_classes = 2  # of a head that is not used
+    num_classes = 2  # the head is not used
     network = cls(num_classes, pretrained=weights) if weights else cls(num_classes)
     make_features = getattr(network, "features", None)
     assert callable(make_features)
@@ -72,7 +72,7 @@ def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
 
 
 def pretrained_networks() -> dict[str, type[nn.Module]]:
-    """The networks of :mod:`genre.models` with a method ``features``: the features of their training."""
+    """The networks of :mod:`genre.models` with a method ``features``, which gives the features of their training."""
     return {
         name: cls
         for name, cls in vars(genre.models).items()
@@ -96,8 +96,8 @@ def check_writable(file: Path) -> None:
 def write_embeddings(file: Path, embeddings: Embeddings) -> None:
     """Writes embeddings; an interrupted call leaves no file.
 
-    An ``.npz`` file has the arrays ``paths`` (text) and ``embeddings`` (``(N, D)``, float32); a ``.parquet`` file the
-    columns ``path`` and ``embedding`` (a list of floats).
+    An ``.npz`` file has the arrays ``paths`` (text) and ``embeddings`` (``(N, D)``, float32). A ``.parquet`` file has
+    the columns ``path`` and ``embedding`` (a list of floats).
     """
     write = _write_npz if _ending(file) == ".npz" else _write_parquet
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,7 @@ def read_embeddings(file: Path) -> Embeddings:
     """Reads what :func:`write_embeddings` wrote.
 
     Raises:
-        GenreError: The file is missing or is no such file.
+        GenreError: The file is missing or has other content.
     """
     ending = _ending(file)
     if not file.is_file():

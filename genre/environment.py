@@ -1,17 +1,17 @@
-"""What torch reads from the environment as it is imported."""
+"""Environment variables that torch reads on import."""
 
 import os
 
 DEFAULTS = {
-    # Threads that wait by spinning make a step many times slower beside other programs.
+    # Threads that spin while they wait make a step many times slower when other programs run.
     "OMP_WAIT_POLICY": "PASSIVE",
-    # Memory in pages of 2 MB, on Linux: a large activation is 5,000 page faults in pages of 4 kB. A step of BBNN,
-    # of Gaitanou's and of Choi's networks takes 0.7 to 0.8 of the time, others as long as before.
+    # Uses memory pages of 2 MB on Linux: with 4 kB, a large activation causes 5,000 page faults. A training step of
+    # BBNN and of Gaitanou's and Choi's networks takes 0.7 to 0.8 of the time; other networks take the same time.
     "THP_MEM_ALLOC_ENABLE": "1",
 }
 
 
 def prepare_torch() -> None:
-    """Sets what torch reads, except what the user has set; to be called before torch is imported."""
+    """Sets the variables that the user has not set; must be called before torch is imported."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""The errors that a user can correct. The kind of an error is its class, never its text.
+"""The errors that a user can correct. Code tells them apart by class, never by text.
 
 ::
 
@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 
 class GenreError(Exception):
-    """What was found, what was expected and what to do, in one line; the command line prints it alone."""
+    """An error with one line: what was found, what was expected and what to do. The command line prints only that."""
 
 
 class AudioError(GenreError):
@@ -23,7 +23,7 @@ class AudioError(GenreError):
 
     Args:
         path: The file, or the name of the recording.
-        reason: Why, without the path.
+        reason: The reason, without the path.
     """
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -48,9 +48,9 @@ class UnknownClassError(GenreError):
 
 
 class SizeError(GenreError, ValueError):
-    """The size of an input does not suit a network."""
+    """The size of an input does not fit a network."""
 
 
 def printable(path: PurePath) -> str:
-    """A path as text that can be printed: bytes that are not UTF-8, as in the names of old catalogues, are escaped."""
+    """A path as printable text: bytes that are not UTF-8, as in old file names, are escaped."""
     return str(path).encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Evaluation and prediction: from the segments of a loader to scores and probabilities of tracks."""
+"""Evaluation and prediction: turns the segments of a loader into scores and probabilities of tracks."""
 
 from typing import Any
 
@@ -17,13 +17,13 @@ class TrackScorer(pl.LightningModule):
 
     A subclass defines ``forward``, from ``(B, 1, frequency, time)`` features to ``(B, genres)`` logits.
 
-    Logs, after ``val_`` and ``test_``, ``loss`` (of segments) and ``accuracy``, ``precision``, ``recall``, ``f1`` and
-    ``auroc`` (of tracks, see :func:`genre.metrics.score`).
+    Logs ``loss`` (of segments) and ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc`` (of tracks, see
+    :func:`genre.metrics.score`), each with the prefix ``val_`` or ``test_``.
 
-    ``Trainer.predict`` gives, batch by batch, ``(tracks, genres)`` probabilities: concatenated, one row per track of
-    ``data.tracks(data.test_subset)``, as :meth:`genre.Predictor.predict` gives them; a row of NaN where no segment of
-    the track could be read. A trained or loaded classifier keeps its features, and so also takes a loader of a
-    ``GenreDataModule`` without the DataModule.
+    ``Trainer.predict`` returns one tensor of ``(tracks, genres)`` probabilities per batch. Concatenated, they have one
+    row per track of ``data.tracks(data.test_subset)``, equal to the result of :meth:`genre.Predictor.predict`. A track
+    without a readable segment has a row of NaN. A trained or loaded classifier keeps its features, so it also takes a
+    loader of a ``GenreDataModule`` without the DataModule.
 
     Attributes:
         front_end: The features and segments that the weights were trained on; ``None`` before a fit.
@@ -40,10 +40,10 @@ class TrackScorer(pl.LightningModule):
     def inputs(self, batch: Batch) -> Tensor:
         """The inputs of a batch, ``(B, 1, frequency, time)``, or embeddings ``(B, D)``.
 
-        A batch of a loader that came without its DataModule still holds waveforms ``(B, 1, samples)``.
+        Without its DataModule, a loader gives waveforms ``(B, 1, samples)``; they are turned into features here.
 
         Raises:
-            GenreError: It holds waveforms, and no features are known.
+            GenreError: The batch holds waveforms, and the classifier has no features.
         """
         if batch.inputs.ndim != 3:
             return batch.inputs
@@ -94,7 +94,7 @@ class TrackScorer(pl.LightningModule):
     def _log_scores(self, subset: str, tracks: TrackAverage) -> TrackPredictions:
         names, targets, probabilities, loss = tracks.compute()
         tracks.reset()
-        # torchmetrics returns a tensor of one element, as that of a single track, without its dimension.
+        # torchmetrics drops the dimension of a tensor with one element, as for a single track.
         predictions = TrackPredictions(names.view(-1), targets.view(-1), probabilities, loss)
         scores = score(predictions.probabilities, predictions.targets) | {"loss": predictions.loss}
         for name, value in scores.items():

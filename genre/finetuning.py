@@ -1,7 +1,7 @@
 """Transfer learning: linear probe, gradual unfreezing, and learning rates that differ by layer.
 
-It needs a network with a trained ``backbone`` and a new head. The epoch alone decides what is frozen, and the optimizer
-holds all parameters from the start (it skips those without a gradient): a resumed fit has nothing to restore.
+The network needs a trained ``backbone`` and a new head. The epoch number alone decides what is frozen. The optimizer
+holds all parameters from the start and skips those without a gradient. So a resumed fit has no state to restore.
 """
 
 import logging
@@ -23,17 +23,17 @@ from genre.errors import GenreError
 
 log = logging.getLogger(__name__)
 
-#: Every batch norm of PyTorch; timm's derive from ``BatchNorm2d``, instance norms have no running statistics to freeze.
+#: All batch norms of PyTorch. Those of timm derive from ``BatchNorm2d``; instance norms have no running statistics.
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class LinearProbe(pl.Callback):
-    """Trains the head alone: the backbone's weights and its batch-norm statistics stay as they are.
+    """Trains only the head: the backbone's weights and its batch-norm statistics stay as they are.
 
     With ``cache``, the backbone runs once on every segment, and the head is trained and scored on the embeddings. Later
-    epochs neither decode nor run the backbone, nor do later fits that find the embeddings in the folder. Embeddings are
-    identified by the content of the file, the backbone's weights and the features: one folder serves several fits and
-    folds at once. Segments have to be the same in every epoch (``data.fixed_segments``, no augmentation, no mixup).
+    epochs, and later fits with the same folder, neither decode audio nor run the backbone. The content of the file, the
+    backbone's weights and the features identify an embedding, so several fits and folds can share one folder. Segments
+    have to be the same in every epoch (``data.fixed_segments``, no augmentation, no mixup).
 
     Args:
         cache: The folder of the embeddings, or ``memory`` to keep them for one fit; ``None``: the backbone runs in
@@ -47,10 +47,10 @@ class LinearProbe(pl.Callback):
         """Freezes the backbone and, with ``cache``, lets the DataModule embed its segments.
 
         Raises:
-            GenreError: The network has no backbone; or, with ``cache``, segments differ from epoch to epoch.
+            GenreError: The network has no backbone; or, with ``cache``, segments differ between epochs.
         """
         _freeze(_backbone(pl_module))
-        if stage == "predict":  # of a loader, which may come without its DataModule
+        if stage == "predict":  # a loader may come without its DataModule
             return
         data = getattr(trainer, "datamodule", None)
         self.check(data)
@@ -66,7 +66,7 @@ class LinearProbe(pl.Callback):
             data: The DataModule of the Trainer.
 
         Raises:
-            GenreError: They are not, or there is no DataModule.
+            GenreError: The segments change, or there is no DataModule.
         """
         if self.cache is None:
             return
@@ -92,16 +92,16 @@ class LinearProbe(pl.Callback):
 
 
 class GradualUnfreezing(pl.Callback):
-    """Trains the head alone at first, then unfreezes the backbone layer by layer, from the last to the first.
+    """Trains only the head at first, then unfreezes the backbone layer by layer, from the last to the first.
 
-    Frozen layers keep their batch-norm statistics. On several devices it needs the strategy
+    Frozen layers keep their batch-norm statistics. Several devices need the strategy
     ``ddp_find_unused_parameters_true``.
 
     Args:
         first_epoch: The epoch, counted from 0, in which the last layer is unfrozen.
         epochs_per_layer: Epochs from one layer to the one before it; 0: all at once.
-        freeze_statistics: Whether the batch-norm statistics stay as they were pretrained in unfrozen layers, too: a few
-            hundred steps are too few for them to follow where their momentum is small.
+        freeze_statistics: Whether unfrozen layers also keep their pretrained batch-norm statistics. With a small
+            momentum, a few hundred steps are too few to update them.
     """
 
     def __init__(self, first_epoch: int = 1, epochs_per_layer: int = 1, freeze_statistics: bool = False) -> None:
@@ -126,7 +126,7 @@ class GradualUnfreezing(pl.Callback):
 
 
 def refuse_backbone_finetuning(callbacks: Iterable[pl.Callback]) -> None:
-    """Raises a :class:`GenreError` at Lightning's ``BackboneFinetuning``, which freezes a network wrongly."""
+    """Raises a :class:`GenreError` for Lightning's ``BackboneFinetuning``, which freezes a network wrongly."""
     for callback in callbacks:
         if isinstance(callback, BackboneFinetuning):
             raise GenreError(
@@ -138,8 +138,8 @@ def refuse_backbone_finetuning(callbacks: Iterable[pl.Callback]) -> None:
 def layers(backbone: nn.Module) -> list[list[str]]:
     """Names of a backbone's parameters, layer by layer from input to output.
 
-    The layers are those of timm's ``group_matcher`` (for ResNet-18 the stem and four stages), or the direct children of
-    a module without one.
+    The layers are those of timm's ``group_matcher`` (for ResNet-18 the stem and four stages). Without a
+    ``group_matcher``, they are the direct children of the module.
     """
     matcher = getattr(backbone, "group_matcher", None)
     if callable(matcher):
@@ -155,8 +155,8 @@ def layers(backbone: nn.Module) -> list[list[str]]:
 def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]]:
     """Parameter groups for an optimizer, with a ``lr_scale`` that falls by ``layer_decay`` from layer to layer.
 
-    A network may have a method ``no_weight_decay`` that returns names of its parameters, as timm's have. These form
-    groups of their own, whose ``weight_decay`` is 0.
+    A network may have a method ``no_weight_decay`` that returns names of its parameters, as timm's networks have. These
+    parameters form separate groups with a ``weight_decay`` of 0.
 
     Raises:
         GenreError: ``layer_decay`` is not 1, and the network has no backbone.
@@ -187,7 +187,7 @@ def _layer_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]
 
 
 def scale_learning_rates(optimizer: Optimizer) -> None:
-    """Multiplies the learning rates that the optimizer, or a new schedule, has set by the groups' ``lr_scale``."""
+    """Multiplies the learning rates of an optimizer, also those that a new schedule has set, by each ``lr_scale``."""
     for group in optimizer.param_groups:
         for name in ("lr", "initial_lr", "max_lr", "min_lr"):
             if name in group:
@@ -195,10 +195,10 @@ def scale_learning_rates(optimizer: Optimizer) -> None:
 
 
 def warn_of_other_features(network: nn.Module, features: Feature) -> None:
-    """Logs one line if the data gives other features than pretrained weights were trained on.
+    """Logs a warning if the features of the data differ from those that pretrained weights were trained on.
 
     Args:
-        network: A network, which may have a method ``pretrained_features``: it returns the features that the weights
+        network: A network. Its method ``pretrained_features``, if it has one, returns the features that the weights
             were trained on, or ``None``.
         features: The features of the data.
     """
@@ -245,4 +245,4 @@ def require_backbone(network: nn.Module) -> nn.Module:
 
 def _freeze(backbone: nn.Module) -> None:
     backbone.requires_grad_(False)
-    backbone.eval()  # without updates of batch norm and without dropout, a clip's embedding stays the same
+    backbone.eval()  # no updates of batch norm and no dropout: a clip's embedding stays the same

@@ -1,4 +1,4 @@
-"""Scores of tracks: the probabilities of a track's segments averaged, then compared with its genre."""
+"""Scores of tracks: averages the probabilities of a track's segments, and compares them with its genre."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class TrackPredictions(NamedTuple):
 
     Attributes:
         tracks: ``(N,)`` the index of each track within its subset.
-        targets: ``(N,)`` the class index of each.
+        targets: ``(N,)`` the class index of each track.
         probabilities: ``(N, classes)`` the mean over each track's segments.
         loss: The mean cross-entropy of the segments.
     """
@@ -44,8 +44,8 @@ class TrackPredictions(NamedTuple):
 class TrackAverage(torchmetrics.Metric):
     """Collects the segments of an evaluation from all processes, and averages their probabilities per track.
 
-    A sampler for several processes repeats segments, so that each process has the same number: repeated ones count
-    once. A track with a segment that could not be read is bad, and is left out as a whole.
+    A sampler for several processes repeats segments, so that each process has the same number. Repeated segments count
+    once. A track with an unreadable segment is left out.
     """
 
     full_state_update = False
@@ -76,8 +76,8 @@ class TrackAverage(torchmetrics.Metric):
             targets: ``(B,)`` class indices.
             tracks: ``(B,)`` index of each segment's track.
             segments: ``(B,)`` index of each segment.
-            valid: ``(B,)`` false for segments that could not be read: their tracks do not count.
-            bad: The index of each further track that does not count, such as another excerpt of a bad file.
+            valid: ``(B,)`` false for unreadable segments; their tracks are left out.
+            bad: The index of each further track to leave out, such as another excerpt of a bad file.
         """
         batch = {"logits": logits.float(), "targets": targets, "tracks": tracks, "segments": segments}
         for name, values in batch.items():
@@ -89,7 +89,7 @@ class TrackAverage(torchmetrics.Metric):
         """The predictions, ordered by track.
 
         Raises:
-            GenreError: Not one track could be read, or the network's answer is NaN.
+            GenreError: No track could be read, or the network's output is NaN.
         """
         logits, targets, tracks, segments, bad = (
             torch.cat(state) if isinstance(state, list) else state
@@ -152,9 +152,9 @@ def score_genres(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
     }
     scores["auroc"] = torch.full((classes,), 0.5, device=probabilities.device)
     present = torch.unique(targets)
-    if len(present) > 1:  # with one genre there is no rest to tell it from
+    if len(present) > 1:  # AUC-ROC needs tracks of another genre
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of absent genres, which score() leaves out
+            warnings.simplefilter("ignore", UserWarning)  # about absent genres, which score() leaves out
             scores["auroc"] = multiclass_auroc(probabilities, targets, classes, average="none")
     return scores
 
@@ -167,8 +167,8 @@ def intervals(
     Args:
         probabilities: ``(N, classes)``; or ``(runs, N, classes)``, for the intervals of the runs' mean scores.
         targets: ``(N,)`` class indices.
-        resamples: How often the N tracks are drawn with replacement.
-        seed: Seeds the drawing.
+        resamples: The number of bootstrap samples of N tracks.
+        seed: The seed of the bootstrap.
 
     Returns:
         Lower and upper bound by the names of :data:`SCORES`.
@@ -185,7 +185,7 @@ def intervals(
 
 
 def _score_draws(probabilities: Tensor, targets: Tensor, times: Tensor) -> dict[str, Tensor]:
-    """The scores of :func:`score` for all draws at once: a thousand calls would take a second.
+    """The scores of :func:`score` for all draws at once; a thousand calls would take a second.
 
     Args:
         probabilities: ``(runs, N, classes)``.
@@ -206,14 +206,14 @@ def _score_draws(probabilities: Tensor, targets: Tensor, times: Tensor) -> dict[
         "f1": 2 * hits / (predictions + tracks).clamp(min=1),
     }
     means = {name: (values * present).sum(-1) / present.sum(-1) for name, values in by_genre.items()}
-    areas = _areas(probabilities, targets, times)  # NaN for a genre that was not drawn, or that alone was
+    areas = _areas(probabilities, targets, times)  # NaN if a draw has no track, or only tracks, of a genre
     return {"accuracy": hits.sum(-1) / len(targets)} | means | {"auroc": areas.nanmean(-1).nan_to_num(0.5)}
 
 
 def fold_areas(folds: Sequence[Fold]) -> Tensor:
     """AUC-ROC of every genre in every fold: ``(runs, folds, classes)``.
 
-    It is NaN where a fold has no track of the genre, or of no other. Means leave it out.
+    It is NaN if a fold has no track of the genre, or no track of another genre. :func:`mean_area` leaves NaN out.
     """
     return torch.stack(
         [_areas(probabilities, targets, torch.ones(len(targets), 1))[:, 0] for probabilities, targets in folds], 1
@@ -223,13 +223,13 @@ def fold_areas(folds: Sequence[Fold]) -> Tensor:
 def mean_area(areas: Tensor) -> Tensor:
     """The mean over genres, then over folds, of ``(…, folds, classes)``.
 
-    Probabilities are ranked within a fold only: the networks of two folds differ in their confidence.
+    Probabilities are ranked only within a fold, because the networks of different folds differ in confidence.
     """
     return areas.nanmean(-1).nanmean(-1).nan_to_num(0.5)
 
 
 def mean_area_interval(folds: Sequence[Fold], resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean over runs of :func:`mean_area`, tracks drawn within every fold."""
+    """95 % percentile bootstrap interval of :func:`mean_area`, averaged over runs; draws tracks within each fold."""
     generator = torch.Generator().manual_seed(seed)
     drawn = []
     for probabilities, targets in folds:
@@ -241,7 +241,7 @@ def mean_area_interval(folds: Sequence[Fold], resamples: int = 1000, seed: int =
 
 
 def _areas(probabilities: Tensor, targets: Tensor, times: Tensor) -> Tensor:
-    """The areas of every genre in every draw, given ``(runs, N, classes)``: ``(runs, draws, classes)``."""
+    """AUC-ROC of every genre in every draw: ``(runs, N, classes)`` probabilities to ``(runs, draws, classes)``."""
     genres = range(probabilities.shape[-1])
     return torch.stack(
         [torch.stack([_area(run[:, genre], targets == genre, times) for genre in genres], 1) for run in probabilities]
@@ -251,11 +251,11 @@ def _areas(probabilities: Tensor, targets: Tensor, times: Tensor) -> Tensor:
 def _area(probabilities: Tensor, own: Tensor, times: Tensor) -> Tensor:
     """AUC-ROC of one genre in every draw: ``(draws,)``.
 
-    It is the share of pairs of a track of the genre and one of another in which the first has the higher probability. A
-    tie counts half. Computed like this, all draws share one sorting.
+    AUC-ROC is the share of pairs (a track of the genre, a track of another genre) in which the first has the higher
+    probability. A tie counts half. This way, all draws share one sort.
 
     Args:
-        probabilities: ``(N,)`` those of the genre.
+        probabilities: ``(N,)`` the probabilities of the genre.
         own: ``(N,)`` whether a track is of the genre.
         times: ``(N, draws)`` how often each track was drawn.
     """

@@ -1,4 +1,4 @@
-"""Trained networks on files and arrays: one classifier, the mean of several, and a tagger."""
+"""Prediction for files and arrays: one classifier, the mean of several, and a tagger."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ from genre.models.head import find_head, penultimate
 from genre.models.musicnn import TAGS, MusiCNN
 from genre.recordings import apply
 
-#: Segments that go through the network at once: memory does not grow with the length of a file.
+#: Segments per batch: memory does not grow with the length of a file.
 BATCH = 16
 
-#: The length of a tagger's segments: 187 frames, as in the training of its weights.
+#: The length of a tagger's segments in seconds: 187 frames, as in the training of its weights.
 TAGGER_SECONDS = 2.976
 TAGGER_SEGMENTS = 10
 
@@ -35,7 +35,7 @@ class Prediction:
     """The genre of one recording.
 
     Attributes:
-        path: The file; for a file object its name; ``None`` for an array and for a file object without a name.
+        path: The path of the file, or the name of the file object; ``None`` for an array or without a name.
         genre: The most probable genre.
         probability: Its probability.
         probabilities: The probability of every genre, the most probable first.
@@ -48,7 +48,7 @@ class Prediction:
 
 
 class AudioClassifier(ABC):
-    """What one network and several have in common: from audio to genres and embeddings.
+    """Base class of one network and of several: predicts genres and computes embeddings of audio.
 
     Attributes:
         genres: The names of the classes, in order.
@@ -83,7 +83,7 @@ class AudioClassifier(ABC):
     @overload
     def predict(self, audio: Sequence[Audio], sample_rate: float | None = None) -> list[Prediction]: ...
 
-    # A path gives a list only if it is a folder, which a type cannot tell.
+    # A folder's path gives a list, a file's path one prediction; the type of a path cannot tell them apart.
     @overload
     def predict(self, audio: Path | str, sample_rate: float | None = None) -> Prediction | Any: ...
 
@@ -98,9 +98,9 @@ class AudioClassifier(ABC):
             sample_rate: The rate of an array, or of all arrays of a list, in hertz. A file has its own.
 
         Returns:
-            A prediction; for a list one per element, in order; for a folder one per audio file in and below it that
-            can be read, sorted by path. A bad file of a folder is logged as a warning and left out; the first bad
-            element of a list raises.
+            A prediction; for a list one per element, in order; for a folder one per readable audio file in and below
+            it, sorted by path. A bad file of a folder is logged as a warning and left out. A bad element of a list
+            raises.
 
         Raises:
             AudioError: A file is missing, or a recording holds no usable audio.
@@ -109,15 +109,15 @@ class AudioClassifier(ABC):
         return apply(self._predict, audio, sample_rate)
 
     def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
-        """Computes the vector that enters the network's head, averaged over the segments of the audio.
+        """Computes the input of the network's head, averaged over the segments of the audio.
 
         Args:
             audio: As for :meth:`predict`.
             sample_rate: As for :meth:`predict`.
 
         Returns:
-            ``(D,)``; for a list ``(N, D)``, one row per element; for a folder one row per file that can be read,
-            sorted by path. The vectors of several networks stand side by side: D is the sum of their lengths.
+            ``(D,)``; for a list ``(N, D)``, one row per element; for a folder one row per readable file, sorted by
+            path. The vectors of several networks are concatenated: D is the sum of their lengths.
 
         Raises:
             AudioError: A file is missing, or a recording holds no usable audio.
@@ -134,7 +134,7 @@ class AudioClassifier(ABC):
 
         Args:
             path: The file.
-            excerpt: First and last second of the part of the file that counts; ``None``: the whole file.
+            excerpt: First and last second of the part that is used; ``None``: the whole file.
 
         Raises:
             AudioError: The file is missing or holds no usable audio.
@@ -148,11 +148,11 @@ class AudioClassifier(ABC):
 
 
 class Predictor(AudioClassifier):
-    """A trained network: waveform in, genre out.
+    """A trained network that predicts genres from waveforms.
 
     Args:
         network: The network.
-        features: Its input, with mean and standard deviation.
+        features: The network's input features, with mean and standard deviation.
         genres: The names of the classes, in order.
         segment_seconds: The length of a segment.
         evaluation_segments: The largest number of segments per file.
@@ -245,9 +245,9 @@ class Ensemble(AudioClassifier):
 
 
 class Tagger(Predictor):
-    """MusiCNN as its authors trained it: waveform in, tags out.
+    """MusiCNN as its authors trained it, which predicts tags from waveforms.
 
-    Its "genres" are 50 tags. Each has a probability of its own; they do not sum to 1.
+    Its ``genres`` are 50 tags. Each has an independent probability; they do not sum to 1.
 
     Args:
         weights: "msd": tags of the Million Song Dataset; "mtt": tags of MagnaTagATune.
@@ -271,11 +271,11 @@ class Tagger(Predictor):
 def load(
     path: Path | str, network: Callable[[int], nn.Module] | None = None, device: torch.device | str = "cpu"
 ) -> Predictor:
-    """Loads a trained classifier from a checkpoint; nothing that the file contains is executed.
+    """Loads a trained classifier from a checkpoint; no code in the file is executed.
 
     Args:
         path: A checkpoint of a fit with a :class:`~genre.data.GenreDataModule`.
-        network: Builds the network from the number of genres, for a checkpoint that could not name its class.
+        network: Builds the network from the number of genres, for a checkpoint that does not name its class.
         device: Where to compute.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One recording, a list of them, or a folder: the audio that a predictor takes."""
+"""Calls a function for one recording, a list of recordings, or a folder."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ T = TypeVar("T")
 def apply(
     function: Callable[[Recording], T], audio: Audio | Sequence[Audio], sample_rate: float | None = None
 ) -> T | list[T]:
-    """Calls a function with every recording.
+    """Calls a function for every recording.
 
     Args:
         function: The function of one recording.
@@ -30,8 +30,8 @@ def apply(
         sample_rate: The rate of the arrays in hertz.
 
     Returns:
-        The result; for a list and for a folder, a list of results. A list gives one result per element, and the first
-        bad element raises. A bad file of a folder is logged as a warning and left out, as on the command line.
+        The result; for a list and for a folder, a list of results. A list gives one result per element, and a bad
+        element raises. A bad file of a folder is logged as a warning and left out.
 
     Raises:
         GenreError: See :func:`~genre.audio.recording.open_recording`; or a folder holds no usable audio.
@@ -42,12 +42,12 @@ def apply(
         if sample_rate is not None:
             raise GenreError(f"sample_rate={sample_rate} was given with a folder of files, which bring their own")
         return _apply_to_folder(function, Path(audio))
-    with open_recording(audio, sample_rate) as recording:  # type: ignore[arg-type]  # it refuses any other sequence
+    with open_recording(audio, sample_rate) as recording:  # type: ignore[arg-type]  # raises for other sequences
         return function(recording)
 
 
 def list_files(path: Path) -> tuple[list[Path], str | None]:
-    """The audio files that a path stands for: itself, or those in and below a folder; and what is wrong with it."""
+    """The path itself, or the audio files in and below a folder; and a problem of the folder, if any."""
     if not path.is_dir():
         return [path], None
     files, unread = audio_files(path), unread_files(path)

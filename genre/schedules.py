@@ -14,7 +14,7 @@ from genre.finetuning import scale_learning_rates
 
 
 class ReduceLROnPlateau(TorchReduceLROnPlateau):
-    """PyTorch's ``ReduceLROnPlateau`` with the name of the value that it watches; its other arguments are PyTorch's.
+    """PyTorch's ``ReduceLROnPlateau`` with the additional argument ``monitor``: the name of the value that it watches.
 
     Args:
         optimizer: The optimizer whose rate is reduced.
@@ -49,14 +49,14 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
 def watched(schedule: TorchReduceLROnPlateau) -> str:
     """The logged value that a schedule watches.
 
-    It is the schedule's ``monitor``. Without one it is ``val_loss``, or ``val_accuracy`` where the mode is ``max``.
+    It is the schedule's ``monitor``. Without one, it is ``val_loss``, or ``val_accuracy`` if the mode is ``max``.
     """
     monitor: str | None = getattr(schedule, "monitor", None)
     return monitor or ("val_accuracy" if schedule.mode == "max" else "val_loss")
 
 
 def require_monitor(option: str, monitor: str | None, unvalidated: str | None, instead: str = "train_loss") -> None:
-    """Checks that a monitored value is measured.
+    """Checks that a monitored value is logged.
 
     Args:
         option: The option that names the value, such as ``EarlyStopping.monitor``.
@@ -75,7 +75,7 @@ def require_monitor(option: str, monitor: str | None, unvalidated: str | None, i
 
 
 def takes(factory: Callable[..., Any] | None, argument: str) -> bool:
-    """Whether a class, or the class of a ``functools.partial``, has an argument of that name."""
+    """Whether a class, or the class of a ``functools.partial``, has an argument of this name."""
     return factory is not None and argument in inspect.signature(target(factory)).parameters
 
 
@@ -85,7 +85,7 @@ def make_optimizer(
     """Makes an optimizer.
 
     Args:
-        factory: Makes it from parameter groups.
+        factory: Makes the optimizer from parameter groups.
         groups: The parameter groups, see :func:`genre.finetuning.parameter_groups`.
         lr: The learning rate; ``None``: the optimizer's own. The groups' ``lr_scale`` scales it.
 
@@ -110,8 +110,8 @@ def configure_schedule(
     """Makes a learning-rate schedule.
 
     Args:
-        factory: Makes it from the optimizer.
-        optimizer: The optimizer whose rate it sets.
+        factory: Makes the schedule from the optimizer.
+        optimizer: The optimizer whose rate the schedule sets.
         steps: The steps of the fit, for a schedule that is stretched over it; ``None`` for any other.
         lr: The learning rate in place of the schedule's ``max_lr``, if it has one; ``None``: its own.
         validation_epochs: Epochs from one validation to the next.
@@ -120,7 +120,7 @@ def configure_schedule(
         The schedule and when to step it, as ``configure_optimizers`` returns it under ``lr_scheduler``.
 
     Raises:
-        GenreError: The fit has no end that the schedule could be stretched to.
+        GenreError: The schedule is stretched over the fit, and the fit has no end.
     """
     arguments: dict[str, float] = {}
     if steps is not None:

@@ -1,8 +1,8 @@
-"""The terminal that tables and sentences are printed on."""
+"""The console that all output goes to."""
 
 from rich.console import Console
 
 
 def terminal() -> Console:
-    """A console that shows ``[live]`` and ``:a:`` as they are: paths and genres may be called anything."""
+    """A console without markup and emoji: names of paths and genres may contain ``[live]`` or ``:a:``."""
     return Console(markup=False, emoji=False)

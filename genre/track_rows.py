@@ -1,4 +1,4 @@
-"""One row of probabilities per track, from those of its segments."""
+"""Averages the probabilities of segments into one row per track."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from genre.errors import GenreError
 
 
 class TrackRows:
-    """Averages the probabilities of segments; a track's row is complete with its last segment."""
+    """Collects the probabilities of segments; a track's row is complete with its last segment."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[int, int], list[Tensor]] = {}
@@ -22,8 +22,8 @@ class TrackRows:
             loader: The index of the batch's loader.
 
         Returns:
-            ``(tracks, classes)``: the means of the tracks that are complete now, in the loader's order. Segments that
-            cannot be read do not count; a track without any other segment has a row of NaN.
+            ``(tracks, classes)``: the means of the tracks that this batch completes, in the loader's order. Unreadable
+            segments are left out; a track with only such segments has a row of NaN.
 
         Raises:
             GenreError: The batch holds random crops.

@@ -1,4 +1,4 @@
-"""Reading a YAML file that people write."""
+"""Reads YAML files that users write."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Reads a YAML file that holds a mapping.
 
     Raises:
-        GenreError: It is missing, cannot be read, or holds something else.
+        GenreError: The file is missing, cannot be read, or holds no mapping.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -331,7 +331,7 @@ def ballroom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_recipe_has_a_protocol() -> None:
-    assert set(OPTIONS) == set(PROTOCOLS)
+    assert {row for row in OPTIONS if not row.startswith("transfer/")} == set(PROTOCOLS)  # systems of no paper
     texts = {path: path.read_text(encoding="utf-8") for paper in PAPERS for path in (EXAMPLES / paper).glob("*.yaml")}
     recipes = {str(path) for path, text in texts.items() if "\nmodel:" in text}
     used = {option.removeprefix("--config=") for options in OPTIONS.values() for option in options}

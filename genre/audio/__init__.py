@@ -1,4 +1,4 @@
-"""Sound in, tensors out: decoding, features and augmentation."""
+"""Audio as tensors: decoding, features and augmentation."""
 
 from genre.audio.augment import Gain, Mixup, SpecAugment, TimeShift
 from genre.audio.effects import Delay, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse

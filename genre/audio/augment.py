@@ -1,7 +1,7 @@
-"""Train-only augmentation, in batches on the device: plain modules that draw from torch's random generator.
+"""Augmentation for training, in batches on the device: modules that draw from torch's random generator.
 
-The DataModule seeds that generator from the batch before it calls them: what they draw depends on the run's seed and
-the step alone. Any module with the same shapes can replace them.
+The DataModule seeds the generator from the batch before it calls them, so the random numbers depend only on the run's
+seed and the step. Any module with the same shapes can replace them.
 """
 
 import torch
@@ -58,13 +58,13 @@ class TimeShift(nn.Module):
 
 
 class SpecAugment(nn.Module):
-    """Masks random bands of frequencies and stretches of time with the mean of each clip (Park et al. 2019).
+    """Masks random bands of frequency and of time with the mean of each clip (Park et al. 2019).
 
     Args:
-        frequency_masks: The number of bands.
-        frequency_width: The largest height of a band, as a share of the rows.
-        time_masks: The number of stretches.
-        time_width: The largest length of a stretch, as a share of the frames.
+        frequency_masks: The number of frequency bands.
+        frequency_width: The largest width of a frequency band, as a share of the rows.
+        time_masks: The number of time bands.
+        time_width: The largest width of a time band, as a share of the frames.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class SpecAugment(nn.Module):
 
 
 class Mixup(nn.Module):
-    """Blends each clip with another of the batch, and their targets in the same way (Zhang et al. 2018).
+    """Blends each clip and its target with another of the batch (Zhang et al. 2018).
 
     Args:
         alpha: Both parameters of the beta distribution of the other clip's share.
@@ -122,7 +122,7 @@ class Mixup(nn.Module):
 
 
 def _mask(like: Tensor, size: int, masks: int, width: float) -> Tensor:
-    """``(B, size)``: true inside any of ``masks`` random stretches of at most ``width * size``."""
+    """``(B, size)``: true inside any of ``masks`` random bands of at most ``width * size``."""
     shape = (len(like), masks, 1)
     length = (torch.rand(shape, device=like.device) * (int(width * size) + 1)).floor()
     start = (torch.rand(shape, device=like.device) * (size - length + 1)).floor()

@@ -1,7 +1,7 @@
-"""What a header leaves out: audio beyond a false size (wav, aiff, caf, au, FLAC), further streams (Ogg, FLAC).
+"""Audio that a header omits: beyond a false size (wav, aiff, caf, au, FLAC) or in further streams (Ogg, FLAC).
 
-Only headers are read, a few of each file. A broken recording leaves a false size behind; files that are joined end to
-end leave several streams, of which a decoder reads the first.
+An interrupted recording leaves a false size in the header. Joined files have several streams, and a decoder reads only
+the first. This module reads only a few headers of each file.
 """
 
 import functools
@@ -14,19 +14,19 @@ from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 from genre.audio.mpeg import tag_size
 
-#: Bytes of a chunked file's header that are read: what stands before the audio, a picture included.
+#: The largest header of a chunked file in bytes: all that comes before the audio, including a picture.
 MAX_HEADER = 1 << 22
 
-#: Bytes after the audio that may be no chunk, such as a tag.
+#: The largest number of bytes after the audio that are no chunk, such as a tag.
 MAX_REST = 4096
 
-#: Where RF64 states the size of its audio, in 64 bits: in its first chunk, not beside the audio.
+#: The place of the 64-bit size of the audio in RF64: in its first chunk, not before the audio.
 RF64_SIZE = 28
 
-#: Places of an Ogg or FLAC file that are read, and bytes of each: more than a page or a frame has.
+#: The number of places that are read in an Ogg or FLAC file, and the bytes per place: more than a page or a frame has.
 PLACES, PLACE_BYTES = 8, 1 << 17
 
-#: The first page of a stream of Ogg; the beginning of FLAC, whose first block has 34 bytes; a frame of FLAC.
+#: The first page of an Ogg stream; the beginning of FLAC, whose first block has 34 bytes; the start of a FLAC frame.
 OGG_START = re.compile(rb"OggS\x00[\x02\x06]")
 FLAC_START = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 FLAC_FRAME = re.compile(rb"\xff[\xf8\xf9]", re.DOTALL)
@@ -36,7 +36,7 @@ FLAC_BLOCK_SIZES = (0, 192, 576, 1152, 2304, 4608, 0, 0, 256, 512, 1024, 2048, 4
 
 
 class Stretch(NamedTuple):
-    """What a decoder is to read: bytes ``start`` to ``stop`` of a file, after the bytes ``head``."""
+    """The bytes that a decoder reads: ``head``, then bytes ``start`` to ``stop`` of a file."""
 
     head: bytes
     start: int
@@ -44,14 +44,14 @@ class Stretch(NamedTuple):
 
 
 def find_stretches(path: Path, announced: int) -> tuple[Stretch, ...]:
-    """What a decoder is to read, one after the other, in place of a file whose header announces too little.
+    """The stretches that a decoder reads instead of a file whose header announces too little.
 
     Args:
         path: The file.
         announced: The number of frames that its header states.
 
     Returns:
-        The stretches; empty where the header is right or the format is none of these.
+        The stretches, in order; empty if the header is right or the format is another.
     """
     status = path.stat()
     return _find_stretches(path, announced, status.st_size, status.st_mtime_ns)
@@ -67,7 +67,7 @@ def _find_stretches(path: Path, announced: int, size: int, changed: int) -> tupl
         after_tag = file.read(4)
         if head[:4] in (*LAYOUTS, b".snd"):
             return _correct_size(file, head[:4], size)
-        if head[:4] != b"OggS" and (after_tag != b"fLaC" or not announced):  # an open total is the decoder's to name
+        if head[:4] != b"OggS" and (after_tag != b"fLaC" or not announced):  # 0: the header states no total
             return ()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _ogg_streams(data) if head[:4] == b"OggS" else _flac_streams(data, tag, announced)
@@ -79,16 +79,16 @@ Order: TypeAlias = Literal["little", "big"]
 
 
 class Layout(NamedTuple):
-    """How a format writes its chunks."""
+    """The layout of a format's chunks."""
 
-    first: int  # where the first one begins
-    audio: bytes  # the name of the one that holds the audio
+    first: int  # the place of the first chunk
+    audio: bytes  # the name of the chunk with the audio
     order: Order
-    width: int  # bytes of a size
-    even: bool  # whether a chunk of an odd size is followed by a byte
+    width: int  # the bytes of a size
+    even: bool  # whether a chunk of odd size is padded with a byte
 
     def end(self, start: int, size: int) -> int:
-        """Where a chunk ends."""
+        """The place after a chunk."""
         return start + size + (size % 2 if self.even else 0)
 
 
@@ -102,7 +102,7 @@ LAYOUTS = {
 
 
 def _correct_size(file: BinaryIO, magic: bytes, file_size: int) -> tuple[Stretch, ...]:
-    """The file with the right size in its header, where audio goes on after the size that is stated."""
+    """The file with a corrected size in its header, if the audio goes on beyond the stated size."""
     if magic == b".snd":
         place, width = 8, 4
         order: Order = "big"
@@ -121,7 +121,7 @@ def _correct_size(file: BinaryIO, magic: bytes, file_size: int) -> tuple[Stretch
         correct, end = file_size - start, layout.end(start, stated)
         is_chunk = _is_chunk(file, end, layout, file_size)
     is_right = is_chunk or (stated > 0 and -1 <= file_size - end <= MAX_REST)
-    # A size beyond the end: libsndfile takes all that there is, but for the unknown ones of caf and RF64.
+    # With a size beyond the end, libsndfile reads up to the end, except for the unknown sizes of caf and RF64.
     is_harmless = start + stated > file_size and magic not in (b"caff", b"RF64")
     if is_right or is_harmless or start >= min(file_size, MAX_HEADER):
         return ()
@@ -132,7 +132,7 @@ def _correct_size(file: BinaryIO, magic: bytes, file_size: int) -> tuple[Stretch
 
 
 def _audio_chunk(file: BinaryIO, layout: Layout, file_size: int) -> tuple[int, int] | None:
-    """Where the audio begins, and the size that is stated."""
+    """The place and the stated size of the audio."""
     place = layout.first
     while (start := place + 4 + layout.width) <= file_size:
         name, size = _chunk(file, place, layout)
@@ -143,7 +143,7 @@ def _audio_chunk(file: BinaryIO, layout: Layout, file_size: int) -> tuple[int, i
 
 
 def _is_chunk(file: BinaryIO, place: int, layout: Layout, file_size: int) -> bool:
-    """Whether chunks or a tag fill the file from a place on."""
+    """Whether the file consists of chunks or a tag from a place on."""
     while (start := place + 4 + layout.width) <= file_size:
         name, size = _chunk(file, place, layout)
         if name[:3] in (b"ID3", b"TAG", b"APE"):  # a tag without a chunk, which some programs append
@@ -168,7 +168,7 @@ def _number(file: BinaryIO, place: int, width: int, order: Order) -> int:
 
 
 class Position(NamedTuple):
-    """What stands at some place of a file: of which stream it is, and the number of its first or last sample."""
+    """A page or frame in a file: its stream, and the number of its last (Ogg) or first (FLAC) sample."""
 
     stream: int
     sample: int
@@ -176,7 +176,7 @@ class Position(NamedTuple):
 
 
 def last_page_of_ogg(path: Path, start: int, stop: int) -> int:
-    """The first sample of the last page of a stream: libsndfile misses places in it by as much as that page is cut.
+    """The first sample of a stream's last page; seeks into this page are inaccurate in libsndfile if the page is cut.
 
     Args:
         path: The file.
@@ -191,9 +191,9 @@ def last_page_of_ogg(path: Path, start: int, stop: int) -> int:
 
 
 def _ogg_streams(data: mmap.mmap) -> tuple[Stretch, ...]:
-    """The streams of a file that has several one after the other."""
+    """The streams of a file with several consecutive streams; empty for any other file."""
     positions = _positions(data, 0, _last_page)
-    # A file begins with one first page, or with one for each of streams that run side by side.
+    # A file begins with one first page, or with one per stream if streams are multiplexed.
     first, place = set(), 0
     while OGG_START.match(data, place) and (size := _page_size(data, place)):
         first.add(int.from_bytes(data[place + 14 : place + 18], "little"))
@@ -204,7 +204,7 @@ def _ogg_streams(data: mmap.mmap) -> tuple[Stretch, ...]:
 
 
 def _flac_streams(data: mmap.mmap, start: int, announced: int) -> tuple[Stretch, ...]:
-    """The streams of a file that has several, or the one with the right total in its header."""
+    """The streams of a file with several streams, or its only stream with a corrected total in the header."""
     block_size = int.from_bytes(data[start + 8 : start + 10], "big")
     positions = _positions(data, start, lambda part: _last_frame(part, block_size))
     total = positions[-1].sample + positions[-1].samples if positions else announced
@@ -221,7 +221,7 @@ def _flac_streams(data: mmap.mmap, start: int, announced: int) -> tuple[Stretch,
 
 
 def _positions(data: mmap.mmap, start: int, find: Callable[[bytes], Position | None]) -> list[Position]:
-    """The positions at places that are spread over a file, the last one its end."""
+    """The positions at places spread over a file, up to its end."""
     ends = [start + (len(data) - start) * number // PLACES for number in range(1, PLACES + 1)]
     positions = (find(data[max(start, end - PLACE_BYTES) : end]) for end in ends)
     return [position for position in positions if position is not None]
@@ -241,7 +241,7 @@ def _page_size(data: mmap.mmap, place: int) -> int:
 
 
 def _last_page(part: bytes) -> Position | None:
-    """The last page of Ogg that ends a packet."""
+    """The last Ogg page that ends a packet."""
     place = len(part)
     while (place := part.rfind(b"OggS\x00", 0, place)) >= 0:
         sample = int.from_bytes(part[place + 6 : place + 14], "little", signed=True)
@@ -251,7 +251,7 @@ def _last_page(part: bytes) -> Position | None:
 
 
 def _last_frame(part: bytes, block_size: int) -> Position | None:
-    """The last frame of FLAC, by the checksum of its header."""
+    """The last FLAC frame whose header has a valid checksum."""
     matches = reversed(list(FLAC_FRAME.finditer(part)))
     positions = (_flac_frame(part[match.start() : match.start() + 16], block_size) for match in matches)
     return next((position for position in positions if position is not None), None)
@@ -275,7 +275,7 @@ def _flac_frame(header: bytes, block_size: int) -> Position | None:
 
 
 def _utf8(data: bytes, place: int) -> tuple[int, int]:
-    """Where a number ends that is written as UTF-8 writes letters, and that number; -1: it is none."""
+    """Reads a number in UTF-8 coding: the place after it, and the number; -1 if it is invalid."""
     first = data[place]
     length = 8 - (first ^ 0xFF).bit_length()
     if length == 0:

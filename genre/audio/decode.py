@@ -1,4 +1,4 @@
-"""Decoding: any segment of any audio file, as float32 mono at any rate."""
+"""Decoding: segments of audio files as float32 mono at any sample rate."""
 
 import functools
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from genre.audio import ffmpeg, mpeg, sndfile
 from genre.audio.containers import Stretch
 from genre.audio.mp3 import Mp3File
-from genre.audio.source import AudioError as AudioError  # the names are part of this module, too
+from genre.audio.source import AudioError as AudioError  # re-exported
 from genre.audio.source import AudioInfo as AudioInfo
 from genre.audio.source import Encoding as Encoding
 from genre.audio.source import Source, require_file
 from genre.errors import EmptyAudioError
 
-#: The suffixes that a folder is searched for; those of :data:`genre.audio.ffmpeg.EXTENSIONS` need PyAV.
+#: The suffixes of audio files; those of :data:`genre.audio.ffmpeg.EXTENSIONS` need PyAV.
 EXTENSIONS = sndfile.EXTENSIONS | ffmpeg.EXTENSIONS
 
-#: Full scale is 1. A peak above this, 20 dB over it, is no music: the file holds integers as floating point.
+#: The largest valid peak, 20 dB above full scale (1). A file with a higher peak holds integers as floating point.
 LOUDEST = 10.0
 
-#: The encodings, by their names in libsndfile, that can hold such values and NaN.
+#: The encodings that can hold such peaks and NaN, by their names in libsndfile.
 FLOATING = ("FLOAT", "DOUBLE")
 
 
@@ -35,8 +35,8 @@ def readable(path: Path) -> bool:
 def probe(path: Path) -> AudioInfo:
     """Reads the header of an audio file and checks it against the file.
 
-    The result is what can be decoded, where that differs from the header: all streams of a file that has several (Ogg,
-    FLAC, mp3), the audio beyond a false size (wav, aiff, au, caf, FLAC), the beginning of a file that is cut off.
+    If the header is wrong, the result describes the audio that can be decoded: all streams of a file with several (Ogg,
+    FLAC, mp3), the audio beyond a false size (wav, aiff, au, caf, FLAC), the beginning of a truncated file.
 
     Raises:
         AudioError: The file is missing, undecodable, or holds no frame.
@@ -46,7 +46,7 @@ def probe(path: Path) -> AudioInfo:
 
 
 def verify(path: Path) -> None:
-    """Reads all of a floating-point file, to check its samples; other encodings cannot hold bad ones.
+    """Reads all samples of a floating-point file and checks them; other encodings cannot hold bad samples.
 
     Raises:
         AudioError: The file holds NaN, infinite samples or integers; or it is missing, undecodable, or holds no frame.
@@ -63,29 +63,29 @@ def verify(path: Path) -> None:
 def read_segment(
     path: Path, sample_rate: int, samples: int, position: float, excerpt: tuple[float, float] | None = None
 ) -> NDArray[np.float32]:
-    """Decodes one segment; only that part of the file is decoded, where the format permits it.
+    """Decodes one segment, and only that part of the file if the format allows it.
 
     Args:
         path: The audio file.
         sample_rate: The rate of the result in hertz.
         samples: The length of the result in samples at that rate.
-        position: Where the segment starts: 0 is the track's beginning, 1 the last possible start.
+        position: The start of the segment, from 0 (the track's beginning) to 1 (the last possible start).
         excerpt: The first and the last second of the track in the file; ``None``: the track is the whole file.
 
     Returns:
-        ``(samples,)``: the mean of the channels. A track shorter than the segment is repeated: silence would be a cue
-        to the network.
+        ``(samples,)``: the mean of the channels. A track shorter than the segment is repeated, because a network could
+        learn from padding with silence.
 
     Raises:
-        AudioError: The file is missing, undecodable, holds no frame there, or holds NaN, infinite samples or levels
-            far beyond full scale there.
+        AudioError: The file is missing or undecodable; or the segment holds no frame, NaN, infinite samples or levels
+            far beyond full scale.
     """
     with _open(path) as source:
         rate = source.encoding.sample_rate
         first, last = (0, source.frames) if excerpt is None else (round(second * rate) for second in excerpt)
         wanted = max(0, min(-(-samples * rate // sample_rate), last - first))
         frames = _read(source, wanted, position, first, last)
-        if len(frames) < wanted:  # the header states more than there is
+        if len(frames) < wanted:  # the header states too many frames
             frames = _read(source, wanted, position, first, min(last, source.count()))
     if not len(frames):
         raise EmptyAudioError(path, "no audio frames")
@@ -104,11 +104,11 @@ def fit_segment(mono: NDArray[np.float32], rate: int, sample_rate: int, samples:
 
 
 def decode(path: Path) -> tuple[Encoding, Iterator[NDArray[np.float32]]]:
-    """Decodes a whole file block by block, so that memory does not grow with its length.
+    """Decodes a whole file block by block, so memory does not grow with its length.
 
     Returns:
-        What the header states, and blocks of ``(frames, channels)`` at the file's own rate, including NaN, as far as
-        the file can be decoded.
+        The header, and an iterator over blocks ``(frames, channels)`` at the file's own rate, as far as the file can be
+        decoded. Blocks may hold NaN.
 
     Raises:
         AudioError: The file is missing, undecodable, or holds no frame. The iterator raises it, too.
@@ -118,7 +118,7 @@ def decode(path: Path) -> tuple[Encoding, Iterator[NDArray[np.float32]]]:
 
 
 def spread(seconds: float, segment_seconds: float, max_segments: int) -> list[float]:
-    """Positions of a track's evaluation segments, spread evenly over its whole length.
+    """The positions of a track's evaluation segments, spread evenly over its whole length.
 
     Args:
         seconds: The track's duration.
@@ -158,7 +158,7 @@ def _read(source: Source, wanted: int, position: float, first: int, last: int) -
 
 @functools.lru_cache(maxsize=1 << 16)
 def _wrong_samples(path: Path, size: int, changed: int) -> str:
-    """What is wrong with a file's samples; ``size`` and ``changed`` tell apart versions of the file."""
+    """The fault of a file's samples, or an empty string; ``size`` and ``changed`` identify the version of the file."""
     peak = 0.0
     for block in decode(path)[1]:
         peak = float(np.maximum(peak, np.abs(block).max(initial=0.0)))  # np.maximum keeps NaN
@@ -166,7 +166,7 @@ def _wrong_samples(path: Path, size: int, changed: int) -> str:
 
 
 def _fault(peak: float) -> str:
-    """What is wrong with samples of this peak; empty if nothing is."""
+    """The fault of samples with this peak, or an empty string."""
     if not np.isfinite(peak):
         return "NaN or infinite samples"
     if peak > LOUDEST:

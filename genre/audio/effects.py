@@ -1,10 +1,9 @@
-"""Train-only augmentation of waveforms: the torchaudio-augmentations set (Spijkervet 2021) on torchaudio's operators.
+"""Augmentation of waveforms for training: the effects of torchaudio-augmentations (Spijkervet 2021), in batches.
 
-``Gain`` of :mod:`genre.audio.augment` completes the set; the train sampler draws the random crops. The ranges of
-cutoffs, delays and pitch are that library's; those of noise and reverberation are ours.
+``Gain`` is in :mod:`genre.audio.augment`, and the train sampler draws the random crops. The ranges of cutoffs, delays
+and pitch are those of torchaudio-augmentations; the ranges of noise and reverberation are our own.
 
-All take ``(B, 1, samples)`` to the same shape, compute in batches on the waveform's device, and draw from torch's
-generator.
+All effects map ``(B, 1, samples)`` to the same shape, run on the waveform's device, and draw from torch's generator.
 """
 
 import math
@@ -25,7 +24,7 @@ WINDOW = 2048
 
 
 class PerClip(nn.Module, ABC):
-    """Base of the effects: changes each clip with a probability, and returns the others as they are, at no cost.
+    """Base class of the effects: changes each clip with a probability, and returns the others unchanged at no cost.
 
     Args:
         probability: The share of clips that are changed.
@@ -41,7 +40,7 @@ class PerClip(nn.Module, ABC):
 
     @abstractmethod
     def change(self, waveform: Tensor) -> Tensor:
-        """Changes the drawn clips, ``(drawn, 1, samples)`` with at least one, each by its own random numbers."""
+        """Changes the drawn clips ``(drawn, 1, samples)``, at least one, each with its own random numbers."""
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(B, 1, samples)`` to the same shape."""
@@ -54,14 +53,14 @@ class PerClip(nn.Module, ABC):
 
 
 class PolarityInversion(PerClip):
-    """Turns the waveform upside down.
+    """Inverts the sign of the waveform.
 
     Args:
         probability: The share of clips that are changed.
     """
 
     def change(self, waveform: Tensor) -> Tensor:
-        """The negative."""
+        """Returns the negative clips."""
         return -waveform
 
 
@@ -73,7 +72,7 @@ class Reverse(PerClip):
     """
 
     def change(self, waveform: Tensor) -> Tensor:
-        """The last sample first."""
+        """Returns the clips with their samples in reverse order."""
         return waveform.flip(-1)
 
 
@@ -92,21 +91,21 @@ class Noise(PerClip):
         self.min_snr_db, self.max_snr_db = min_snr_db, max_snr_db
 
     def change(self, waveform: Tensor) -> Tensor:
-        """Clip plus noise."""
+        """Returns the clips plus noise."""
         ratio = _uniform(waveform, self.min_snr_db, self.max_snr_db).squeeze(-1)
         noisy: Tensor = AF.add_noise(waveform, torch.randn_like(waveform), ratio)
         return noisy
 
 
 class HighLowPass(PerClip):
-    """Removes the highs or the lows: a low-pass or a high-pass filter at a random cutoff, 12 dB per octave.
+    """Applies a low-pass or a high-pass filter with a random cutoff, 12 dB per octave.
 
     The filters are those of torchaudio's ``lowpass_biquad`` and ``highpass_biquad`` (second order, Butterworth).
 
     Args:
         sample_rate: The rate of the waveform in hertz.
         probability: The share of clips that are changed.
-        low_pass_share: The share of these that are low-passed; the others are high-passed.
+        low_pass_share: The share of changed clips that get the low pass; the others get the high pass.
         min_low_pass: The lowest cutoff of the low pass in hertz.
         max_low_pass: The highest.
         min_high_pass: The lowest cutoff of the high pass in hertz.
@@ -125,7 +124,7 @@ class HighLowPass(PerClip):
     ) -> None:
         super().__init__(probability)
         _check_range("low_pass_share", low_pass_share, low_pass_share, 0, 1)
-        # Below 10 Hz a filter rings longer than a clip should be padded.
+        # A filter with a cutoff below 10 Hz rings so long that the padding would be too large.
         _check_range("the low pass's cutoff", min_low_pass, max_low_pass, 10, sample_rate / 2 - 10)
         _check_range("the high pass's cutoff", min_high_pass, max_high_pass, 10, sample_rate / 2 - 10)
         self.sample_rate, self.low_pass_share = sample_rate, low_pass_share
@@ -133,10 +132,10 @@ class HighLowPass(PerClip):
         self.min_high_pass, self.max_high_pass = min_high_pass, max_high_pass
 
     def change(self, waveform: Tensor) -> Tensor:
-        """The filtered clips.
+        """Returns the filtered clips.
 
-        They are filtered in the frequency domain, in parallel on a GPU, where ``lfilter`` takes one sample after the
-        other. On a CPU ``lfilter`` with coefficients per clip would take about half as long, 0.4 ms per clip.
+        Filters in the frequency domain, which is parallel on a GPU; ``lfilter`` is sequential over samples. On a CPU,
+        ``lfilter`` with coefficients per clip would take about half the time, 0.4 ms per clip.
         """
         low = torch.rand((len(waveform), 1, 1), device=waveform.device) < self.low_pass_share
         low_cutoff = _uniform(waveform, self.min_low_pass, self.max_low_pass)
@@ -144,9 +143,11 @@ class HighLowPass(PerClip):
         cutoff = torch.where(low, low_cutoff, high_cutoff) * (math.pi / self.sample_rate)  # half the angle
         samples = waveform.shape[-1]
         size = _fast_size(samples + self._ringing())
-        angle = torch.linspace(0, math.pi / 2, size // 2 + 1, device=waveform.device, dtype=waveform.dtype)  # half, too
-        # The analogue prototype 1 / (1 + s/Q + s²), or s² over the same, at s = j · tan(angle) / tan(cutoff) by the
-        # bilinear transform, with both tangents' denominators multiplied out.
+        angle = torch.linspace(
+            0, math.pi / 2, size // 2 + 1, device=waveform.device, dtype=waveform.dtype
+        )  # half of it
+        # The analogue prototype 1 / (1 + s/Q + s²) or s² / (1 + s/Q + s²), at s = j · tan(angle) / tan(cutoff) by the
+        # bilinear transform. The fraction is expanded by the denominators of both tangents.
         c, s = angle.cos() * cutoff.sin(), angle.sin() * cutoff.cos()  # (drawn, 1, size // 2 + 1)
         over = torch.where(low, c * c, -s * s)
         spectrum = torch.fft.rfft(waveform, size) * over / torch.complex(c * c - s * s, c * s / BUTTERWORTH)
@@ -154,14 +155,14 @@ class HighLowPass(PerClip):
         return filtered[..., :samples]
 
     def _ringing(self) -> int:
-        """Samples until any of the filters has decayed to exp(-16), lest its end wraps round to the beginning."""
+        """Samples until all filters have decayed to exp(-16), so that the response does not wrap to the beginning."""
         cutoffs = (self.min_low_pass, self.max_low_pass, self.min_high_pass, self.max_high_pass)
         slowest = min(math.sin(2 * math.pi * cutoff / self.sample_rate) for cutoff in cutoffs)
         return math.ceil(16 * 2 * BUTTERWORTH / slowest)
 
 
 class Delay(PerClip):
-    """Adds an echo: the clip itself, later and softer.
+    """Adds an echo: a delayed and softer copy of the clip.
 
     Args:
         sample_rate: The rate of the waveform in hertz.
@@ -185,7 +186,7 @@ class Delay(PerClip):
         self.min_seconds, self.max_seconds = min_seconds, max_seconds
 
     def change(self, waveform: Tensor) -> Tensor:
-        """Clip plus echo."""
+        """Returns the clips plus their echoes."""
         clips, samples = len(waveform), waveform.shape[-1]
         shortest, longest = (round(seconds * self.sample_rate) for seconds in (self.min_seconds, self.max_seconds))
         lag = torch.randint(shortest, longest + 1, (clips, 1, 1), device=waveform.device)
@@ -194,15 +195,14 @@ class Delay(PerClip):
 
 
 class Reverb(PerClip):
-    """Puts the clip in a room: adds its convolution with exponentially decaying noise, drawn for each clip.
+    """Adds reverberation: the convolution of the clip with exponentially decaying noise, drawn for each clip.
 
     Args:
         sample_rate: The rate of the waveform in hertz.
         probability: The share of clips that are changed.
         min_t60: The shortest reverberation time: seconds in which the tail falls by 60 dB.
         max_t60: The longest.
-        min_level_db: The lowest energy of the tail's impulse response relative to the direct sound, which stays as it
-            is.
+        min_level_db: The lowest energy of the tail's impulse response relative to the direct sound.
         max_level_db: The highest.
     """
 
@@ -223,11 +223,11 @@ class Reverb(PerClip):
         self.min_level_db, self.max_level_db = min_level_db, max_level_db
 
     def change(self, waveform: Tensor) -> Tensor:
-        """Clip plus reverberation."""
+        """Returns the clips plus reverberation."""
         samples = waveform.shape[-1]
         decay = -math.log(1000) / (_uniform(waveform, self.min_t60, self.max_t60) * self.sample_rate)  # per sample
         level = 10 ** (_uniform(waveform, self.min_level_db, self.max_level_db) / 20)
-        # At least the longest tail; as many taps as give the convolution's Fourier transforms a fast size.
+        # At least the longest tail, and enough taps for a fast size of the convolution's Fourier transforms.
         longest = min(round(self.max_t60 * self.sample_rate), samples)
         taps = _fast_size(samples + longest) + 1 - samples
         tail = waveform.new_empty(len(waveform), 1, taps).normal_()
@@ -241,9 +241,9 @@ class Reverb(PerClip):
 class PitchShift(PerClip):
     """Transposes the clip by a random number of semitones, never 0, at the same speed.
 
-    Torchaudio's ``pitch_shift``: a phase vocoder, then resampling; here with librosa's window of 2048 samples, once
-    for all clips with the same step. By far the costliest of the set: on one CPU thread 6 to 8 ms for a clip of 3 s,
-    more than a small CNN's training step takes; the others take less than 1 ms. Clips must be longer than 1024
+    It uses torchaudio's ``pitch_shift`` (a phase vocoder, then resampling) with librosa's window of 2048 samples, once
+    for all clips with the same step. It is by far the slowest effect: a clip of 3 s takes 6 to 8 ms on one CPU thread,
+    more than a training step of a small CNN; the other effects take less than 1 ms. Clips must be longer than 1024
     samples.
 
     Args:
@@ -260,7 +260,7 @@ class PitchShift(PerClip):
             raise GenreError("the semitones are all 0: expected min_semitones below 0 or max_semitones above")
 
     def change(self, waveform: Tensor) -> Tensor:
-        """The transposed clips, exact to 2 cents."""
+        """Returns the transposed clips, exact to 2 cents."""
         drawn = torch.randint(len(self.steps), (len(waveform),), device=waveform.device).tolist()
         shifted = torch.empty_like(waveform)
         for index in sorted(set(drawn)):
@@ -270,10 +270,10 @@ class PitchShift(PerClip):
 
 
 def _transpose(waveform: Tensor, semitones: int) -> Tensor:
-    """The waveforms, higher by so many semitones."""
+    """Shifts waveforms up by a number of semitones."""
     # Torchaudio uses the rate only to resample from int(sample_rate · 2^(semitones / 12)) to sample_rate. At 22,050 Hz
-    # these have hardly a common factor, and the resampler's kernel takes 1 GB. A ratio of small numbers is as good. The
-    # millionth of a semitone keeps int() from the number below.
+    # these rates have hardly a common factor, and the resampler's kernel takes 1 GB. So the ratio is approximated by a
+    # fraction of small numbers. The millionth of a semitone prevents int() from rounding down to the number below.
     ratio = Fraction(2 ** (semitones / 12)).limit_denominator(100)
     steps = 12 * math.log2(ratio) + 1e-6
     shifted: Tensor = AF.pitch_shift(waveform, ratio.denominator, steps, n_fft=WINDOW)
@@ -286,7 +286,7 @@ def _uniform(waveform: Tensor, low: float, high: float) -> Tensor:
 
 
 def _fast_size(min_size: int) -> int:
-    """A size for Fourier transforms that is even and has no large prime factor: 8 to 15 times a power of two."""
+    """An even size for Fourier transforms without large prime factors: 8 to 15 times a power of two."""
     step = 1 << max(min_size.bit_length() - 4, 1)
     return math.ceil(min_size / step) * step
 

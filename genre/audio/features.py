@@ -1,7 +1,7 @@
-"""Features: from waveform to the normalised decibels that a network takes.
+"""Features: turn a waveform into normalised decibels, the input of a network.
 
-All three take torchaudio's arguments by torchaudio's names. Unlike torchaudio's transforms, they return normalised
-decibels, apply ``top_db`` to each clip by itself, and compute in float32 under autocast, too.
+The arguments have torchaudio's names. Unlike torchaudio's transforms, the features return normalised decibels, apply
+``top_db`` to each clip separately, and compute in float32 even under autocast.
 """
 
 import math
@@ -31,16 +31,16 @@ Compression: TypeAlias = Literal["decibels", "log10"]
 
 
 class Feature(nn.Module, ABC):
-    """Base of the features: any ``(…, samples)`` to ``(…, frequency, time)``, normalised.
+    """Base class of the features: ``(…, samples)`` to normalised ``(…, frequency, time)``.
 
-    A subclass computes :meth:`transform` and keeps every argument of its constructor as an attribute of the same
-    name, so that a checkpoint can carry its configuration.
+    A subclass implements :meth:`transform` and keeps every argument of its constructor as an attribute of the same
+    name, so that a checkpoint can store its configuration.
 
     Args:
         sample_rate: The rate of the waveform in hertz.
-        mean: What is subtracted: one number, or one for each row (frequency bin, mel band, coefficient).
-            ``None``: measured on the train tracks before the first batch. 0 and a ``std`` of 1: no normalisation.
-        std: What it is then divided by, likewise.
+        mean: The mean that is subtracted: one number, or one per row (frequency bin, mel band, coefficient).
+            ``None``: measured on the train tracks before the first batch. 0 with a ``std`` of 1: no normalisation.
+        std: The standard deviation that the difference is divided by: one number, one per row, or ``None`` as above.
         centering: The share of each row's mean over the clip that is subtracted first. A room, a microphone or an
             equaliser adds such a mean to the whole recording. 1 removes all of it, and much of the timbre: cepstral
             mean normalisation (B. S. Atal, J. Acoust. Soc. Am. 55(6), 1974).
@@ -64,12 +64,12 @@ class Feature(nn.Module, ABC):
         self.paint = None if picture is None else Picture(picture)
         self.register_buffer("_shift", torch.zeros(1), persistent=False)
         self.register_buffer("_scale", torch.ones(1), persistent=False)
-        # A picture is painted from each clip's least to its greatest value, which undoes a shift and a scale.
+        # A picture maps each clip's minimum and maximum to fixed colours, so a shift and a scale have no effect.
         self.set_statistics(*((mean, std) if picture is None else (0.0, 1.0)))
 
     @abstractmethod
     def transform(self, waveform: Tensor) -> Tensor:
-        """``(clips, samples)`` in float32 to ``(clips, frequency, time)``, not yet normalised."""
+        """``(clips, samples)`` in float32 to ``(clips, frequency, time)``, not normalised."""
 
     @property
     def measured(self) -> bool:
@@ -77,7 +77,7 @@ class Feature(nn.Module, ABC):
         return self.mean is not None and self.std is not None
 
     def set_statistics(self, mean: Statistic, std: Statistic) -> None:
-        """Sets the normalisation: a number, or one for each row.
+        """Sets the normalisation: one number, or one per row.
 
         Raises:
             GenreError: ``std`` is not positive.
@@ -90,7 +90,7 @@ class Feature(nn.Module, ABC):
 
     @torch.no_grad()
     def measure(self, waveforms: Iterable[Tensor]) -> None:
-        """Measures mean and standard deviation of every row over clips of any length, in float64."""
+        """Measures the mean and the standard deviation of every row over clips of any length, in float64."""
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for waveform in waveforms:
             rows = self.decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
@@ -108,8 +108,8 @@ class Feature(nn.Module, ABC):
     def forward(self, waveform: Tensor) -> Tensor:
         """``(…, samples)`` to ``(…, frequency, time)`` in float32.
 
-        With ``picture``, ``(…, 1, samples)`` becomes ``(…, 3, picture, picture)``, from 0 to 1; without the channel
-        axis, the rows and frames that the picture is painted from are returned.
+        With ``picture``, ``(…, 1, samples)`` becomes ``(…, 3, picture, picture)``, from 0 to 1. For ``(samples,)``, the
+        rows and frames of the picture are returned.
 
         Raises:
             GenreError: The statistics are unknown.
@@ -132,11 +132,11 @@ class Feature(nn.Module, ABC):
         return (decibels - self._shift.to(decibels.device)) / self._scale.to(decibels.device)
 
     def decibels(self, waveform: Tensor) -> Tensor:
-        """``(…, samples)`` to ``(…, frequency, time)`` in float32, not normalised: no statistics are needed."""
+        """``(…, samples)`` to ``(…, frequency, time)`` in float32, not normalised; needs no statistics."""
         with torch.autocast(waveform.device.type, enabled=False):
-            # Counted: -1 cannot stand for the clips if they have no samples.
+            # An explicit number of clips: reshape cannot infer -1 if the clips are empty.
             clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])
-            # On a CPU a batch's spectrogram falls out of the cache; clip by clip it is twice as fast.
+            # On a CPU, a batch's spectrogram does not fit in the cache; one clip at a time is twice as fast.
             parts = torch.split(clips, 1) if clips.device.type == "cpu" else (clips,)
             result = torch.cat([self.transform(part) for part in parts])
             if self.centering:
@@ -145,7 +145,7 @@ class Feature(nn.Module, ABC):
 
 
 class Spectrogram(Feature):
-    """Power spectrogram in decibels, ``n_fft // 2 + 1`` rows.
+    """Power spectrogram in decibels, with ``n_fft // 2 + 1`` rows.
 
     Args:
         sample_rate: The rate of the waveform in hertz.
@@ -180,7 +180,7 @@ class Spectrogram(Feature):
 
 
 class MelSpectrogram(Feature):
-    """Mel spectrogram in decibels or another logarithm, ``n_mels`` rows; by default equal to librosa's.
+    """Mel spectrogram in decibels or another logarithm, with ``n_mels`` rows; by default equal to librosa's.
 
     Args:
         sample_rate: The rate of the waveform in hertz.
@@ -199,7 +199,7 @@ class MelSpectrogram(Feature):
         centering: See :class:`Feature`.
         pad_mode: How the first and the last frame are padded: ``reflect`` as in torchaudio, ``constant`` (zeros) as in
             librosa.
-        compression: ``decibels``: 10 log10(power); ``log10``: log10(1 + 10000 power), as many taggers have it, such as
+        compression: ``decibels``: 10 log10(power); ``log10``: log10(1 + 10000 power), as in many taggers such as
             MusiCNN.
         picture: See :class:`Feature`.
 
@@ -241,7 +241,7 @@ class MelSpectrogram(Feature):
 
 
 class MFCC(Feature):
-    """Mel-frequency cepstral coefficients, ``n_mfcc`` rows: the orthonormal DCT-II of a mel spectrogram in decibels.
+    """``n_mfcc`` mel-frequency cepstral coefficients: the orthonormal DCT-II of a mel spectrogram in decibels.
 
     Args:
         sample_rate: The rate of the waveform in hertz.

@@ -1,4 +1,4 @@
-"""Decoding by FFmpeg through PyAV, the extra ``lightning-genre[av]``: m4a, aac, wma, the sound of mp4 and webm."""
+"""Decoding with FFmpeg through PyAV (the extra ``lightning-genre[av]``): m4a, aac, wma, and the audio of videos."""
 
 import functools
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
     from av.container import InputContainer
 
-#: The suffixes that FFmpeg decodes, beside those of libsndfile.
+#: The suffixes that are decoded with FFmpeg.
 EXTENSIONS = frozenset(
     {
         *(".m4a", ".m4b", ".mp4", ".aac", ".alac", ".wma", ".webm", ".weba", ".mka", ".mkv", ".mov", ".3gp"),
@@ -26,7 +26,7 @@ EXTENSIONS = frozenset(
     }
 )
 
-#: What a user types to read these files.
+#: The command that installs PyAV.
 REMEDY = "pip install 'lightning-genre[av]'"
 
 
@@ -36,12 +36,12 @@ def available() -> bool:
 
 
 class Header(NamedTuple):
-    """What is known of a file without decoding it.
+    """The properties of a file that are known without decoding all of it.
 
     Attributes:
-        encoding: What its header says; 0 frames where it does not say how many.
-        indexed: Whether there is an index that agrees on the number of frames, and all that it lists is there.
-        exact: Whether a place can be sought that then decodes as it does from the start.
+        encoding: The content of its header; 0 frames if the header does not state their number.
+        indexed: Whether the file has an index that agrees on the number of frames, and is not cut short.
+        exact: Whether decoding after a seek gives the same samples as decoding from the start.
     """
 
     encoding: Encoding
@@ -50,17 +50,17 @@ class Header(NamedTuple):
 
 
 class AvFile(Source):
-    """The first sound track of a file.
+    """The first audio stream of a file.
 
-    A segment is decoded from the start of the file on: a lossy decoder's output depends on the frames before, in AAC
-    even the noise that it fills in. The decoder seeks only in a lossless codec whose frames are independent, in a file
-    with an index of them.
+    A segment is decoded from the start of the file, because the output of a lossy decoder depends on earlier frames; in
+    AAC, even its noise does. The decoder seeks only if the codec is lossless with independent frames and the file has
+    an index.
 
     Args:
         path: The file.
 
     Raises:
-        AudioError: The file is missing, undecodable, or holds no sound; or PyAV is missing.
+        AudioError: The file is missing, undecodable, or holds no audio; or PyAV is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,12 +102,12 @@ class AvFile(Source):
         return _count(*self._key)
 
     def close(self) -> None:
-        """Nothing is left open between two readings."""
+        """Does nothing: no file is open between two reads."""
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def _header(path: Path, size: int, changed: int) -> Header:
-    """Opens a file and decodes its first frame; ``size`` and ``changed`` tell apart versions of the file."""
+    """Opens a file and decodes its first frame; ``size`` and ``changed`` identify the version of the file."""
     from av import FFmpegError
 
     try:
@@ -117,7 +117,7 @@ def _header(path: Path, size: int, changed: int) -> Header:
             rate, codec = first.sample_rate, stream.codec_context.codec
             encoding = Encoding(_announced(container, stream, rate), rate, first.layout.nb_channels, codec.name.upper())
             if "mp4" in container.format.name.split(",") and _beginnings(path, size) > 1:
-                raise AudioError(path, "several files in one, of which the first alone can be heard; cut them apart")
+                raise AudioError(path, "several files in one, of which only the first can be decoded; cut them apart")
             indexed = _indexed(container, stream, encoding, size)
             exact = indexed and codec.lossless and codec.intra_only and stream.time_base == Fraction(1, rate)
             return Header(encoding, indexed, exact)
@@ -131,15 +131,15 @@ def _header(path: Path, size: int, changed: int) -> Header:
 
 @functools.lru_cache(maxsize=1 << 16)
 def _count(path: Path, size: int, changed: int) -> int:
-    """The number of frames, by decoding them."""
+    """Counts the frames by decoding them."""
     return sum(len(frames) for _, frames in _decode(path))
 
 
 def _decode(path: Path, start: int = 0) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yields the place and the frames ``(frames, channels)`` of each piece; the first may begin before ``start``.
+    """Yields the place and the frames ``(frames, channels)`` of each block; the first may begin before ``start``.
 
     Raises:
-        AudioError: A packet in the middle cannot be decoded. A file that ends within a packet is only shorter.
+        AudioError: A packet in the middle cannot be decoded. A file that ends within a packet is only cut there.
     """
     from av import FFmpegError
 
@@ -181,10 +181,10 @@ def _samples(frame: "AudioFrame") -> NDArray[np.float32]:
 
 
 def _announced(container: "InputContainer", stream: "AudioStream", rate: int) -> int:
-    """The number of frames that the header states, to the precision of its time base; 0 if it states none."""
+    """The number of frames that the header states, in the precision of its time base; 0 if it states none."""
     from av.format import Flags
 
-    if Flags(container.format.flags) & Flags.generic_index:  # no more than frames, one after the other: a guess
+    if Flags(container.format.flags) & Flags.generic_index:  # a raw stream of frames: the duration is a guess
         return 0
     if stream.duration is not None and stream.time_base is not None:
         return round(stream.duration * stream.time_base * rate)
@@ -192,7 +192,7 @@ def _announced(container: "InputContainer", stream: "AudioStream", rate: int) ->
 
 
 def _indexed(container: "InputContainer", stream: "AudioStream", encoding: Encoding, size: int) -> bool:
-    """Whether the index of an mp4 or m4a ends within a second of the stated length, and within the file."""
+    """Whether the index of an mp4 or m4a ends inside the file, and within a second of the stated length."""
     index = stream.index_entries
     if "mp4" not in container.format.name.split(",") or not len(index) or stream.time_base is None:
         return False
@@ -202,7 +202,7 @@ def _indexed(container: "InputContainer", stream: "AudioStream", encoding: Encod
 
 
 def _beginnings(path: Path, size: int) -> int:
-    """The number of boxes in an mp4 that mark the beginning of a file."""
+    """The number of ``ftyp`` boxes in an mp4: each marks the beginning of a file."""
     count = at = 0
     with path.open("rb") as file:
         while at + 8 <= size:

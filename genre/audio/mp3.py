@@ -1,7 +1,7 @@
 """Decoding of mp3 files.
 
-libsndfile decodes mp3 with mpg123, which writes to stderr when it seeks, and when a file is longer or shorter than its
-first frame states. Here mpg123 never seeks: each stretch is cut out of the file as a small mp3 of its own, in memory.
+libsndfile decodes mp3 with mpg123. mpg123 writes to stderr when it seeks, and when the length of a file differs from
+what its first frame states. So it never seeks here: each segment is cut out of the file as a small mp3 in memory.
 """
 
 import io
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from genre.audio.mpeg import DECODER_DELAY, Stream, index_frames, mapped, parse_header, read_header
 from genre.audio.source import BLOCK, AudioError, Encoding, Source
 
-#: Frames decoded before the wanted ones: a frame overlaps with the one before, and the filters remember 480 samples.
+#: Frames that are decoded before the wanted ones: a frame overlaps with the previous one, and filters span 480 samples.
 LEAD = 2
 
-#: Headers of another stream that may be chance: bytes between the frames that look like one.
+#: The number of headers of another stream that may be chance: bytes between frames can look like a header.
 MAX_STRAYS = 8
 
 
 class Mp3File(Source):
-    """An mp3.
+    """An mp3 file.
 
     Args:
         path: The file.
-        stream: Its stream, from :func:`find_stream`.
+        stream: Its stream, from :func:`genre.audio.mpeg.find_stream`.
 
     Raises:
         AudioError: A stream of another rate or number of channels follows.
@@ -44,7 +44,7 @@ class Mp3File(Source):
             index = index_frames(*self._key)
             if index.strays > MAX_STRAYS:
                 raise AudioError(path, "streams, one after the other, that differ in rate or channels")
-            if abs(len(index.places) - frames) > 1:  # what is stated belongs to another file, the silence included
+            if abs(len(index.places) - frames) > 1:  # the stated values, including the silence, are of another file
                 frames = len(index.places)
                 self._stream = stream._replace(delay=0, padding=0)
         self.frames = self._stream.samples(frames)
@@ -77,14 +77,14 @@ class Mp3File(Source):
         return min(self.frames, self._stream.samples(len(index_frames(*self._key).places)))
 
     def close(self) -> None:
-        """Nothing is open between two readings."""
+        """Does nothing: no file is open between two reads."""
 
 
 def _excerpt(path: Path, places: Sequence[int], first: int, last: int) -> tuple[int, bytes]:
-    """Frames ``first`` to ``last`` as an mp3 of their own, and the number of the frame that it begins with.
+    """Frames ``first`` to ``last`` as a separate mp3, and the number of its first frame.
 
-    The bits of a frame may begin in the frames before it. Those come along without their sound: their bits stay, and
-    their side information goes, which says what the bits mean.
+    The bits of a frame may begin in earlier frames. The excerpt includes these frames, with their bits but with silent
+    side information.
     """
     with mapped(path) as data:
         begin, missing = first, _FrameParts.read(data, places[first]).borrowed
@@ -96,7 +96,7 @@ def _excerpt(path: Path, places: Sequence[int], first: int, last: int) -> tuple[
         for number in range(begin, last):
             frame = _FrameParts.read(data, places[number])
             if places[number] != end:
-                available = 0  # bytes are missing before it
+                available = 0  # bytes are missing before this frame
             silent = number < first or frame.borrowed > available
             parts += [frame.header, frame.silence(available) if silent else frame.side_info, frame.bits]
             available += len(frame.bits)
@@ -105,7 +105,7 @@ def _excerpt(path: Path, places: Sequence[int], first: int, last: int) -> tuple[
 
 
 class _FrameParts(NamedTuple):
-    """The bytes of a frame. Its bits go on from ``borrowed`` bytes of bits of the frames before."""
+    """The bytes of a frame; its bits begin ``borrowed`` bytes before, in the bits of earlier frames."""
 
     header: bytes
     side_info: bytes
@@ -119,18 +119,18 @@ class _FrameParts(NamedTuple):
         assert frame is not None
         start = place + 4 + frame.checksum_size
         bits = start + frame.side_info_size
-        shift = 7 if frame.samples == 1152 else 8  # in MPEG-1 it is the first 9 bits, in MPEG-2 the first 8
+        shift = 7 if frame.samples == 1152 else 8  # the number has 9 bits in MPEG-1 and 8 bits in MPEG-2
         borrowed = int.from_bytes(data[start : start + 2], "big") >> shift
         return cls(data[place:start], data[start:bits], data[bits : place + frame.size], borrowed, shift)
 
     def silence(self, available: int) -> bytes:
-        """Side information without sound, which still tells a decoder to keep the bits that were borrowed."""
+        """Silent side information, which still tells a decoder to keep the borrowed bits."""
         return (min(self.borrowed, available) << self.shift).to_bytes(2, "big").ljust(len(self.side_info), b"\0")
 
 
 def _counting_frame(header: bytes, frames: int) -> bytes:
-    """A frame without sound that states how many follow. Its bit rate is the lowest with room for that."""
-    # Without a checksum, which would come first, and without padding.
+    """A silent frame that states the number of following frames, at the lowest bit rate with enough room."""
+    # Headers without checksum and without padding, at each bit rate.
     headers = (bytes((header[0], header[1] | 1, index << 4 | header[2] & 0x0C, header[3])) for index in range(1, 15))
     framed = ((header, frame) for header in headers if (frame := parse_header(header)) is not None)
     header, frame = next((header, frame) for header, frame in framed if frame.size >= frame.side_info_size + 16)

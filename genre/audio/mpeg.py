@@ -1,4 +1,4 @@
-"""MPEG audio (mp3): the frames of a file, from their headers alone, about 1 ms for 30 s."""
+"""MPEG audio (mp3): finds the frames of a file from their headers, in about 1 ms for 30 s."""
 
 import functools
 import mmap
@@ -11,7 +11,7 @@ from typing import NamedTuple
 #: The suffixes of MPEG audio.
 EXTENSIONS = frozenset({".mp3", ".mp2", ".mp1"})
 
-#: kbit/s by index, of layer I, II and III of MPEG-1 and of MPEG-2.
+#: Bit rates in kbit/s by index, for (MPEG version, layer).
 BIT_RATES = {
     (1, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -21,24 +21,24 @@ BIT_RATES = {
     (2, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 
-#: By the two bits of the version: 2.5, reserved, 2, 1.
+#: Sample rates by the two bits of the version: 2.5, reserved, 2, 1.
 SAMPLE_RATES = ((11025, 12000, 8000), (), (22050, 24000, 16000), (44100, 48000, 32000))
 
-#: Samples by which a decoder is late. mpg123 drops them where a first frame states the number of frames.
+#: The delay of a decoder in samples. mpg123 drops them if a first frame states the number of frames.
 DECODER_DELAY = 529
 
-#: Bytes before the first frame that may be anything else, and the number of frames in a row that tell audio from them.
+#: The largest number of other bytes before the first frame, and the number of consecutive frames that identify audio.
 MAX_JUNK, FRAMES_IN_A_ROW = 1 << 16, 3
 
-#: Bytes between two frames from which on a file counts as damaged; mpg123 gives up there, too.
+#: A file with at least this many bytes between two frames is damaged; mpg123 gives up there, too.
 MAX_GAP = 1024
 
-#: The stated number of frames is believed if the stated number of bytes is there, give or take tags of this size.
+#: The stated number of frames is trusted if the stated size differs from the file's by at most this many bytes of tags.
 MAX_TAGS = 4096
 
 
 class Frame(NamedTuple):
-    """The header of a frame: sizes in bytes, the number of samples, and what all frames of a stream share."""
+    """The header of a frame. Sizes are in bytes; all frames of a stream share layer, rate and channels."""
 
     size: int
     samples: int
@@ -49,7 +49,7 @@ class Frame(NamedTuple):
     side_info_size: int
 
     def is_like(self, other: "Frame") -> bool:
-        """Whether both may be of one stream."""
+        """Whether both frames may belong to one stream."""
         return (self.layer, self.sample_rate, self.channels) == (other.layer, other.sample_rate, other.channels)
 
 
@@ -73,7 +73,7 @@ class Stream(NamedTuple):
     padding: int = 0
 
     def samples(self, frames: int) -> int:
-        """The number of samples in so many frames, without the silence."""
+        """The number of samples in a number of frames, without the silence."""
         return max(0, frames * self.frame.samples - self.delay - max(self.padding, DECODER_DELAY))
 
 
@@ -81,7 +81,7 @@ class Index(NamedTuple):
     """The frames of a stream.
 
     Attributes:
-        places: The byte at which each begins.
+        places: The byte at which each frame begins.
         intact: The number of frames before the first damage.
         strays: The number of frames of other streams.
     """
@@ -92,10 +92,10 @@ class Index(NamedTuple):
 
 
 def find_stream(path: Path, max_junk: int = 0) -> Stream | None:
-    """The MPEG audio that a file begins with, after tags and at most ``max_junk`` other bytes.
+    """The MPEG audio at the beginning of a file, after tags and at most ``max_junk`` other bytes.
 
     Returns:
-        The stream, of any layer; ``None``: the file begins with something else.
+        The stream, of any layer; ``None`` if the file begins with something else.
     """
     with mapped(path) as data:
         start = _after_tags(data, 0)
@@ -122,7 +122,7 @@ def _stated_stream(data: mmap.mmap, start: int, frame: Frame) -> Stream | None:
         if fields & 2:
             size, place = int.from_bytes(body[place : place + 4], "big"), place + 4
         place += (100 if fields & 4 else 0) + (4 if fields & 8 else 0)
-        if any(body[place : place + 1]):  # the name of the encoder; one that gives it states the silence, too
+        if any(body[place : place + 1]):  # an encoder that gives its name also states the silence
             silence = int.from_bytes(body[place + 21 : place + 24], "big")
             delay, padding = silence >> 12, silence & 0xFFF
     elif body[36:40] == b"VBRI":
@@ -135,7 +135,7 @@ def _stated_stream(data: mmap.mmap, start: int, frame: Frame) -> Stream | None:
 
 @functools.lru_cache(maxsize=64)
 def index_frames(path: Path, stream: Stream, size: int, changed: int) -> Index:
-    """Reads the headers of all frames; ``size`` and ``changed`` tell apart versions of the file."""
+    """Reads the headers of all frames; ``size`` and ``changed`` identify the version of the file."""
     places = array("q")
     intact = strays = 0
     with mapped(path) as data:
@@ -167,7 +167,7 @@ def read_header(data: mmap.mmap, place: int) -> Frame | None:
 
 @functools.lru_cache(maxsize=4096)
 def parse_header(header: bytes) -> Frame | None:
-    """What the four bytes of a frame's header say; ``None`` if they are no header."""
+    """Parses the four bytes of a frame's header; ``None`` if they are no header."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
         return None
     version, layer = header[1] >> 3 & 3, 4 - (header[1] >> 1 & 3)
@@ -185,7 +185,7 @@ def parse_header(header: bytes) -> Frame | None:
 
 
 def _is_followed(data: mmap.mmap, place: int, frame: Frame, frames_in_a_row: int) -> bool:
-    """Whether so many frames stand in a row, or all until a tag or the end of the file."""
+    """Whether a number of frames follow each other, or all frames up to a tag or the end of the file do."""
     for _ in range(frames_in_a_row - 1):
         place += frame.size
         following = read_header(data, place)
@@ -203,7 +203,7 @@ def _after_tags(data: mmap.mmap, place: int) -> int:
 
 
 def tag_size(head: bytes) -> int:
-    """The size of the ID3v2 tag that begins with ten bytes; 0 if none does."""
+    """The size of the ID3v2 tag that begins with these ten bytes; 0 without a tag."""
     if len(head) < 10 or head[:3] != b"ID3" or max(head[6:]) > 127:
         return 0
     size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
@@ -212,6 +212,6 @@ def tag_size(head: bytes) -> int:
 
 @contextmanager
 def mapped(path: Path) -> Iterator[mmap.mmap]:
-    """Opens a file as bytes in memory."""
+    """Maps a file into memory."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         yield data

@@ -1,4 +1,4 @@
-"""Recordings that segments are taken from: an audio file, a binary file object, or an array of samples."""
+"""Recordings that segments are read from: an audio file, a binary file object, or an array of samples."""
 
 import io
 import numbers
@@ -17,22 +17,22 @@ from torch import Tensor
 from genre.audio.decode import LOUDEST, AudioError, fit_segment, probe, read_segment, verify
 from genre.errors import EmptyAudioError, GenreError
 
-#: One recording, in any of the forms that :func:`open_recording` takes.
+#: The types that :func:`open_recording` takes.
 Audio: TypeAlias = Path | str | BinaryIO | NDArray[Any] | Tensor
 
 #: Bytes of a file object that are copied at once.
 CHUNK = 1 << 20
 
-#: The value of full scale, by the dtypes of integer samples; ``uint8`` is centred at 128, as in a wav file.
+#: Full scale by the dtype of integer samples; ``uint8`` is centred at 128, as in a wav file.
 FULL_SCALE = {"int8": 2**7, "uint8": 2**7, "int16": 2**15, "int32": 2**31}
 
 
 class Recording(Protocol):
-    """A recording that segments are taken from."""
+    """A recording that segments are read from."""
 
     @property
     def path(self) -> Path | None:
-        """The file, where there is one."""
+        """The file, if there is one."""
 
     @property
     def seconds(self) -> float:
@@ -42,7 +42,7 @@ class Recording(Protocol):
         """Checks all samples; see :func:`genre.audio.decode.verify`.
 
         Raises:
-            AudioError: There are bad ones, or there is no usable audio.
+            AudioError: There are bad samples or no usable audio.
         """
 
     def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:
@@ -59,7 +59,7 @@ class FileRecording:
 
     Attributes:
         path: The file.
-        excerpt: The first and the last second that count; ``None``: the whole file counts.
+        excerpt: The first and the last second of the part that is used; ``None``: the whole file.
     """
 
     path: Path
@@ -117,7 +117,7 @@ class ArrayRecording:
 
     Attributes:
         waveform: ``(channels, samples)`` in float32.
-        sample_rate: Their rate in hertz.
+        sample_rate: The rate in hertz.
     """
 
     waveform: NDArray[np.float32]
@@ -144,14 +144,14 @@ def open_recording(audio: Audio, sample_rate: float | None = None, label: str | 
     """Opens one recording.
 
     Args:
-        audio: A path; a binary file object, which is read from its beginning where it can seek; or an array or tensor
+        audio: A path; a binary file object, which is read from its beginning if it can seek; or an array or tensor
             ``(samples,)`` or ``(channels, samples)``. Floating-point samples have full scale 1; ``int8``, ``int16``,
             ``int32`` and ``uint8`` are scaled as those of a wav file.
-        sample_rate: The rate of an array in hertz; a file brings its own.
+        sample_rate: The rate of an array in hertz; a file has its own.
         label: The name of an array, or of a file object without a name, in error messages.
 
     Raises:
-        GenreError: The type, the shape or the dtype is none of these, or ``sample_rate`` is missing or superfluous.
+        GenreError: The type, the shape or the dtype is another, or ``sample_rate`` is missing or superfluous.
         AudioError: The file object cannot be read, or the array is empty or holds NaN.
     """
     if isinstance(audio, np.ndarray | Tensor):
@@ -172,12 +172,12 @@ def open_recording(audio: Audio, sample_rate: float | None = None, label: str | 
 
 
 def _stream_recording(stream: BinaryIO, folder: Path, label: str) -> StreamRecording:
-    name = getattr(stream, "name", None)  # a number where the file was opened by its descriptor
+    name = getattr(stream, "name", None)  # a number if the file was opened by its descriptor
     path = Path(name) if isinstance(name, str) and name else None
     shown = path or Path(label)
     if isinstance(stream, io.TextIOBase):
         raise GenreError(f"{shown}: opened as text; open it with mode 'rb'")
-    # The decoders open files by name. The suffix tells them the format if the content does not.
+    # The decoders open files by name, and use the suffix if the content does not identify the format.
     copy = folder / f"audio{path.suffix if path else ''}"
     try:
         if stream.seekable():
@@ -185,7 +185,7 @@ def _stream_recording(stream: BinaryIO, folder: Path, label: str) -> StreamRecor
         with copy.open("wb") as file:
             while content := stream.read(CHUNK):
                 file.write(content)
-    except (OSError, ValueError, TypeError) as error:  # closed, write-only, or it gives no bytes
+    except (OSError, ValueError, TypeError) as error:  # closed, write-only, or not bytes
         raise AudioError(shown, f"unreadable ({error})") from None
     return StreamRecording(path, shown, FileRecording(copy))
 
@@ -222,10 +222,10 @@ def _to_numpy(array: NDArray[Any] | Tensor) -> NDArray[Any]:
 
 
 def _to_float(samples: NDArray[Any], label: str) -> NDArray[np.float32]:
-    """Samples as float32, integers divided by their full scale."""
+    """Converts samples to float32; divides integers by their full scale."""
     dtype = samples.dtype.name
     if np.issubdtype(samples.dtype, np.floating):
-        with np.errstate(over="ignore"):  # infinity is an error later
+        with np.errstate(over="ignore"):  # the caller rejects infinite values
             return samples.astype(np.float32)
     if dtype not in FULL_SCALE:
         raise GenreError(

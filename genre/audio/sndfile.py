@@ -1,4 +1,4 @@
-"""Decoding by libsndfile: wav, flac, ogg and their kin."""
+"""Decoding with libsndfile: wav, flac, ogg and similar formats."""
 
 import functools
 import io
@@ -16,7 +16,7 @@ from genre.audio.containers import Stretch, find_stretches, last_page_of_ogg
 from genre.audio.source import BLOCK, AudioError, Encoding, Source
 from genre.errors import EmptyAudioError
 
-#: The suffixes that libsndfile decodes and that a folder is searched for.
+#: The suffixes that are decoded with libsndfile.
 EXTENSIONS = frozenset(
     {
         *(".wav", ".wave", ".rf64", ".w64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
@@ -25,21 +25,21 @@ EXTENSIONS = frozenset(
     }
 )
 
-#: Frames decoded ahead of a segment of MPEG layer I or II: two of its own frames.
+#: Samples that are decoded before a segment of MPEG layer I or II: two MPEG frames.
 MPEG_LEAD = 2304
 
-#: Frames before the last page of Ogg Vorbis from which it is decoded: a packet has up to 8192.
+#: Samples that are decoded before the last page of Ogg Vorbis: a packet has up to 8192.
 VORBIS_LEAD = 8192
 
-#: The number of frames that libsndfile gives where a header leaves it open, as that of a streamed FLAC does.
+#: The number of frames that libsndfile returns if a header does not state it, as in a streamed FLAC.
 UNKNOWN = 2**63 - 1
 
-#: Frames that are decoded at once to get somewhere, and to find where a damaged file ends.
+#: Samples per step when a file is decoded from its start, and when the end of a damaged file is searched.
 STEP, FINE_STEP = 1 << 16, 1 << 10
 
 
 def open_sndfile(path: Path) -> Source:
-    """Opens a file: what is there of it, where its header announces something else.
+    """Opens a file; if its header is wrong, opens the audio that the file really holds.
 
     Raises:
         AudioError: The file is undecodable or holds no frame.
@@ -63,11 +63,11 @@ def open_sndfile(path: Path) -> Source:
 
 
 class SndFile(Source):
-    """A file that libsndfile decodes, from its start where it cannot seek.
+    """A file that libsndfile decodes; if it cannot seek, from its start.
 
     Args:
         path: The file.
-        stretch: The part of it that is read; ``None``: all.
+        stretch: The part of the file that is read; ``None``: all.
         announced: The number of frames that the file's header states; ``None``: that of the stretch.
     """
 
@@ -116,7 +116,7 @@ class SndFile(Source):
         self._file.close()
 
     def _lead(self, start: int) -> int:
-        """The number of frames before a place at which to begin: right after a seek they come out wrong."""
+        """The number of frames to decode before a place, because frames right after a seek are wrong."""
         if self._file.subtype in ("MPEG_LAYER_I", "MPEG_LAYER_II"):
             return MPEG_LEAD
         if self._file.subtype == "VORBIS" and start > self._last_page:
@@ -129,7 +129,7 @@ class SndFile(Source):
         return last_page_of_ogg(self.path, first, last)
 
     def _from_start(self, start: int, end: int) -> NDArray[np.float32]:
-        """Decodes all that comes before, too."""
+        """Reads frames ``start`` to ``end`` by decoding the file from its start."""
         parts, place = [np.zeros((0, self.encoding.channels), np.float32)], 0
         with _open(self.path, self.stretch) as file:
             while place < end and len(block := _step(file, min(STEP, end - place))):
@@ -140,14 +140,14 @@ class SndFile(Source):
 
 
 class Chain(Source):
-    """Streams of a file, one after the other.
+    """The consecutive streams of a file.
 
     Args:
         path: The file.
         parts: The streams.
 
     Raises:
-        AudioError: They differ in rate or channels.
+        AudioError: The streams differ in rate or channels.
     """
 
     def __init__(self, path: Path, parts: list[SndFile]) -> None:
@@ -179,7 +179,7 @@ class Chain(Source):
 
 
 class StretchFile(io.RawIOBase):
-    """A stretch of a file, read as a file of its own."""
+    """A file object over a stretch of a file."""
 
     def __init__(self, path: Path, stretch: Stretch) -> None:
         self._file = path.open("rb")
@@ -217,9 +217,9 @@ class StretchFile(io.RawIOBase):
 
 @functools.lru_cache(maxsize=1 << 16)
 def _count_flac(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
-    """The number of frames that the header states, if its end is reached, or else that can be decoded.
+    """The number of frames that the header states, if the last one can be reached; else that can be decoded.
 
-    ``size`` and ``changed`` tell apart versions of the file.
+    ``size`` and ``changed`` identify the version of the file.
     """
     with _open(path, stretch) as file:
         try:
@@ -231,7 +231,7 @@ def _count_flac(path: Path, stretch: Stretch | None, size: int, changed: int) ->
 
 @functools.lru_cache(maxsize=1 << 16)
 def _count(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
-    """The number of frames that can be decoded from the start on, before there is an error, if any."""
+    """The number of frames that can be decoded before the end or the first error."""
     count = 0
     for step in (STEP, FINE_STEP):
         with suppress(soundfile.SoundFileError), _open(path, stretch) as file:
@@ -249,9 +249,8 @@ def _step(file: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
 
 
 def _open(path: Path, stretch: Stretch | None = None) -> soundfile.SoundFile:
-    """Opens a file, or a stretch of it."""
     if stretch is None and path.suffix.lower() in mpeg.EXTENSIONS:
-        # Not MPEG, despite its name. libsndfile would try mpg123 on it by that name, which a file object lacks.
+        # The content is not MPEG. A file object has no name, so libsndfile does not choose mpg123 by the suffix.
         stretch = Stretch(b"", 0, path.stat().st_size)
     try:
         return soundfile.SoundFile(path if stretch is None else StretchFile(path, stretch))

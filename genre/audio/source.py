@@ -1,4 +1,4 @@
-"""The interface of the decoders: an open audio file, what its header states, and its frames."""
+"""The interface of the decoders: an open audio file, its header, and its frames."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from genre.errors import AudioError as AudioError  # the name is part of this module, too
+from genre.errors import AudioError as AudioError  # re-exported
 from genre.errors import EmptyAudioError, MissingAudioError
 
-#: Frames of a block of :meth:`Source.blocks`: 6 to 12 s of most files.
+#: Frames per block of :meth:`Source.blocks`: 6 to 12 s of most files.
 BLOCK = 1 << 18
 
 
@@ -32,7 +32,7 @@ class AudioInfo:
 
 @dataclass(frozen=True)
 class Encoding(AudioInfo):
-    """What the header states: also the number of channels, and the encoding by the decoder's name for it."""
+    """The content of a header: also the number of channels, and the decoder's name of the encoding."""
 
     channels: int
     subtype: str
@@ -41,10 +41,11 @@ class Encoding(AudioInfo):
 class Source(ABC):
     """An open audio file.
 
-    Use it as a context manager, and open it again for every segment: libsndfile's second seek in Ogg Vorbis may miss.
+    Use it as a context manager, and open it again for every segment: a second seek of libsndfile in Ogg Vorbis may be
+    inaccurate.
 
     Attributes:
-        encoding: What the header states.
+        encoding: The content of the header.
         frames: The number of frames in the file, as far as it is known without decoding.
     """
 
@@ -53,7 +54,7 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """Decodes ``count`` frames from frame ``start`` on: ``(count, channels)``, fewer at the end of the file."""
+        """Decodes ``count`` frames from frame ``start``: ``(count, channels)``, fewer at the end of the file."""
 
     @abstractmethod
     def blocks(self) -> Iterator[NDArray[np.float32]]:
@@ -77,10 +78,10 @@ class Source(ABC):
 
 
 def require_file(path: Path) -> None:
-    """Checks that a file is there and not empty.
+    """Checks that a file exists and is not empty.
 
     Raises:
-        AudioError: It is not.
+        AudioError: The file is missing or empty.
     """
     if not path.is_file():
         absent = "the link leads nowhere" if path.is_symlink() else "no such file"

@@ -1,4 +1,4 @@
-"""What features are made of: power spectrogram, mel bands, decibels, picture."""
+"""The parts of features: power spectrogram, mel bands, decibels, picture."""
 
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
@@ -15,13 +15,13 @@ PadMode: TypeAlias = Literal["reflect", "constant"]
 MelNorm: TypeAlias = Literal["slaney"] | None
 MelScaleName: TypeAlias = Literal["slaney", "htk"]
 
-#: Mel bands that are computed at a time, from the bins with a weight in them: most weights are 0, and this takes a
-#: quarter of the whole product's time.
+#: The number of mel bands that are computed at once, from the bins with a weight in any of them. Most weights are 0, so
+#: this takes a quarter of the time of the whole product.
 BANDS = 16
 
 
 class PowerSpectrogram(nn.Module):
-    """Power spectrogram ``(clips, samples)`` to ``(clips, n_fft // 2 + 1, time)``, frames centred."""
+    """Power spectrogram with centred frames: ``(clips, samples)`` to ``(clips, n_fft // 2 + 1, time)``."""
 
     def __init__(
         self, n_fft: int, win_length: int | None, hop_length: int | None, pad_mode: PadMode = "reflect"
@@ -43,7 +43,7 @@ class PowerSpectrogram(nn.Module):
             GenreError: The clip is too short.
         """
         n_fft = self.transform.n_fft
-        # A reflection needs as many samples as it adds; zeros need none.
+        # Reflection padding needs more samples than it adds; zero padding needs none.
         shortest = n_fft // 2 + 1 if self.transform.pad_mode == "reflect" else 1
         if waveform.shape[-1] < shortest:
             raise GenreError(
@@ -51,12 +51,12 @@ class PowerSpectrogram(nn.Module):
                 f"give at least {shortest} samples or a smaller n_fft"
             )
         spectrum = self.transform(waveform)
-        # Not abs().square(): its square root, squared away again, costs more than the Fourier transform.
+        # abs().square() would compute a square root first, which takes longer than the Fourier transform.
         return torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
 
 
 class MelBank(nn.Module):
-    """``(clips, n_fft // 2 + 1, time)`` to ``(clips, n_mels, time)``; exact also where rate or ``n_fft`` is odd.
+    """``(clips, n_fft // 2 + 1, time)`` to ``(clips, n_mels, time)``; exact even if the rate or ``n_fft`` is odd.
 
     Args:
         n_mels: The number of bands.
@@ -84,8 +84,8 @@ class MelBank(nn.Module):
         mel_scale: MelScaleName,
     ) -> None:
         super().__init__()
-        # Torchaudio places n bins from 0 to sample_rate // 2, which is right for even numbers only: asked for the bins
-        # up to the rate itself, it hits every multiple of sample_rate / n_fft.
+        # Torchaudio places the bins from 0 to sample_rate // 2, which is exact only for even numbers. With twice the
+        # rate, it places n_fft + 1 bins from 0 to the rate: exactly the multiples of sample_rate / n_fft.
         top = sample_rate / 2 if f_max is None else f_max
         if f_min >= top:
             raise GenreError(f"f_min must be below f_max, which is {top:g} Hz; found {f_min:g} Hz")
@@ -101,13 +101,13 @@ class MelBank(nn.Module):
 
 def to_decibels(power: Tensor, top_db: float | None) -> Tensor:
     """``10 log10(power)``, clipped to ``top_db`` below the maximum of each clip."""
-    # The channel axis keeps torchaudio from taking the maximum over the whole batch.
+    # Without a channel axis, torchaudio would take the maximum over the whole batch.
     decibels: Tensor = torchaudio.functional.amplitude_to_DB(power.unsqueeze(1), 10.0, 1e-10, 0.0, top_db)
     return decibels.squeeze(1)
 
 
 class Picture(nn.Module):
-    """Paints clips in the colours of viridis, each from its lowest to its highest value, row 0 at the bottom.
+    """Renders clips in the colours of viridis, each from its lowest to its highest value, with row 0 at the bottom.
 
     Args:
         size: Height and width of the pictures in pixels.
@@ -151,6 +151,6 @@ def require_one_of(known: Sequence[str], **arguments: str) -> None:
 
 
 def _span(weights: Tensor) -> slice:
-    """From the first to the last bin that has a weight in any of the bands."""
+    """The range of bins that have a weight in any of the bands."""
     used = weights.any(0).nonzero().flatten().tolist()
     return slice(used[0], used[-1] + 1) if used else slice(0)

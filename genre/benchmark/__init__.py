@@ -1,1 +1,1 @@
-"""``genre benchmark``: a table of models, features and protocols by one command, beside the published figures."""
+"""``genre benchmark``: compares models, features and protocols in one table, beside the published figures."""

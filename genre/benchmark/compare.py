@@ -1,4 +1,4 @@
-"""``genre compare``: is one run better than another on the same tracks?"""
+"""``genre compare``: tests whether one run is better than another on the same tracks."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from genre.errors import GenreError
 from genre.report.results import Results, identity, read_results
 from genre.terminal import terminal
 
-#: The draws of the paired bootstrap.
+#: The number of resamples of the paired bootstrap.
 RESAMPLES = 9999
 
 #: The significance level of McNemar's test.
@@ -32,9 +32,9 @@ class Comparison:
         accuracies: The accuracies of the first and of the second.
         first_only: The number of tracks that only the first predicts correctly.
         second_only: The number of tracks that only the second predicts correctly.
-        p_value: Of McNemar's exact test: how often two equally good classifiers differ by as much or more.
+        p_value: The p-value of McNemar's exact test: how often two equally good classifiers differ at least this much.
         low: Lower bound of the 95 % interval of the difference in accuracy, second minus first.
-        high: Its upper bound.
+        high: Upper bound of this interval.
     """
 
     tracks: int
@@ -59,8 +59,9 @@ class Comparison:
 def compare_results(first: Results, second: Results, seed: int = 0) -> Comparison:
     """Compares two classifiers on the tracks that both have scored.
 
-    McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks on which exactly one of the two is
-    right: between equals, this is either of them equally often. The interval is a paired bootstrap over tracks.
+    McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks that exactly one of the two predicts
+    correctly. For equally good classifiers, each of them is that one equally often. The interval is a paired bootstrap
+    over tracks.
 
     Args:
         first: The results of one classifier.
@@ -68,7 +69,7 @@ def compare_results(first: Results, second: Results, seed: int = 0) -> Compariso
         seed: The seed of the bootstrap.
 
     Raises:
-        GenreError: They have no track in common, or give one of them different genres.
+        GenreError: The results have no common track, or a track has different true genres in them.
     """
     one, other = _paired(first, second)
     first_only, second_only = int((one & ~other).sum()), int((other & ~one).sum())
@@ -128,7 +129,7 @@ def _print(first: Path, second: Path, comparison: Comparison, leaky: Sequence[st
 
 
 def _predictions(run: Path) -> Path:
-    """The ``predictions.csv`` of a run's folder, of a report's folder, or itself."""
+    """The ``predictions.csv`` of a run's folder or a report's folder; a ``.csv`` file itself."""
     if run.is_file():
         if run.suffix != ".csv":
             raise GenreError(f"{run}: found a file; expected a run's folder, such as runs/<name>/version_0, or a .csv")
@@ -150,7 +151,7 @@ def _metrics(predictions: Path) -> dict[str, Any]:
 
 
 def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which of the common tracks each predicts correctly."""
+    """Whether each of the two predicts each common track correctly."""
     places = {identity(track): place for place, track in enumerate(second.tracks)}
     pairs = [(i, places[identity(track)]) for i, track in enumerate(first.tracks) if identity(track) in places]
     if not pairs:

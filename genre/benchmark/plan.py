@@ -1,4 +1,4 @@
-"""A plan: the recipes, features, splits, numbers of epochs and seeds that make the cells of a table."""
+"""A plan: the recipes, features, splits, numbers of epochs and seeds of a benchmark."""
 
 import inspect
 import re
@@ -23,9 +23,9 @@ class Row:
     Attributes:
         recipe: Configuration files of ``genre fit``; a later one overrides the earlier ones.
         options: Options of ``genre fit`` that belong to the recipe.
-        features: A file with features in place of the recipe's own, if any.
-        split: A file with a split in place of the recipe's own, if any.
-        variant: The difference from rows with the same configuration files, such as ``dropout=0.3``.
+        features: A file with features that replace those of the recipe, if any.
+        split: A file with a split that replaces that of the recipe, if any.
+        variant: The options that distinguish rows with the same configuration files, such as ``dropout=0.3``.
     """
 
     recipe: tuple[Path, ...]
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def system(self) -> str:
-        """The stems of its configuration files, such as ``crnn-331x40``."""
+        """The stems of the configuration files, such as ``crnn-331x40``."""
         return "-".join(path.stem for path in self.recipe)
 
     @property
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def folds(self) -> int | None:
-        """The number of folds, if the split is a ``KFoldSplit`` without ``fold``: then all folds are run."""
+        """The number of folds if all of them are run: the split is a ``KFoldSplit`` without ``fold``."""
         split = read_yaml(self.split) if self.split else {}
         arguments = split.get("init_args") or {}
         if str(split.get("class_path")).rpartition(".")[2] != KFoldSplit.__name__ or "fold" in arguments:
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def epochs(self) -> int | None:
-        """The number of epochs in its configuration files and options, if any."""
+        """The number of epochs in the configuration files and options, if any."""
         trainers = [read_yaml(path).get("trainer") for path in self.recipe]
         values = [str(trainer.get("max_epochs")) for trainer in trainers if isinstance(trainer, dict)]
         flag = "--trainer.max_epochs="
@@ -67,13 +67,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Cell:
-    """One fit and its test: a row with a seed and, under k-fold cross-validation, a fold.
+    """One fit and its test: a row with a seed and, in k-fold cross-validation, a fold.
 
     Attributes:
         row: The row.
         seed: The seed.
         fold: The test fold, if the row has folds.
-        epochs: The number of epochs, where the plan has several; ``None``: the recipe's.
+        epochs: The number of epochs, if the plan has several; ``None``: that of the recipe.
     """
 
     row: Row
@@ -83,7 +83,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Such as ``resnet18-mel-seed0``, and the name of its run."""
+        """The name of the cell and of its run, such as ``resnet18-mel-seed0``."""
         fold = "" if self.fold is None else f"-fold{self.fold}"
         epochs = "" if self.epochs is None else f"-epochs{self.epochs}"
         return f"{self.row.name}{fold}{epochs}-seed{self.seed}"
@@ -106,10 +106,10 @@ class Plan:
 
     Attributes:
         title: The heading of the table.
-        rows: Its rows, in order.
-        seeds: Every row is run with each.
+        rows: The rows, in order.
+        seeds: The seeds; every row is run with each.
         published: The paper's conditions and figures, see :mod:`genre.benchmark.published`.
-        epochs: Numbers of epochs; every row is run with each. Empty: the recipe's own.
+        epochs: Numbers of epochs; every row is run with each. Empty: those of the recipes.
     """
 
     title: str
@@ -120,7 +120,7 @@ class Plan:
 
     @property
     def cells(self) -> list[Cell]:
-        """All cells, in order: every row is run with the first seed before the second seed begins."""
+        """All cells, in order: all rows with the first seed, then all rows with the second seed."""
         numbers: list[int | None] = [*self.epochs] or [None]
         return [
             Cell(row, seed, fold, epochs)
@@ -134,13 +134,13 @@ class Plan:
 def read_plan(
     path: Path, splits: list[Path] | None = None, seeds: list[int] | None = None, epochs: list[int] | None = None
 ) -> Plan:
-    """Reads a plan. Its paths are relative to its folder.
+    """Reads a plan, whose paths are relative to its folder.
 
     Args:
         path: A YAML file with the keys of :data:`KEYS`. Only ``recipes`` is required.
-        splits: In place of the plan's.
-        seeds: In place of the plan's.
-        epochs: In place of the plan's.
+        splits: Replace the plan's splits, if given.
+        seeds: Replace the plan's seeds, if given.
+        epochs: Replace the plan's numbers of epochs, if given.
 
     Raises:
         GenreError: The file, or one that it names, is missing or has unexpected content.
@@ -181,17 +181,17 @@ def read_plan(
 
 
 def merge_options(own: Sequence[str], given: Sequence[str]) -> list[str]:
-    """The options of a cell with those that the user gave for all cells, in an order that the parser accepts.
+    """Merges the options of a cell with the user's options for all cells, in an order that the parser accepts.
 
-    A given option comes last, so that it counts. Two kinds come before the cell's own options, because the parser reads
-    the arguments of a class after the class: configuration files, and a class whose arguments the cell has, such as
-    ``--data Folder`` where the cell has ``--data.features``.
+    The user's options come last, so they override the cell's. Two exceptions come first, because the parser needs a
+    class before its arguments: configuration files, and a class whose arguments the cell has, such as ``--data Folder``
+    if the cell has ``--data.features``.
     """
 
     def name(option: Sequence[str] | str) -> str:
         return (option if isinstance(option, str) else option[0]).partition("=")[0]
 
-    options: list[list[str]] = []  # each with its values
+    options: list[list[str]] = []  # each option with its values
     for argument in given:
         if argument.startswith("-") or not options:
             options.append([])
@@ -210,7 +210,7 @@ def merge_options(own: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The configurations and the options of an entry of ``recipes``: a file, or a list of files and options."""
+    """Reads an entry of ``recipes``, a file or a list of files and options; returns the files and the options."""
     parts = [recipe] if isinstance(recipe, str) else recipe
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise GenreError(f"{plan}: found the recipe {recipe}; expected a file, or a list of files and options")
@@ -222,7 +222,7 @@ def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ..
 
 
 def _add_variants(rows: Sequence[Row]) -> list[Row]:
-    """The same rows; where several share a name, their options become their variants."""
+    """Sets the variant of rows that share a name to their options."""
     names = [row.name for row in rows]
     return [
         replace(row, variant="-".join(map(_variant, row.options))) if names.count(row.name) > 1 else row for row in rows
@@ -230,7 +230,7 @@ def _add_variants(rows: Sequence[Row]) -> list[Row]:
 
 
 def _variant(option: str) -> str:
-    """The last part of an option's name with its value, as part of a folder's name: ``dropout=0.3``."""
+    """An option as part of a folder's name: ``--model.network.dropout=0.3`` → ``dropout=0.3``."""
     name, equals, value = option.partition("=")
     return re.sub(r"[^\w.=+-]+", "_", f"{name.lstrip('-').rpartition('.')[2]}{equals}{value}").strip("_")
 
@@ -242,7 +242,7 @@ def _files(plan: Path, key: str, names: object) -> list[Path]:
 
 
 def _or_none(paths: list[Path]) -> list[Path | None]:
-    """The files; without any, ``None`` for the recipe's own."""
+    """The files; if there are none, ``None`` for the recipe's own."""
     return [*paths] or [None]
 
 

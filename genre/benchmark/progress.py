@@ -1,4 +1,4 @@
-"""One display for a whole plan: the cell, its epoch, and an estimate of the time left."""
+"""The progress bar of a plan: the cell, its epoch, and an estimate of the time left."""
 
 from collections.abc import Mapping
 from statistics import mean
@@ -14,8 +14,8 @@ from genre.terminal import terminal
 class PlanProgress:
     """A bar over the epochs of all cells, with an estimate of the time left.
 
-    The estimate takes an epoch of a recipe to last as long as its epochs so far; for a recipe that has not run yet, as
-    long as those of the others on average.
+    The estimate uses the mean time per epoch of each recipe so far. For a recipe that has not run yet, it uses the mean
+    over the other recipes.
 
     Args:
         epochs: The number of epochs of every cell of the plan.
@@ -43,7 +43,7 @@ class PlanProgress:
         self._bar.stop()
 
     def begin(self, cell: Cell, done: int = 0) -> None:
-        """A cell begins, or goes on after ``done`` epochs."""
+        """Begins a cell, or continues it after ``done`` epochs."""
         self._cell, self._begun, self._first = cell, monotonic(), done
         self.update(done)
 
@@ -61,7 +61,7 @@ class PlanProgress:
         )
 
     def end(self, failed: bool) -> None:
-        """The cell has ended; the time of a failed one does not count."""
+        """Ends the cell; the time of a failed cell does not enter the estimate."""
         cell = self._cell
         assert cell is not None
         if not failed:
@@ -70,7 +70,7 @@ class PlanProgress:
         self.skip(cell)
 
     def skip(self, cell: Cell) -> None:
-        """Nothing is left of a cell."""
+        """Marks all epochs of a cell as done."""
         self.left[cell] = 0
         self._bar.update(self._task, completed=sum(self.epochs.values()) - sum(self.left.values()))
 
@@ -79,7 +79,7 @@ class PlanProgress:
         self._bar.console.print(line, highlight=False, soft_wrap=True)
 
     def remaining(self, done: int) -> float | None:
-        """The estimate of the seconds left; ``None`` before the first epoch is over."""
+        """Estimates the seconds left; ``None`` before the end of the first epoch."""
         known = {recipe: mean(seconds) for recipe, seconds in self.seconds.items()}
         cell, ran = self._cell, done - self._first
         if cell is not None and ran > 0:
@@ -91,7 +91,7 @@ class PlanProgress:
 
 
 def describe_seconds(seconds: float | None) -> str:
-    """Such as ``about 12 min left``."""
+    """Describes the time left, such as ``about 12 min left``."""
     if seconds is None:
         return ""
     if seconds < 90:

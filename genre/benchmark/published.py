@@ -1,14 +1,14 @@
-"""The figures and conditions of a paper, kept as data beside the plan that reproduces them.
+"""The published figures and conditions of a paper, in a YAML file beside the plan that reproduces them.
 
-The file has ``paper``, ``conditions`` and ``figures``, a list: each entry names a row by its ``system``, the stems of
-its configuration files, and, where the plan has them, its ``features``; and holds the figures of :data:`FIGURES` and
-the conditions of this row alone. The conditions are ``data_set``, ``tracks`` (by subset), ``split`` (a class's name),
-``segment_seconds``, ``epochs`` (a number, or a list where a figure is the mean over fits of so many), ``augmentation``
-(``none``, or which), ``weights`` and ``trainable`` (parameters). The value ``null`` means that the paper does not state
-a condition.
+The file has the keys ``paper``, ``conditions`` and ``figures``, a list. Each entry of ``figures`` names a row by its
+``system`` (the stems of its configuration files) and, if the plan has them, its ``features``. It holds figures from
+:data:`FIGURES`, and conditions that apply only to this row. The conditions are ``data_set``, ``tracks`` (by subset),
+``split`` (the name of a class), ``segment_seconds``, ``epochs`` (a number; or a list, if a figure is the mean over fits
+with these numbers), ``augmentation`` (``none`` or a description), ``weights`` and ``trainable`` (parameters). The value
+``null`` means that the paper does not state a condition.
 
-``sources``, of the file or of an entry, name the source of a figure or a condition that the paper does not state:
-``inferred`` (from the paper's numbers), ``code`` (that the paper follows or names), or any other words.
+``sources``, in the file or in an entry, names the source of a figure or condition that the paper does not state:
+``inferred`` (from the paper's numbers), ``code`` (that the paper follows or names), or any other text.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ from genre.benchmark.plan import Row
 from genre.data.datamodule import GenreDataModule
 from genre.metrics import SCORES
 
-#: What a paper may print: scores of test tracks, losses and other accuracies, and the cost of a fit.
+#: The figures that a paper may publish: scores of test tracks, losses and other accuracies, and the cost of a fit.
 FIGURES = (
     *SCORES, "loss", "train_loss", "train_accuracy", "validation_accuracy", "parameters", "seconds_per_epoch",
     "training_seconds",
 )  # fmt: skip
 
-#: The names of the sources in the table.
+#: The descriptions of the sources in the table.
 SOURCES = {"stated": "paper", "inferred": "inferred from the paper", "code": "the paper's code"}
 
 
@@ -35,7 +35,7 @@ class Published:
     """One row of a paper.
 
     Attributes:
-        figures: By name, such as ``accuracy``.
+        figures: The figures by name, such as ``accuracy``.
         conditions: The conditions of the figures, by name.
         sources: The sources of the figures and conditions that the paper does not state, by name.
     """
@@ -58,7 +58,7 @@ def published(row: Row, content: Mapping[str, Any]) -> Published:
 
 
 def augmentation(data: GenreDataModule) -> str:
-    """The augmentation of the train subset: ``none``, or its modules and the number of versions of each example."""
+    """Describes the augmentation of train tracks: ``none``, or the modules and the number of versions per example."""
     mixup = [] if data.mixup is None else [data.mixup]
     modules = [type(module).__name__ for module in (*data.augment_waveform, *data.augment_spectrogram, *mixup)]
     if not modules:
@@ -73,13 +73,13 @@ def differences(
     sources: Mapping[str, str] | None = None,
     recipe_epochs: int | None = None,
 ) -> list[str]:
-    """The differences from the paper, one phrase each, ours first.
+    """Describes the differences from the paper, one phrase per condition: our value, then the paper's.
 
     Args:
         ours: Our conditions, by the names of :data:`CONDITIONS`.
-        theirs: The known conditions of the paper; ``None``: the paper does not state it.
-        sources: The sources of those that the paper does not state, by name.
-        recipe_epochs: The number of epochs in the recipe, if any, which is named beside the paper's.
+        theirs: The paper's conditions; a value of ``None``: the paper does not state it.
+        sources: The sources of conditions that the paper does not state, by name.
+        recipe_epochs: The number of epochs in the recipe, if any, which is added to the paper's number.
     """
     phrases = []
     for name, (phrase, show) in CONDITIONS.items():
@@ -97,7 +97,7 @@ def differences(
 
 
 def count_of(epochs: int | Sequence[int]) -> str:
-    """A number of epochs, or several: ``5, 10, … 200``."""
+    """Formats one or several numbers of epochs, such as ``5, 10, … 200``."""
     numbers = [epochs] if isinstance(epochs, int) else list(epochs)
     steps = {following - number for number, following in pairwise(numbers)}
     if len(numbers) > 3 and len(steps) == 1:
@@ -110,7 +110,7 @@ def _counts(tracks: Mapping[str, int]) -> str:
     return " / ".join(str(tracks.get(subset, 0)) for subset in ("train", "validation", "test"))
 
 
-#: The conditions: our phrase for each, and how a value is shown.
+#: The phrase for each condition, and the function that formats its value.
 CONDITIONS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "weights": ("{} weights", lambda weights: weights or "no"),
     "trainable": ("{} trainable parameters", "{:,}".format),

@@ -1,4 +1,4 @@
-"""``genre benchmark``: runs every cell of a plan once, one after another, and writes the table after each."""
+"""``genre benchmark``: runs all cells of a plan in order, and writes the table after each cell."""
 
 import errno
 import shutil
@@ -21,7 +21,7 @@ from genre.errors import GenreError
 from genre.report.folder import short, write_report
 from genre.terminal import terminal
 
-#: With less than this many bytes free, no cell is begun.
+#: The free disk space in bytes that a cell needs to begin.
 NEEDED = 64 << 20
 
 #: The names of a network's weights in ``published.yaml``, by its argument ``pretrained``.
@@ -29,7 +29,7 @@ WEIGHTS = {True: "ImageNet", False: "no"}
 
 
 class Setup(Protocol):
-    """What ``genre fit`` makes of its options, as far as a benchmark needs it."""
+    """The parts of a ``genre fit`` configuration that a benchmark needs."""
 
     @property
     def data(self) -> GenreDataModule:
@@ -46,13 +46,13 @@ class Setup(Protocol):
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What a benchmark needs of the command line.
+    """The parts of the command line that a benchmark needs.
 
     Attributes:
-        command: What the user typed, without ``--resume``.
+        command: The user's command, without ``--resume``.
         read_recipe: Reads and checks options of ``genre fit``.
         fit: Runs ``genre fit`` with such options; it is called in the process of a cell.
-        modules: What ``fit`` imports, see :func:`~genre.benchmark.worker.start_server`.
+        modules: The modules that ``fit`` imports, see :func:`~genre.benchmark.worker.start_server`.
     """
 
     command: str
@@ -76,11 +76,11 @@ def run_plan(
 
     Args:
         path: The plan.
-        folder: Where cells and tables go.
+        folder: The folder of the cells and tables.
         command_line: What the command line provides.
-        epochs: In place of the recipes' own number of epochs, or of the plan's; several: every row is run with each.
-        seeds: In place of the plan's.
-        splits: Files with splits, in place of the plan's.
+        epochs: Numbers of epochs that replace those of the recipes or the plan; every row is run with each.
+        seeds: Seeds that replace those of the plan.
+        splits: Files with splits that replace those of the plan.
         pretrained: ``true``, ``false`` or a weights file, for every network that takes weights.
         fit_options: Options of ``genre fit`` for every cell, such as ``--data.root=ROOT``.
 
@@ -88,9 +88,9 @@ def run_plan(
         The exit status: 1 if a cell failed, 130 after Ctrl-C.
 
     Raises:
-        GenreError: The plan cannot be run as it is. Finished cells are kept.
+        GenreError: The plan or an option has an error, or the disk is full. Finished cells are kept.
     """
-    # A single number is an option of every cell, as any other.
+    # A single number of epochs is an ordinary option of every cell.
     sweep = None if not epochs else list(epochs) if len(epochs) > 1 else []
     plan = read_plan(path, list(splits), list(seeds), sweep)
     names = {option.partition("=")[0] for option in fit_options}
@@ -126,13 +126,13 @@ def run_plan(
 
 
 class Benchmark:
-    """A plan that is being run.
+    """A running plan.
 
     Args:
-        folder: Where cells and tables go.
+        folder: The folder of the cells and tables.
         plan: The plan.
-        setups: The training of each row.
-        cells: Where each cell is kept.
+        setups: The recipe of each row.
+        cells: The folder of each cell.
         command_line: What the command line provides.
 
     Attributes:
@@ -190,7 +190,7 @@ class Benchmark:
         return [self._line(row) for row in self.plan.rows]
 
     def write(self) -> None:
-        """Writes the tables and, for every row with folds, the report of all folds together."""
+        """Writes the tables and, for every row with folds, one report on all folds."""
         lines = self.lines
         write_tables(self.folder, self.plan.title, self.plan.published.get("paper"), lines, self.command_line.command)
         for line in lines:
@@ -219,7 +219,7 @@ class Benchmark:
         return Line(row.name, summary, theirs, phrases, faults)
 
     def _summary(self, row: Row) -> Summary | None:
-        """The summary of a row, computed anew only after another of its cells is finished."""
+        """The summary of a row; computed again only after another of its cells has finished."""
         finished = {cell: place.run for cell, place in self.cells.items() if cell.row == row and place.finished}
         known = self._summaries.get(row)
         if known is None or known[0] != set(finished):
@@ -228,14 +228,14 @@ class Benchmark:
 
 
 def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Setup:
-    """Reads the recipe of a row and lists its data: a mistake ends the benchmark before its first cell."""
+    """Reads the recipe of a row and lists its tracks, so that an error is found before the first cell runs."""
     first = Cell(row, 0, 0 if row.folds else None)
     try:
         setup = command_line.read_recipe(merge_options(first.options, options))
-        setup.data.corpus  # noqa: B018  # read here, and kept
+        setup.data.corpus  # noqa: B018  # a cached property
     except GenreError as error:
         raise GenreError(f"{row.name}: {error}") from None
-    except SystemExit:  # the parser has printed the mistake, but does not know the row
+    except SystemExit:  # the parser has printed the error, but does not know the row
         files = ", ".join(map(str, row.recipe))
         print(f"genre: the mistake is in the row {row.name} ({files}); no cell was run", file=sys.stderr)
         raise

@@ -21,13 +21,13 @@ class Score:
     """One score of a row.
 
     Attributes:
-        value: The mean over seeds. Under k-fold cross-validation, a score of the tracks of all folds together, except
-            AUC-ROC, which is the mean over folds: see :func:`genre.metrics.mean_area`.
-        low: Lower bound of its 95 % interval over tracks.
-        high: Its upper bound.
+        value: The mean over seeds. In k-fold cross-validation, a score is computed on the pooled tracks of all folds,
+            except AUC-ROC, which is the mean over folds: see :func:`genre.metrics.mean_area`.
+        low: Lower bound of the 95 % interval over tracks.
+        high: Upper bound of this interval.
         spread: The standard deviation over seeds; ``None`` with one seed.
-        folds: The mean over folds, if there are any, of all seeds.
-        folds_spread: The standard deviation over folds.
+        folds: The mean over folds and seeds; ``None`` without folds.
+        folds_spread: The standard deviation over folds and seeds; ``None`` without folds.
     """
 
     value: float
@@ -44,19 +44,19 @@ class Summary:
 
     Attributes:
         row: The row.
-        scores: By the names of :data:`genre.metrics.SCORES`.
-        metrics: The ``metrics.json`` of one of its cells, for what all cells have in common.
+        scores: The scores by the names of :data:`genre.metrics.SCORES`.
+        metrics: The ``metrics.json`` of the first cell; only values that all cells share are used.
         tracks: The number of scored tracks.
-        seeds: The number of seeds that are finished with all their folds.
+        seeds: The number of seeds whose folds are all finished.
         seconds: The median of the seconds per epoch.
         memory: The largest peak memory of a cell in MB.
         cells: The names of the cells.
         histories: The metrics of every epoch of each cell.
-        results: The results of the first seed, of all its folds.
-        folds: The same, fold by fold; empty without folds.
-        loss: The mean over cells of the test loss.
-        sweep: The mean accuracy over seeds by the number of epochs, if the plan has several. Then the scores are means
-            over these fits too, and ``results`` are those of the first seed's longest fit.
+        results: The results of the first seed, pooled over its folds.
+        folds: The results of the first seed for each fold; empty without folds.
+        loss: The test loss, averaged over cells.
+        sweep: The accuracy by the number of epochs, averaged over seeds; empty if the plan has one number. Otherwise
+            the scores are means over these fits, too, and ``results`` are those of the first seed's longest fit.
     """
 
     row: Row
@@ -75,7 +75,7 @@ class Summary:
 
 
 def summarize_row(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
-    """Summarizes a row from the runs of its finished cells; ``None`` while no seed has all its folds."""
+    """Summarizes the finished cells of a row; ``None`` if no seed has all its folds."""
     by_seed: dict[tuple[int, int | None], list[Cell]] = {}
     for cell in sorted(runs, key=lambda cell: -(cell.epochs or 0)):  # stable: the first seed's longest fit comes first
         by_seed.setdefault((cell.seed, cell.epochs), []).append(cell)
@@ -109,14 +109,14 @@ def summarize_row(row: Row, runs: Mapping[Cell, Path]) -> Summary | None:
 
 
 def first_area(summary: Summary) -> float:
-    """AUC-ROC of the first seed."""
+    """The AUC-ROC of the first seed."""
     if summary.folds:
         return float(mean_area(fold_areas([_fold([results]) for results in summary.folds])))
     return float(score_tracks(summary.results.probabilities, summary.results.targets)["auroc"])
 
 
 def measured(summary: Summary, name: str) -> float | None:
-    """Our value of a published figure, the mean over cells where it comes from the history; ``None`` if unknown."""
+    """Our value of a published figure; ``None`` if unknown. Values from histories are averaged over cells."""
     histories = summary.histories
     if name in SCORES:
         return summary.scores[name].value
@@ -138,7 +138,7 @@ def measured(summary: Summary, name: str) -> float | None:
 
 
 def pooled_metrics(summary: Summary) -> dict[str, Any]:
-    """The ``metrics.json`` of all folds together, with the areas of :func:`genre.metrics.mean_area`."""
+    """The ``metrics.json`` of the pooled folds; AUC-ROC is that of :func:`genre.metrics.mean_area`."""
     split = {**summary.metrics["split"], "fold": "all"}
     metrics = {name: value for name, value in summary.metrics.items() if name != "loss"} | scores(summary.results)
     folds = [_fold([results]) for results in summary.folds]
@@ -148,12 +148,12 @@ def pooled_metrics(summary: Summary) -> dict[str, Any]:
     for of_genre, area in zip(metrics["genres"].values(), areas, strict=True):
         of_genre["auroc"] = round(area, 4) if of_genre["tracks"] else None
     absent = [genre for genre, values in metrics["genres"].items() if not values["tracks"]]
-    metrics["absent_genres"] = {"test": absent} if absent else {}  # the cells have those of their folds
+    metrics["absent_genres"] = {"test": absent} if absent else {}  # replaces those of a single fold
     return metrics | {"split": split, "tracks": len(summary.results.tracks)}
 
 
 def _sweep(epochs: Sequence[int | None], of_seeds: Sequence[Results]) -> dict[int, float]:
-    """The mean accuracy by the number of epochs, in order."""
+    """The mean accuracy by the number of epochs, sorted."""
     accuracies: dict[int, list[float]] = {}
     for number, results in zip(epochs, of_seeds, strict=True):
         if number is not None:
@@ -162,7 +162,7 @@ def _sweep(epochs: Sequence[int | None], of_seeds: Sequence[Results]) -> dict[in
 
 
 def _scores(of_seeds: Sequence[Results], of_folds: Sequence[Sequence[Results]]) -> dict[str, Score]:
-    """The scores from the results of every seed, and from those of every fold by all seeds."""
+    """The scores from the results of each seed, and from the results of each fold with all seeds."""
     aligned = [_aligned(results, of_seeds[0]) for results in of_seeds]
     targets = of_seeds[0].targets
     bounds = intervals(torch.stack(aligned), targets)
@@ -194,7 +194,7 @@ def _score(by_seed: Sequence[float], bounds: tuple[float, float], by_fold: Seque
 
 
 def _fold(of_seeds: Sequence[Results]) -> Fold:
-    """The probabilities and targets of the tracks of one fold, by several seeds."""
+    """Stacks the results of one fold with several seeds."""
     return torch.stack([_aligned(results, of_seeds[0]) for results in of_seeds]), of_seeds[0].targets
 
 

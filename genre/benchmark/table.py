@@ -1,4 +1,4 @@
-"""The table of a benchmark as Markdown, as CSV, and as a page."""
+"""The table of a benchmark as Markdown, as CSV, and as an HTML page."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from genre.terminal import terminal
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
 
-#: What some papers print beside the scores. The test loss always has a column, the others if one is published.
+#: Further figures that some papers publish. The test loss always has a column, the others only if they are published.
 BESIDE = {
     "loss": "test loss",
     "train_loss": "train loss, last epoch",
@@ -31,10 +31,10 @@ BESIDE = {
     "validation_accuracy": "best validation accuracy",
 }
 
-#: The cost of a network and its fit; a published cost has a column beside ours.
+#: The costs of a network and its fit.
 COSTS = {"parameters": "parameters", "seconds_per_epoch": "s per epoch", "training_seconds": "s of training"}
 
-#: The columns of a score in ``table.csv``: what follows the score's name, and the attribute of a Score.
+#: The columns of a score in ``table.csv``: the suffix of the column's name, and the attribute of a Score.
 PARTS = {
     "": "value", "_low": "low", "_high": "high", "_spread": "spread", "_folds": "folds",
     "_folds_spread": "folds_spread",
@@ -50,7 +50,7 @@ class Line:
         summary: The summary of its finished cells; ``None``: no seed is finished.
         published: The paper's figures.
         differences: The differences from the paper.
-        faults: The reasons of failed cells, by their names.
+        faults: The reasons of failures, by the names of the cells.
     """
 
     name: str
@@ -68,7 +68,7 @@ def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Li
         title: The heading.
         paper: The paper whose figures stand beside ours, if any.
         lines: The lines.
-        command: What the user typed.
+        command: The user's command.
     """
     headings, cells = table(lines)
     sweep = sweep_table(_finished(lines))
@@ -102,7 +102,7 @@ def print_table(title: str, lines: Sequence[Line]) -> None:
 
 
 def table(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
-    """The headings and the cells of the table for readers; the first column is the row's name."""
+    """The headings and the cells of the table as text; the first column is the row's name."""
     compared = {name for name in FIGURES if any(name in line.published.figures for line in lines)}
     beside = [name for name in BESIDE if name in compared or name == "loss"]
     costs = [name for name in COSTS if name in compared or name != "training_seconds"]
@@ -113,7 +113,11 @@ def table(lines: Sequence[Line]) -> tuple[list[str], list[list[str]]]:
 
 
 def sweep_table(summaries: Mapping[str, Summary]) -> list[list[str]]:
-    """The accuracies by the number of epochs as text: headings, one row per number, means; empty without a sweep."""
+    """The accuracies by the number of epochs as text; empty without a sweep.
+
+    Returns:
+        The headings, one row per number of epochs, and the means.
+    """
     epochs = sorted({number for summary in summaries.values() for number in summary.sweep})
     if not epochs:
         return []
@@ -136,7 +140,7 @@ def _cells(line: Line, names: Sequence[str], compared: Collection[str]) -> list[
 
 
 def _ours(line: Line, name: str) -> str:
-    """The text of a column of ours."""
+    """The text of our own figure in a column."""
     summary = line.summary
     if summary is None:
         return "failed" if line.faults and name in SCORES else "–"
@@ -157,7 +161,7 @@ def _counted(summary: Summary) -> str:
 
 
 def _score(summary: Summary, name: str) -> str:
-    """The value with its interval; the accuracy also with its spread over seeds or fits, and over folds."""
+    """The value with its interval; accuracy also has its spread over seeds or fits, and over folds."""
     score = summary.scores[name]
     text = f"{score.value:.3f} ({score.low:.3f} – {score.high:.3f})"
     if name == "accuracy" and score.spread is not None:
@@ -168,7 +172,7 @@ def _score(summary: Summary, name: str) -> str:
 
 
 def _published(line: Line, name: str) -> str:
-    """A published figure and, if the paper does not state it, its source."""
+    """A published figure, with its source if the paper does not state it."""
     source = line.published.sources.get(name)
     text = _figure(name, line.published.figures.get(name))
     return text if source is None or text == "–" else f"{text} ({source})"
@@ -231,7 +235,7 @@ def _notes(lines: Sequence[Line]) -> list[str]:
 
 
 def _differences(lines: Sequence[Line]) -> list[tuple[str, list[str]]]:
-    """The differences from the paper: first those of all rows, then those of single rows."""
+    """The differences from the paper: those that all rows share, then those of each row."""
     finished = [line for line in lines if line.summary]
     common: list[str] = []
     if len(finished) > 1:
@@ -275,7 +279,7 @@ def _csv_row(line: Line) -> dict[str, object]:
 
 
 def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:
-    """Draws the finished rows, each by its first seed or fold; returns the captions by file name."""
+    """Draws the first seed of each finished row; returns the captions by file name."""
     finished = {
         f"{line.name}, LEAKY" if line.summary.metrics["leaky"] else line.name: line for line in lines if line.summary
     }

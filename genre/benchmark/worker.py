@@ -1,7 +1,7 @@
 """The folder of a cell, and the process that fits it.
 
-Every cell has a process of its own: it shares no memory, no random state and no crash with another cell. On Linux these
-processes are forked from one server, which has imported the library and done nothing else: a plan imports it once.
+Every cell runs in a separate process, so memory, random state and crashes do not affect other cells. On Linux, these
+processes are forked from one server that has only imported the library, so a plan imports it once.
 """
 
 import csv
@@ -21,21 +21,21 @@ from genre.benchmark.plan import Cell
 from genre.errors import GenreError
 from genre.report.folder import write_whole
 
-#: Seconds between two looks at the progress of a cell.
+#: Seconds between two updates of the progress bar.
 PAUSE = 0.5
 
-#: Elsewhere, a fork after the imports is unsafe (macOS) or missing (Windows): every cell imports the library.
+#: On other systems, a fork after the imports is unsafe (macOS) or missing (Windows), so every cell imports the library.
 HAS_SERVER = sys.platform == "linux"
 CONTEXT: ForkServerContext | SpawnContext = get_context("forkserver") if HAS_SERVER else get_context("spawn")
 
 
 class CellFolder:
-    """Where a cell is kept: the run ``version_0``, the cell's options, and its output.
+    """The folder of a cell: the run ``version_0``, the cell's options, and its output.
 
     Args:
         cells: The folder of all cells.
         cell: The cell.
-        options: All options of its ``genre fit``.
+        options: All options of ``genre fit`` for the cell.
     """
 
     def __init__(self, cells: Path, cell: Cell, options: Sequence[str]) -> None:
@@ -46,7 +46,7 @@ class CellFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether its report is complete: ``metrics.json`` is written last."""
+        """Whether the report is complete: ``metrics.json`` is written last."""
         return (self.run / "report" / "metrics.json").is_file()
 
     @property
@@ -61,12 +61,12 @@ class CellFolder:
 
     @property
     def accuracy(self) -> str:
-        """The accuracy of the finished cell with its interval, for a line on the terminal."""
+        """The accuracy of the finished cell with its interval, as text."""
         score = json.loads((self.run / "report" / "metrics.json").read_text(encoding="utf-8"))["accuracy"]
         return f"accuracy {score['value']:.3f} ({score['low']:.3f} – {score['high']:.3f})"
 
     def claim(self) -> None:
-        """Writes down the cell's options; keeps what an earlier attempt with the same options left.
+        """Saves the cell's options; keeps the files of an earlier attempt with the same options.
 
         Raises:
             GenreError: The folder holds a cell with other options.
@@ -84,11 +84,11 @@ class CellFolder:
         """Fits and tests the cell.
 
         Args:
-            fit: ``genre fit``, called with its options in the cell's process.
-            watch: Called about twice per second while the cell runs.
+            fit: Runs ``genre fit`` with options; it is called in the cell's process.
+            watch: Is called about twice per second while the cell runs.
 
         Returns:
-            The reason of a failure in one line, or ``None``.
+            ``None``, or the reason of a failure in one line.
         """
         last = self.run / "checkpoints" / "last.ckpt"
         resume = [f"--ckpt_path={last}"] if last.is_file() else []
@@ -102,7 +102,7 @@ class CellFolder:
             while process.is_alive():
                 process.join(PAUSE)
                 watch()
-        except BaseException:  # Ctrl-C reaches the cell's process too, which stops by itself
+        except BaseException:  # Ctrl-C also reaches the cell's process, which stops by itself
             process.join()
             raise
         if process.exitcode == 0 and self.finished:
@@ -110,7 +110,7 @@ class CellFolder:
         return self._last_error() or f"genre fit ended with status {process.exitcode}; see {self.output}"
 
     def _last_error(self) -> str | None:
-        """The last error in the cell's output: one of ours, or the last line of a traceback."""
+        """The last error of this library in the cell's output, or the last line of a traceback."""
         text = self.output.read_text(encoding="utf-8", errors="replace")
         lines = [line for line in text.splitlines() if line.strip()]
         errors = [line.partition("genre: error: ")[2] for line in lines if line.startswith("genre: error: ")]
@@ -120,12 +120,13 @@ class CellFolder:
 
 
 def start_server(modules: Sequence[str]) -> None:
-    """Starts the server that the cells are forked from, which imports modules first; nothing where there is none."""
+    """Starts the server that imports modules and forks the cells; does nothing on systems without a server."""
     if not HAS_SERVER:
         return
     CONTEXT.set_forkserver_preload(list(modules))
     first = CONTEXT.Process(target=int)  # the server starts with the first process
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C does not end the server's imports
+    # The server inherits the mask: Ctrl-C does not interrupt its imports.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         first.start()
     finally:
@@ -148,7 +149,7 @@ def _fit_cell(fit: Callable[[Sequence[str]], None], options: Sequence[str], outp
 
 
 def _end_with_parent() -> None:
-    """Ends this process with its parent: after a benchmark was killed, the resumed one would meet a fit at work."""
+    """Ends this process with its parent; otherwise a fit would go on after its benchmark was killed."""
     parent = parent_process()
     assert parent is not None
     wait([parent.sentinel])

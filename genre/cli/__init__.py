@@ -1,4 +1,4 @@
-"""The command line: ``genre VERB …``, and LightningCLI with the folders and the manners of this library."""
+"""The command line: ``genre VERB …``."""
 
 from genre.cli.main import main
 

@@ -16,21 +16,20 @@ from genre.cli.verbs import import_modules
 from genre.errors import GenreError
 from genre.yaml_file import read_yaml
 
-#: The options whose values are names: text, also where YAML takes them for something else, such as ``name: 1e3``.
+#: The options whose values are always text, even where YAML reads a number, as in ``name: 1e3``.
 NAMES = ("name", "runs_dir")
 
 _load_yaml = jsonargparse.get_loader("yaml")
 
 
 def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
-    """The arguments as the parser takes them: with the run's own configuration, full class names, and lists.
+    """Imports the modules of ``--import``, and completes the arguments for the parser.
 
-    Modules that ``--import`` names are imported. The current folder is the last place where modules are looked for:
-    a console script does not look there, ``python -m`` does.
+    Adds the configuration of the checkpoint's run, the full names of classes, and the brackets of lists.
 
     Raises:
         GenreError: A module or a checkpoint cannot be read.
-        SystemExit: A configuration file is missing, no text, or has no ``key: value`` lines: one line on stderr.
+        SystemExit: A configuration file is missing, is no text, or has no ``key: value`` lines; stderr has one line.
     """
     pairs = list(split(arguments))
     import_modules([str(value) for name, value in pairs if name == "--import"])
@@ -58,18 +57,18 @@ def split(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def config_files(pairs: Sequence[tuple[str, str | None]]) -> list[Path]:
-    """The configuration files among the options; not a pipe, which can be read only once."""
+    """The configuration files among the options, without pipes: a pipe can be read only once."""
     paths = [Path(value) for name, value in pairs if name == "--config" and value is not None]
     return [path for path in paths if not path.is_fifo()]
 
 
 def with_own_config(verb: str, pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    """Adds the configuration beside the checkpoint where none is given, and the name of the run's folder.
+    """Adds the configuration and the name of the checkpoint's run, unless a configuration is given.
 
-    The checkpoint comes last: a run's own configuration, given after it, would say that there is none.
+    If a configuration is given, ``--ckpt_path`` moves behind it: a run's own configuration sets ``ckpt_path: null``.
 
     Raises:
-        GenreError: The checkpoint is no checkpoint: said here, before the options of its configuration are missed.
+        GenreError: The file is no checkpoint. Without this check, the parser would report missing options instead.
     """
     checkpoint = next((value for name, value in reversed(pairs) if name == "--ckpt_path"), None)
     if checkpoint is None or checkpoint in KEYWORDS:
@@ -92,7 +91,7 @@ def use_own_yaml() -> None:
 
 
 def load(text: str) -> Any:
-    """Reads YAML as jsonargparse does, except that names are text and that this library's classes come first.
+    """Reads YAML as jsonargparse does, but keeps names as text and completes the names of this library's classes.
 
     Args:
         text: The content of a configuration file, or an option's value.
@@ -107,14 +106,14 @@ def load(text: str) -> Any:
 
 
 def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
-    """Full names for this library's classes, a list for one item, and a class for the arguments of an optimizer."""
+    """Completes the options with full class names, brackets of lists, and the class of a bare optimizer's arguments."""
     models = [read_yaml(path).get("model") for path in config_files(pairs)]
     optimizer = any(isinstance(model, dict) and model.get("optimizer") for model in models)
     optimizer = optimizer or any(name == "--model.optimizer" for name, _ in pairs)
     for name, value in pairs:
         if name.startswith("--model.optimizer.") and not optimizer:
             optimizer = True
-            yield "--model.optimizer", "torch.optim.AdamW"  # the classifier's own, where none is given
+            yield "--model.optimizer", "torch.optim.AdamW"  # the classifier's default
         if value is not None and last_part(name) in OPTIONS:
             value = own_path(name, value)
             if last_part(name) in LISTS and not name.endswith("+") and value[:1] != "[" and value != "null":
@@ -123,9 +122,16 @@ def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str
 
 
 def _qualified(content: Any, key: str = "") -> Any:
-    """The same configuration with the full names of this library's classes."""
+    """Replaces the short names of this library's classes by their full names, and a single item of a list by a list."""
     if isinstance(content, list):
-        return [_qualified(item, key) for item in content]
+        return [_qualified_item(item, key) for item in content]
+    item = _qualified_item(content, key)
+    return item if item is None or key not in LISTS else [item]
+
+
+def _qualified_item(content: Any, key: str) -> Any:
+    if isinstance(content, list):
+        return _qualified(content)
     if isinstance(content, str) and key in OPTIONS:
         content = own_path(key, content)
     if isinstance(content, dict):
@@ -134,5 +140,4 @@ def _qualified(content: Any, key: str = "") -> Any:
             name = content["class_path"]
             paths = [own_path(option, name) for option in OPTIONS]
             content["class_path"] = next((path for path in paths if path != name), name)
-    one = content is not None and not isinstance(content, list)
-    return [content] if key in LISTS and one else content
+    return content

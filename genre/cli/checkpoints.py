@@ -1,4 +1,4 @@
-"""The checkpoints of a fit: ``best.ckpt``, which the report describes, and ``last.ckpt``, to go on from."""
+"""The checkpoints of a fit: the report describes ``best.ckpt``; a resumed fit goes on from ``last.ckpt``."""
 
 import math
 import shutil
@@ -21,57 +21,57 @@ Weights = dict[str, Tensor]
 class BestCheckpoint(Checkpoint):
     """Keeps the best epoch as ``best.ckpt`` and the newest as ``last.ckpt``, in ``checkpoints/`` beside the log.
 
-    ``best.ckpt`` holds the very weights that its score is of, also where a callback changes them between the
-    validation and the end of the epoch. Its state names no path: a run's folder may be moved or renamed.
+    ``best.ckpt`` holds the weights that were scored, even if a callback changes the weights between the validation and
+    the end of the epoch. The state of this callback names no path, so a run's folder may be moved or renamed.
 
     Args:
-        monitor: The logged metric that tells the best epoch; ``None``: the newest epoch is the best.
-        mode: Whether the metric is to be small (``min``) or large (``max``).
+        monitor: The logged metric that selects the best epoch; ``None``: the newest epoch is the best.
+        mode: Whether a small (``min``) or a large (``max``) metric is better.
         every_n_epochs: Only every n-th epoch is a candidate.
 
     Attributes:
         score: The metric of the best epoch; ``None`` before there is one.
         epoch: The best epoch.
-        unscored: Whether the fit has left weights that no epoch has scored, such as an average of several epochs.
+        unscored: Whether no epoch has scored the final weights, such as an average over several epochs.
     """
 
     def __init__(self, monitor: str | None = "val_loss", mode: str = "min", every_n_epochs: int = 1) -> None:
         self.monitor, self.mode, self.every_n_epochs = monitor, mode, every_n_epochs
-        self.save_top_k = 1  # as loggers ask a checkpoint callback
+        self.save_top_k = 1  # loggers read this attribute of a checkpoint callback
         self.score: float | None = None
         self.epoch: int | None = None
         self.unscored = False
         self._folder = Path()
-        self._epochs: int | None = None  # of the fit as it was asked for
-        self._scored: Weights | None = None  # what the last validation has scored
-        self._replacement: Weights | None = None  # what goes into a checkpoint in place of the present weights
+        self._epochs: int | None = None  # the fit's max_epochs at its start
+        self._scored: Weights | None = None  # the weights of the last validation
+        self._replacement: Weights | None = None  # goes into a checkpoint in place of the present weights
 
     @property
     def best(self) -> Path:
-        """Where the best epoch is kept."""
+        """The path of ``best.ckpt``."""
         return self._folder / "best.ckpt"
 
     @property
     def last(self) -> Path:
-        """Where the newest epoch is kept."""
+        """The path of ``last.ckpt``."""
         return self._folder / "last.ckpt"
 
     @property
     def best_model_path(self) -> str:
-        """What ``Trainer.test(ckpt_path="best")`` loads."""
+        """The path that ``Trainer.test(ckpt_path="best")`` loads."""
         return str(self.best) if self.best.is_file() else ""
 
     @property
     def best_model_score(self) -> float | None:
-        """What loggers that upload checkpoints note beside :attr:`best_model_path`."""
+        """The score that loggers record when they upload :attr:`best_model_path`."""
         return self.score
 
     def state_dict(self) -> dict[str, Any]:
-        """The best epoch so far."""
+        """Returns the best epoch so far and its score."""
         return {"score": self.score, "epoch": self.epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over the best epoch of an interrupted fit."""
+        """Restores the best epoch of an interrupted fit."""
         self.score, self.epoch = state_dict["score"], state_dict["epoch"]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
@@ -79,7 +79,7 @@ class BestCheckpoint(Checkpoint):
         self._epochs = trainer.max_epochs
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Looks for the best checkpoint of the fit that goes on."""
+        """Looks for the best checkpoint of a resumed fit."""
         if trainer.ckpt_path is not None:
             if trainer.is_global_zero:
                 self._take_over(Path(trainer.ckpt_path))
@@ -89,22 +89,22 @@ class BestCheckpoint(Checkpoint):
         self._scored = None
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Notes the weights that are scored: by now, averaging callbacks have put theirs in place."""
+        """Copies the weights that are scored: averaging callbacks have replaced them by now."""
         if trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking:
             self._scored = {name: value.detach().clone() for name, value in pl_module.state_dict().items()}
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Saves the epoch as the newest and, if it is, as the best."""
+        """Saves the epoch as the newest and, if its score is the best, as the best."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         score = self._value(trainer)
         candidate = (trainer.current_epoch + 1) % self.every_n_epochs == 0
-        # One process decides for all: a metric may differ from one to the next.
+        # The first process decides for all: a metric may differ between processes.
         better = trainer.strategy.broadcast(candidate and score is not None and self._is_better(score))
         if better:
             self.score, self.epoch = score, trainer.current_epoch
-        # The newest comes first. Whenever the program ends, best.ckpt or last.ckpt is the best epoch of last.ckpt.
-        # An epoch more than was asked for, as after weight averaging, updates batch norm: nothing to go on from.
+        # last.ckpt comes first: if the program is killed, the best epoch that last.ckpt names is in one of the files.
+        # Weight averaging appends an epoch beyond max_epochs to update batch norm; no fit can go on from it.
         if self._epochs in (None, -1) or trainer.current_epoch < int(self._epochs or 0):
             self._save(trainer, self.last)
         if better:
@@ -113,19 +113,19 @@ class BestCheckpoint(Checkpoint):
             self._save(trainer, self.best)
             self._replacement = None
             if trainer.is_global_zero:
-                for logger in trainer.loggers:  # which may upload it
+                for logger in trainer.loggers:  # a logger may upload it
                     logger.after_save_checkpoint(self)  # type: ignore[arg-type]  # it has what loggers read
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Puts the scored weights into ``best.ckpt``: this callback is called after those that change weights."""
+        """Puts the scored weights into ``best.ckpt``; callbacks that change weights run before this one."""
         weights = self._replacement
         if weights is not None and weights.keys() == checkpoint["state_dict"].keys():
             checkpoint["state_dict"] = weights
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Notes whether a callback has changed the weights since the last epoch, and keeps that if none has a score."""
+        """Notes whether the final weights are scored; if there is no best epoch, copies the last one."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         if trainer.is_global_zero and self.last.is_file():
@@ -138,7 +138,7 @@ class BestCheckpoint(Checkpoint):
         self._scored = None
 
     def offer(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Keeps weights that were scored after the fit, if they are the best."""
+        """Saves weights that were scored after the fit as ``best.ckpt``, if their score is the best."""
         score = self._value(trainer)
         if trainer.is_global_zero and score is not None and self._is_better(score):
             self.score, self.epoch = score, trainer.current_epoch
@@ -179,7 +179,7 @@ class BestCheckpoint(Checkpoint):
         trainer.strategy.barrier()
 
     def _take_over(self, resumed: Path) -> None:
-        """Finds the best epoch's file, or forgets an epoch whose file is lost: the next one then is the best."""
+        """Copies the best epoch's file into this run; if the file is lost, forgets the epoch and its score."""
         if self.epoch is None:
             return
         for path in (self.best, resumed.with_name("best.ckpt"), resumed):
@@ -198,30 +198,30 @@ class BestCheckpoint(Checkpoint):
         return bool(checkpoint["epoch"] == self.epoch and state == self.state_dict())
 
 
-#: The files that every fit keeps.
+#: The names of the files that every fit keeps.
 OWN = ("best", "last")
 
 
 class KeptCheckpoints(ModelCheckpoint):
-    """Keeps epochs or steps under names of their own, as ``--checkpoint`` asks.
+    """Keeps further epochs or steps, as the options of ``--checkpoint`` ask.
 
-    A class of its own tells its state from that of a ``ModelCheckpoint`` with the same settings among the callbacks.
+    A separate class: its state has another key than that of a user's ``ModelCheckpoint`` with the same settings.
     """
 
 
 def complete_options(checkpoint: Any) -> None:
-    """Gives every file that ``--checkpoint`` keeps a name of its own.
+    """Gives every file that ``--checkpoint`` keeps a distinct name.
 
     Args:
         checkpoint: The options of :class:`KeptCheckpoints`, which are changed.
     """
-    checkpoint.save_last = None  # last.ckpt is there anyway
+    checkpoint.save_last = None  # BestCheckpoint writes last.ckpt
     if checkpoint.filename in OWN:
         checkpoint.filename = None
     name, by_step = checkpoint.filename, checkpoint.every_n_train_steps or checkpoint.train_time_interval
     unique = name is None or "{step" in name or ("{epoch" in name and not by_step)
     if checkpoint.save_top_k not in (0, 1) and not unique:
-        checkpoint.filename = f"{name}-{{epoch}}-{{step}}"  # Lightning's own default follows
+        checkpoint.filename = f"{name}-{{epoch}}-{{step}}"  # the suffix is Lightning's default name
 
 
 def wants_files(checkpoint: Any) -> bool:
@@ -251,7 +251,7 @@ def _same(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor] | None) -> bo
 
 
 def _part(path: Path) -> Path:
-    """Where a file is written before it takes its place: it is there whole or not at all."""
+    """The temporary path of a file, which is renamed once it is complete."""
     return path.with_name(f".{path.name}.part")
 
 

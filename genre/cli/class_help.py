@@ -1,4 +1,4 @@
-"""Pages of help with the arguments of classes, from their signatures and docstrings."""
+"""Help pages that list the arguments of classes, from their signatures and docstrings."""
 
 import inspect
 import re
@@ -22,20 +22,20 @@ from genre.cli.classes import (
 from genre.cli.parser import GROUPS
 from genre.data import GenreDataModule
 
-#: Arguments that are no options, by the last part of the option: the library gives them.
+#: The argument of each option's class that the library passes itself, by the last part of the option's name.
 GIVEN = {"model": "genres", "data": "seed", "network": "num_classes", "optimizer": "params", "scheduler": "optimizer"}
 
 
 def class_page(verb: str, option: str, name: str) -> str:
-    """The arguments of a class: those of its own first.
+    """The help page of a class.
 
     Args:
-        verb: The verb, for the usage.
+        verb: The verb, for the usage line.
         option: The option that takes the class, such as ``--data``.
-        name: The class, by its short or full name; may be empty for an option that is a class's arguments.
+        name: The short or full name of the class; may be empty for the options in :data:`~genre.cli.parser.GROUPS`.
 
     Raises:
-        SystemExit: There is no such option or class; one line on stderr says so.
+        SystemExit: There is no such option or class; stderr has one line.
     """
     group = option.lstrip("-")
     if last_part(option) not in OPTIONS and group not in GROUPS:
@@ -51,15 +51,16 @@ def class_page(verb: str, option: str, name: str) -> str:
 
 
 def every_option() -> str:
-    """Every option, those of the model and the data before those of the Trainer."""
+    """The help on every option of the model, the data, the Trainer and the checkpoints."""
     groups = {"model": GROUPS["model"], "data": GenreDataModule, **GROUPS}
     return "\n\n".join(f"arguments of --{name}:\n{arguments_of(f'--{name}', cls)}" for name, cls in groups.items())
 
 
 def arguments_of(option: str, cls: Callable[..., Any]) -> str:
-    """The arguments of a class, one paragraph each.
+    """The arguments of a class, one paragraph per argument.
 
-    Required ones come first, then those of the class before those of its bases, and what takes a class comes last.
+    Required arguments come first, then those of the class itself, then those of its bases. In each of these parts,
+    arguments that take a class come last.
     """
     texts = _texts(cls)
     given = {name: item for name, item in parameters(cls).items() if name != GIVEN.get(last_part(option))}
@@ -80,13 +81,13 @@ def arguments_of(option: str, cls: Callable[..., Any]) -> str:
 
 
 def _inherited(cls: Any) -> set[str]:
-    """The arguments that a class has from its bases."""
+    """The names of the arguments that a class inherits."""
     bases = [base for base in inspect.getmro(cls)[1:] if "__init__" in vars(base)] if isinstance(cls, type) else []
     return {name for base in bases for name in parameters(base)}
 
 
 def _texts(cls: Any) -> dict[str, str]:
-    """What the docstrings of a class and its bases say of the arguments."""
+    """The descriptions of arguments in the docstrings of a class and its bases."""
     texts: dict[str, str] = {}
     for item in inspect.getmro(cls) if isinstance(cls, type) else (cls,):
         for source in (item, vars(item).get("__init__")):

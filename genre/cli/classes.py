@@ -1,4 +1,4 @@
-"""The classes that options take: their names, their arguments, and the types of these."""
+"""The classes that options take: their names, their arguments, and the types of the arguments."""
 
 import inspect
 import pydoc
@@ -22,8 +22,8 @@ import genre.schedules
 from genre.audio import Feature
 from genre.data import GenreDataModule, Split
 
-#: The base class of what an option takes, by the last part of the option's name, and the modules that have such
-#: classes. Where two modules have a class of the same name, the first module's is meant.
+#: The base class that an option takes, and the modules with such classes, by the last part of the option's name. If two
+#: modules have a class of the same name, the first module's class is used.
 OPTIONS: dict[str, tuple[type, tuple[ModuleType, ...]]] = {
     "data": (GenreDataModule, (genre.data,)),
     "features": (Feature, (genre.audio,)),
@@ -59,7 +59,11 @@ def last_part(option: str) -> str:
 
 @cache
 def class_paths(option: str) -> dict[str, str]:
-    """The classes that an option, by the last part of its name, is made for: full names by short ones."""
+    """The full names of the classes that an option takes, by their short names.
+
+    Args:
+        option: The last part of the option's name.
+    """
     base, modules = OPTIONS[option]
     paths: dict[str, str] = {}
     for module in modules:
@@ -71,16 +75,16 @@ def class_paths(option: str) -> dict[str, str]:
 
 
 def own_path(option: str, name: str) -> str:
-    """The full name of a class of this library that is given by its short name; any other name as it is."""
+    """Completes the short name of a class of this library; returns any other name unchanged."""
     path = class_paths(last_part(option)).get(name, name)
     return path if path.startswith("genre.") else name
 
 
 def find_class(option: str, name: str) -> Any:
-    """The class that a short or full name means, or a function with the full name.
+    """The class with a short or full name, or the function with a full name.
 
     Returns:
-        ``None``, if there is none, or several of that short name.
+        ``None`` if there is none, or if several classes have the short name.
     """
     base, modules = OPTIONS[last_part(option)]
     if "." in name:
@@ -106,7 +110,7 @@ def subclasses(base: type) -> Iterator[type]:
 
 
 def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The arguments of a class or function, with those of the base classes where a class passes ``**kwargs`` on."""
+    """The arguments of a class or function; if a class takes ``**kwargs``, those of its base class, too."""
     result: dict[str, inspect.Parameter] = {}
     for function in _constructors(cls):
         there = [item for item in inspect.signature(function).parameters.values() if item.name != "self"]
@@ -123,7 +127,7 @@ def annotation(cls: Callable[..., Any], name: str) -> Any:
     for function in _constructors(cls):
         try:
             hints = get_type_hints(function)
-        except (NameError, TypeError):  # a name that is imported for type checkers alone
+        except (NameError, TypeError):  # a name that is imported only for type checkers
             continue
         if name in hints:
             return hints[name]
@@ -131,7 +135,7 @@ def annotation(cls: Callable[..., Any], name: str) -> Any:
 
 
 def known_names(option: str) -> str:
-    """The classes that an option is made for, in a sentence."""
+    """The classes that an option takes, as a phrase for messages."""
     return f"known: {', '.join(class_paths(last_part(option)).values())}, or the full name of a class of your own"
 
 
@@ -142,7 +146,7 @@ def describe(hint: Any) -> str:
 
 
 def is_plain(hint: Any) -> bool:
-    """Whether a type is made of numbers, text, truth values and lists of them."""
+    """Whether a type consists of numbers, text, booleans, and lists of them."""
     if get_origin(hint) is Literal or hint in WORDS:
         return True
     arguments = [item for item in get_args(hint) if item is not ...]

@@ -13,8 +13,8 @@ class PrintCompletion(argparse.Action):
     Args:
         option_strings: See :class:`argparse.Action`.
         dest: See :class:`argparse.Action`.
-        verbs: The parsers of ``fit``, ``validate`` and ``test``, which get their options here alone: to know them
-            takes an import of torch.
+        verbs: The parsers of ``fit``, ``validate`` and ``test``. They get their options only here, because that imports
+            torch.
         options: See :class:`argparse.Action`.
     """
 
@@ -25,7 +25,7 @@ class PrintCompletion(argparse.Action):
         self.verbs = verbs
 
     def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
-        """Prints the script for the shell that is given.
+        """Prints the script for the given shell.
 
         Raises:
             GenreError: The package shtab, which writes the scripts, is not installed.
@@ -36,18 +36,18 @@ class PrintCompletion(argparse.Action):
             raise GenreError(
                 "--print_completion needs shtab; install it with pip install 'lightning-genre[completion]'"
             ) from None
-        kinds = {"file": shtab.FILE, "folder": shtab.DIRECTORY}
+        completers = {"file": shtab.FILE, "folder": shtab.DIRECTORY}
         for verb in self.verbs:
-            for name, choices, kind in _options():
+            for name, choices, path_type in _options():
                 action = verb.add_argument(name, choices=choices)
-                if kind in kinds:
-                    action.complete = kinds[kind]  # type: ignore[attr-defined]  # shtab's
+                if path_type in completers:
+                    action.complete = completers[path_type]  # type: ignore[attr-defined]  # shtab reads it
         print(shtab.complete(parser, shell=given[1]))
         parser.exit()
 
 
 def _options() -> Iterator[tuple[str, list[str] | None, str]]:
-    """The options of ``genre fit``: name, classes that it takes, and whether it takes a file or a folder."""
+    """Yields the options of ``genre fit``: name, classes that it takes, and ``file``, ``folder`` or an empty string."""
     from genre.cli.classes import OPTIONS, class_paths, find_class, parameters
     from genre.cli.parser import GROUPS
     from genre.data import GenreDataModule
@@ -57,11 +57,9 @@ def _options() -> Iterator[tuple[str, list[str] | None, str]]:
     yield "--data", list(class_paths("data")), ""
     for group, cls in {"data": GenreDataModule, **GROUPS}.items():
         for name in parameters(cls):
-            option, kind = (
-                f"--{group}.{name}",
-                {"root": "folder", "exclude": "file", "pretrained": "file"}.get(name, ""),
-            )
-            yield option, list(class_paths(name)) if name in OPTIONS else None, kind
+            option = f"--{group}.{name}"
+            path_type = {"root": "folder", "exclude": "file", "pretrained": "file"}.get(name, "")
+            yield option, list(class_paths(name)) if name in OPTIONS else None, path_type
             if name in ("network", "features", "split"):
                 classes = [find_class(name, short) for short in class_paths(name)]
                 for argument in dict.fromkeys(argument for cls in classes for argument in parameters(cls)):

@@ -33,8 +33,8 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     Args:
         checkpoints: Checkpoints of the same split.
         out: The report's folder.
-        fit_options: Options of ``genre fit`` that name the data and the split. Without a ``--config``, the
-            configuration beside the first checkpoint comes first.
+        fit_options: Options of ``genre fit`` that name the data and the split. Without ``--config``, they override the
+            configuration of the first checkpoint's run.
     """
     ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
     data = read_data(_with_config(fit_options, checkpoints[0]))
@@ -68,12 +68,12 @@ def _with_config(options: Sequence[str], checkpoint: Path) -> list[str]:
 
 
 def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provenance | None, subset: Subset) -> None:
-    """Raises if a checkpoint was trained on one of the tracks; warns if the checkpoint does not say."""
+    """Raises if a checkpoint was trained on one of the tracks; warns if its training data is unknown."""
     if provenance is None:
         log.warning("%s does not say on which tracks it was trained", checkpoint)
         return
     seen = provenance.count(tracks)
-    # If validation tracks are scored, the report's subset says that they chose the checkpoints.
+    # Validation tracks may have chosen the checkpoints: the report then names the subset validation.
     total = sum(count for seen_in, count in seen.items() if subset == "test" or "validation" not in seen_in)
     if total:
         raise GenreError(
@@ -83,7 +83,7 @@ def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provena
 
 
 def _predict_tracks(ensemble: Ensemble, tracks: Sequence[Track], data: GenreDataModule) -> Results:
-    """The probabilities of all tracks that can be read; the others are noted as bad files of the data."""
+    """Predicts every track that can be read, and notes the others as bad files of the data."""
     rows: list[tuple[Track, Tensor]] = []
     for track in progress(tracks, description=f"{len(ensemble.predictors)} checkpoints", transient=True):
         try:
@@ -96,7 +96,7 @@ def _predict_tracks(ensemble: Ensemble, tracks: Sequence[Track], data: GenreData
 
 
 def _merge_artists(provenance: Sequence[Provenance | None]) -> Provenance | None:
-    """The artists of all members' training data. No member was trained on a scored track."""
+    """The artists of all members' training data, without tracks: no member was trained on a scored track."""
     known = [one.artists for one in provenance if one is not None]
     if len(known) < len(provenance):
         return None

@@ -21,13 +21,13 @@ from genre.report.conditions import scored_unit, scored_units
 from genre.report.folder import Run, read_runs, short
 from genre.terminal import terminal
 
-#: The length that is read of a longer track: its beginning for the picture of one track, its middle for the PCA.
+#: Longer tracks are cut to this length: to the beginning for the picture of one track, to the middle for the PCA.
 MAX_SECONDS = 30.0
 
-#: With more tracks per genre than this, the columns of a sheet would be too narrow to be read.
+#: The largest number of tracks per genre on a sheet: more columns would be too narrow to read.
 MAX_COLUMNS = 8
 
-#: This many train tracks, spread evenly over all, are enough to find the principal components.
+#: The largest number of train tracks, spread evenly over all, that the principal components are computed from.
 MAX_TRACKS = 1000
 
 
@@ -45,12 +45,12 @@ def figures(
         data: The data set, if any.
         runs: The folders of the runs.
         out: Where the pictures go.
-        count: Random tracks per genre on the sheets of inputs, of which at most :data:`MAX_COLUMNS` are drawn.
+        count: Random tracks per genre on the sheets of inputs; at most :data:`MAX_COLUMNS` are drawn.
         path: The file whose inputs are drawn; ``None``: the first track that can be read.
-        embeddings: Embeddings of tracks of the data set, which are drawn in place of its other pictures.
+        embeddings: Embeddings of tracks of the data set; if given, no other pictures of the data set are drawn.
     """
     vectors = None if embeddings is None else read_embeddings(embeddings)
-    finished = read_runs(runs)  # before anything is drawn, since a folder may be misspelt
+    finished = read_runs(runs)  # before anything is drawn, because a folder may be misspelt
     sheets = _Sheets(out)
     if data is not None and vectors is not None:
         _draw_embeddings(sheets, data, vectors)
@@ -64,7 +64,7 @@ def figures(
 
 
 class _Sheets:
-    """The folder that pictures are written to; each picture is named on the terminal."""
+    """Writes pictures to a folder, and prints a line for each."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.console = folder, terminal()

@@ -1,4 +1,4 @@
-"""Help for ``genre fit``, ``validate`` and ``test``: one screen that costs no import of torch, and pages per class."""
+"""Help for ``genre fit``, ``validate`` and ``test``: one screen that does not import torch, and one page per class."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -38,7 +38,7 @@ OPTIONS = (
     ("--model.network CLASS", "{network}"),
     ("--model.lr RATE", "the learning rate; --model.optimizer CLASS for another optimizer than AdamW"),
     ("--data CLASS", "{data}"),
-    ("--data.root PATH", "where the music lies"),
+    ("--data.root PATH", "the folder of the music"),
     ("--data.features CLASS", "{features}"),
     ("--data.split CLASS", "{split}"),
     ("--data.batch_size N", "segments per batch; --data.num_workers N processes decode them"),
@@ -56,7 +56,7 @@ MORE = (
 
 
 def help_page(verb: str) -> str:
-    """One screen with the options that everybody changes."""
+    """The most common options, on one screen."""
     names = {option: ", ".join(classes) for option, classes in CLASSES.items()}
     lines = [f"usage: genre {verb} [OPTION] …", "", VERBS[verb], ""]
     for option, text in (*OPTIONS, ("", ""), *MORE):
@@ -67,11 +67,7 @@ def help_page(verb: str) -> str:
 
 
 def print_help(verb: str, arguments: Sequence[str]) -> bool:
-    """Prints the help that the arguments ask for.
-
-    Returns:
-        Whether they ask for any.
-    """
+    """Prints the help that the arguments ask for; returns whether they ask for help."""
     if "--help" in arguments or "-h" in arguments:
         print(help_page(verb))
         return True

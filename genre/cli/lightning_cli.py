@@ -1,4 +1,4 @@
-"""``genre fit``, ``validate`` and ``test``: LightningCLI, with the folders and the manners of this library."""
+"""``genre fit``, ``validate`` and ``test``: LightningCLI with run folders, checkpoints and reports."""
 
 import logging
 import sys
@@ -46,7 +46,7 @@ def run(verb: str, arguments: Sequence[str]) -> None:
     """Runs a verb with its options.
 
     Raises:
-        GenreError: The options, the data or the checkpoint are at fault.
+        GenreError: The options, the data or the checkpoint have an error that the user can correct.
         SystemExit: An option is misspelt or has a bad value (status 2), or the fit was interrupted (status 130).
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
@@ -58,7 +58,7 @@ def run(verb: str, arguments: Sequence[str]) -> None:
 
 
 class GenreCLI(LightningCLI):
-    """LightningCLI for one verb, whose runs go to ``<runs_dir>/<name>/version_N`` and end with a report.
+    """LightningCLI for one verb; runs go to ``<runs_dir>/<name>/version_N`` and end with a report.
 
     Args:
         verb: ``fit``, ``validate`` or ``test``.
@@ -79,7 +79,7 @@ class GenreCLI(LightningCLI):
             parser_class=GenreParser,
             parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False},
             save_config_callback=None if verb == "validate" else SaveConfig,  # validate leaves nothing behind
-            save_config_kwargs={"overwrite": True},  # a resumed fit goes on in its own folder
+            save_config_kwargs={"overwrite": True},  # a resumed fit uses the same folder
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,
@@ -87,7 +87,7 @@ class GenreCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Adds the run's name, the best checkpoint, and the links from data to model."""
+        """Adds the options for the run and its checkpoints, and the links from data to model."""
         parser.add_argument("--name", type=str | None, default=None, help="The run's name; default: the config files'.")
         parser.add_argument("--runs_dir", type=str, default="runs", help="Where runs are kept.")
         parser.add_argument(
@@ -100,8 +100,8 @@ class GenreCLI(LightningCLI):
         parser.link_arguments("data", "model.genres", compute_fn=self._genres, apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parses, names the run, and reads the genres of the checkpoint, which come before those of the data."""
-        assert isinstance(args, list)  # of prepare()
+        """Parses the options, names the run, and reads the checkpoint, whose genres replace those of the data."""
+        assert isinstance(args, list)  # from prepare()
         self.config = parser.parse_args(args)
         drop_objects(self.config)
         check_monitor(self.config)
@@ -113,7 +113,7 @@ class GenreCLI(LightningCLI):
         self.config.name = self.folder.parent.name
 
     def before_instantiate_classes(self) -> None:
-        """Refuses what cannot work before anything is read or written."""
+        """Rejects options that cannot work, before anything is read or written."""
         if self.verb == "fit":
             check_length(self.config.trainer)
             check_callbacks(self.config.trainer.callbacks)
@@ -134,7 +134,7 @@ class GenreCLI(LightningCLI):
         callbacks: list[Callback] = [*given] if isinstance(given, list) else [given]
         if trainer.enable_progress_bar is not False and not any(isinstance(bar, ProgressBar) for bar in callbacks):
             callbacks.append(EpochBar())
-        callbacks += [self.computing, self.report]  # after the progress bar, which has to be gone when it prints
+        callbacks += [self.computing, self.report]  # after the progress bar, which has to end before the report prints
         if self.verb == "fit":
             callbacks += self._fit_callbacks(callbacks)
         loggers = trainer.logger
@@ -143,9 +143,9 @@ class GenreCLI(LightningCLI):
         elif loggers in (None, True):
             loggers = self._loggers()
         elif loggers is not False:
-            # The run's own log comes first: where it lies, Lightning and the report put all else.
+            # The CSV log comes first: Lightning and the report write into the first logger's folder.
             loggers = [self._loggers()[-1], *(loggers if isinstance(loggers, list) else [loggers])]
-        # Without a logger, this is the run's folder.
+        # Without a logger, the run's folder is default_root_dir.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:
             return super().instantiate_trainer(callbacks=callbacks, logger=loggers, default_root_dir=root)
@@ -154,14 +154,14 @@ class GenreCLI(LightningCLI):
             raise GenreError(f"Trainer: {one_line(error)}") from error
 
     def run(self) -> None:
-        """Does what the verb says.
+        """Runs the verb.
 
         Raises:
-            SystemExit: It was interrupted: status 130.
+            SystemExit: The run was interrupted; the status is 130.
         """
         try:
             {"fit": self.fit, "validate": self.validate, "test": self.test}[self.verb]()
-        except SystemExit:  # Lightning's answer to Ctrl-C
+        except SystemExit:  # Lightning raises it on Ctrl-C
             last = self.folder / "checkpoints" / "last.ckpt"
             then = ""
             if self.verb == "fit" and last.is_file():
@@ -187,8 +187,8 @@ class GenreCLI(LightningCLI):
         if content is not None:
             self.settings.require_same(content, self.trainer)
         elif self.config.ckpt_path is None:
-            model.warm_start(data.features)  # here, so that what cannot be loaded leaves no run behind
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
+            model.warm_start(data.features)  # here: a file that cannot be loaded then leaves no run folder behind
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, LinearProbe | GradualUnfreezing):
                 require_backbone(model.network)
             if isinstance(callback, LinearProbe):
@@ -224,12 +224,12 @@ class GenreCLI(LightningCLI):
         )
 
     def _check_checkpoint(self, resume: bool = False) -> None:
-        """Raises if the checkpoint does not fit: Lightning reads it after it has begun to write into the folder."""
+        """Raises if the checkpoint does not fit; Lightning would notice only after it has written into the folder."""
         if self.checkpoint is not None:
             self.model.require_fitting(self.checkpoint, self.datamodule, resume)
 
     def _score_last_weights(self, best: BestCheckpoint) -> None:
-        """Scores the weights that the fit has left, such as an average of several epochs', like one more epoch."""
+        """Scores the final weights, such as an average over epochs, as one more epoch."""
         started = perf_counter()
         (scores,) = self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
         seconds = round(perf_counter() - started, 3)
@@ -237,7 +237,7 @@ class GenreCLI(LightningCLI):
         best.offer(self.trainer, self.model)
 
     def _fit_callbacks(self, given: Iterable[Callback]) -> list[Callback]:
-        """The callbacks of a fit that keep its checkpoints and let it go on."""
+        """The callbacks that save checkpoints and allow a fit to be resumed."""
         checkpoint = self.config.checkpoint
         self.settings = FitSettings(self.config.model, checkpoint, self.folder)
         if self.config.trainer.enable_checkpointing is False:
@@ -245,7 +245,7 @@ class GenreCLI(LightningCLI):
         check_names(given)
         best = BestCheckpoint(checkpoint.monitor, checkpoint.mode, checkpoint.every_n_epochs or 1)
         kept = [self.config_init.checkpoint] if wants_files(checkpoint) else []
-        # last.ckpt holds the state of the callbacks before it: of the kept files too, so that none is orphaned.
+        # BestCheckpoint comes last: last.ckpt then holds the state of all others, also which files they keep.
         return [self.settings, *kept, best]
 
     def _genres(self, data: GenreDataModule) -> list[str]:
@@ -254,7 +254,7 @@ class GenreCLI(LightningCLI):
         return data.genres
 
     def _run_folder(self) -> Path:
-        """A new version's folder, or, for a fit that resumes, that of its checkpoint."""
+        """The folder of a new version; for a resumed fit, the folder of its checkpoint."""
         options = self.config
         own = folder_of(options.ckpt_path) if self.verb == "fit" else None
         if own is not None and options.name in (None, own.parent.name):
@@ -271,7 +271,7 @@ class GenreCLI(LightningCLI):
 
 
 class Computing(Callback):
-    """Notes that the Trainer has begun to compute, other than its sanity check."""
+    """Notes that the Trainer has begun to compute; the sanity check does not count."""
 
     begun = False
 
@@ -289,20 +289,20 @@ class Computing(Callback):
 
 
 class EpochBar(RichProgressBar):
-    """Lightning's progress bar, counting epochs from one."""
+    """Lightning's progress bar, with epochs counted from 1."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         super().on_train_epoch_start(trainer, pl_module)
         if self.progress is not None and self.train_progress_bar_id is not None:
             last = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
             epoch = f"Epoch {trainer.current_epoch + 1}{last}"
-            width = len(self.validation_description)  # whose bar stands below
+            width = len(self.validation_description)  # aligns it with the validation bar below
             self.progress.update(self.train_progress_bar_id, description=f"{epoch:{width}}")
 
 
 @rank_zero_only
 def _keep(log: Path) -> None:
-    """Renames the log of an interrupted fit, which CSVLogger would delete."""
+    """Renames the log of an interrupted fit: CSVLogger would delete it."""
     if log.is_file():
         earlier = len(list(log.parent.glob("metrics.*.csv")))
         log.rename(log.with_suffix(f".{earlier}.csv"))

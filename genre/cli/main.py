@@ -1,4 +1,4 @@
-"""The command line: ``genre VERB …``. Importing this is cheap; a verb imports what it needs when it runs."""
+"""The command line: ``genre VERB …``. Importing this module is cheap: a verb imports what it needs when it runs."""
 
 import argparse
 import inspect
@@ -16,7 +16,7 @@ from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
 from genre.errors import GenreError
 
-#: The verbs of LightningCLI, which has a parser of its own.
+#: The verbs that LightningCLI parses.
 FIT_VERBS = {
     "fit": "Train a classifier, test its best checkpoint, report.",
     "validate": "Score a checkpoint on the validation tracks.",
@@ -71,7 +71,7 @@ def _run(arguments: list[str]) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that states a mistake in one line, without the usage."""
+    """A parser that prints an error in one line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         """Exits with status 2."""
@@ -142,7 +142,7 @@ def _docstring(function: Callable[..., int]) -> str:
 
 
 def _read_type(hint: Any) -> dict[str, Any]:
-    """How argparse reads values of a type."""
+    """The arguments of ``add_argument`` that read values of a type."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         item, extra = arguments

@@ -1,4 +1,4 @@
-"""The parser of ``genre fit``, ``validate`` and ``test``: a mistake costs one line."""
+"""The parser of ``genre fit``, ``validate`` and ``test``, which prints errors in one line."""
 
 import sys
 from argparse import ArgumentError
@@ -30,10 +30,10 @@ from genre.cli.spelling import nearest
 from genre.errors import GenreError
 from genre.yaml_file import read_yaml
 
-#: The options that are a class's arguments, whichever class else is chosen.
+#: The options whose class is always the same.
 GROUPS: dict[str, Any] = {"model": GenreClassifier, "trainer": pl.Trainer, "checkpoint": KeptCheckpoints}
 
-#: A class that can be given for an option.
+#: An example class for each option that takes one, for messages.
 EXAMPLES = {"data": "Folder", "features": "MelSpectrogram", "split": "StratifiedSplit", "network": "ResNet18"}
 
 #: Options that have to be given.
@@ -42,19 +42,16 @@ REQUIRED = ("model.network", "data")
 #: Options that every parser of LightningCLI has.
 COMMON = ("config", "print_config", "help")
 
-#: What a verb other than ``fit`` needs.
+#: The option that ``validate`` and ``test`` need, for messages.
 CHECKPOINT = "--ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
 
 
 class GenreParser(LightningArgumentParser):
-    """A parser that states a mistake in one line, with the option that may be meant."""
+    """A parser that prints an error in one line and suggests the nearest option."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Exits with status 2.
-
-        The line is that of :func:`find_mistake`, or else what the innermost of the parser's exceptions says.
-        """
-        if not self.exit_on_error:  # the parser of a class: that of the verb knows where in the options it stands
+        """Prints what :func:`find_mistake` finds, or the innermost exception's message; exits with status 2."""
+        if not self.exit_on_error:  # a class's own parser: the verb's parser knows the option and prints the line
             raise ArgumentError(None, message) from ex
         mistake = find_mistake(self.args, [name for name in vars(self.get_defaults()) if name not in GROUPS])
         cause: BaseException | None = ex
@@ -74,11 +71,11 @@ def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
     """The first mistake in the arguments and in the configuration files among them, in one line.
 
     Args:
-        arguments: As they were typed.
-        known: The options that are no arguments of a class.
+        arguments: The arguments of the command line.
+        known: The options that are not arguments of a class.
 
     Returns:
-        ``None``, if the options have known names, known classes and plain values that their types allow.
+        ``None`` if all names and classes are known, and all plain values have their option's type.
     """
     classes: dict[str, Any] = dict(GROUPS)
     given: list[str] = []
@@ -93,7 +90,7 @@ def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
 
 
 def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[str]) -> str | None:
-    """What is wrong with an option, given the classes that the options before it have chosen."""
+    """The error in an option, given the classes that earlier options have chosen."""
     for group in _parents(name):
         if last_part(group) in OPTIONS and group not in classes:
             example = EXAMPLES.get(last_part(group), "CLASS")
@@ -103,7 +100,7 @@ def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[
     owner, cls = _owner(name, classes)
     if cls is None:
         return None if name.partition(".")[0] in known else _unknown(name, [*known, *_names(classes)])
-    if cls is Any:  # not found, such as one of several classes of the same short name
+    if cls is Any:  # unknown: for example, several classes have this short name
         return None
     argument = name.removeprefix(f"{owner}.").removeprefix("dict_kwargs.").partition(".")[0]
     if argument not in parameters(cls):
@@ -120,7 +117,7 @@ def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[
 
 
 def _wrong_class(name: str, value: Any) -> str | None:
-    """What is wrong with the class that an option is given."""
+    """The error in the value of an option that takes a class."""
     if not isinstance(value, str) or value in ("null", "true", "false") or Path(value).is_file():
         return None
     base = OPTIONS[last_part(name)][0]
@@ -140,7 +137,7 @@ def _wrong_class(name: str, value: Any) -> str | None:
 
 
 def _missing(given: Sequence[str], classes: Mapping[str, Any]) -> str | None:
-    """What has to be given and is not."""
+    """Names the required options that are missing."""
     needed = [name for name in REQUIRED if name not in given]
     for owner, cls in classes.items():
         if owner not in GROUPS and cls is not Any and last_part(owner) not in ("optimizer", "scheduler", "network"):
@@ -161,7 +158,7 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 
 
 def _names(classes: Mapping[str, Any]) -> list[str]:
-    """The options that the arguments of classes give."""
+    """The options for the arguments of classes."""
     owners = [(owner, cls) for owner, cls in classes.items() if cls is not Any]
     return [f"{owner}.{name}" for owner, cls in owners for name in parameters(cls)]
 
@@ -173,12 +170,12 @@ def _parents(name: str) -> list[str]:
 
 
 def _owner(name: str, classes: Mapping[str, Any]) -> tuple[str, Any]:
-    """The option whose class takes this one as an argument, and that class."""
+    """The option whose class has this option as an argument, and the class."""
     return next(((part, classes[part]) for part in _parents(name) if part in classes), ("", None))
 
 
 def _fits(hint: Any, value: Any) -> bool:
-    """Whether a value, or what a text means in YAML, is of a type."""
+    """Whether a value, or a text as it is or read as YAML, has a type."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=hint)
     values = [value, load(value)] if isinstance(value, str) else [value]
@@ -192,7 +189,7 @@ def _fits(hint: Any, value: Any) -> bool:
 
 
 def _options(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """The options with their values, those of configuration files where the file is given."""
+    """Yields the options and their values; a configuration file's options take the place of ``--config``."""
     for name, value in split(arguments):
         if name == "--config" and config_files([(name, value)]):
             try:
@@ -204,7 +201,7 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """A configuration as options: ``{"data": {"class_path": "Folder"}}`` → ``("data", "Folder")``."""
+    """Yields a configuration as options: ``{"data": {"class_path": "Folder"}}`` → ``("data", "Folder")``."""
     if isinstance(content, dict) and "class_path" in content:
         yield prefix, content["class_path"]
         yield from _flatten({**(content.get("init_args") or {}), **(content.get("dict_kwargs") or {})}, prefix)

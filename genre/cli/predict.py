@@ -1,4 +1,4 @@
-"""``genre predict`` and ``genre embed``: files and folders in; genres, tags or embeddings out."""
+"""``genre predict`` and ``genre embed``: genres, tags or embeddings of files and folders."""
 
 import csv
 import json
@@ -22,20 +22,20 @@ from genre.terminal import terminal
 
 Format = Literal["table", "json", "csv"]
 
-#: Genres or tags after the best one in the table. Several tags of a song are right.
+#: The number of runners-up in the table. A song can have several tags, so it has more of them.
 RUNNERS_UP = {"genre": 2, "tag": 4}
 
 T = TypeVar("T")
 
 
 class AudioFiles:
-    """The audio files of several paths, in order; a bad one is a line on stderr and is counted.
+    """The audio files of several paths, in order. Bad files are counted, and each prints a line on stderr.
 
     Args:
-        paths: Files, and folders of them.
+        paths: Files, and folders of files.
 
     Attributes:
-        paths: The files.
+        paths: The audio files.
         faults: The number of bad files and folders so far.
     """
 
@@ -49,7 +49,7 @@ class AudioFiles:
                 self._report(problem)
 
     def apply(self, function: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
-        """Yields every good file with what a function returns for it."""
+        """Yields every readable file with the function's result."""
         for path in self.paths:
             try:
                 yield path, function(path)
@@ -62,7 +62,7 @@ class AudioFiles:
 
 
 def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], form: Format, segments: int | None) -> int:
-    """Prints the genre of every file, or its tags without a checkpoint; returns the exit status."""
+    """Prints the genre of every file, or without a checkpoint its tags; returns the exit status."""
     ensemble = Ensemble([load(path, device=_device()) for path in checkpoints] or [_tagger()])
     for predictor in ensemble.predictors:
         predictor.evaluation_segments = segments or predictor.evaluation_segments
@@ -79,7 +79,7 @@ def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], form: Form
 
 
 def embed_files(networks: Sequence[str], paths: Sequence[Path], out: Path, segments: int | None) -> int:
-    """Writes the embeddings of every file, those of several networks side by side; returns the exit status."""
+    """Writes the embeddings of every file, concatenated over the networks; returns the exit status."""
     check_writable(out)
     predictors = [load_embedder(network, _device()) for network in networks]
     for predictor in predictors:

@@ -1,4 +1,4 @@
-"""A recipe without its training: the data that ``genre fit`` would train on, and for how long."""
+"""Reads a recipe without training: the data, the epochs and the weights that ``genre fit`` would use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from genre.data.datamodule import GenreDataModule
 
 @dataclass(frozen=True)
 class Recipe:
-    """What ``genre fit`` makes of its options.
+    """The parts of a ``genre fit`` configuration that other verbs need.
 
     Attributes:
         data: The DataModule, not set up.
         epochs: The largest number of epochs.
-        weights: The network's argument ``pretrained``; ``None`` where it takes none.
+        weights: The network's argument ``pretrained``; ``None`` if it has no such argument.
     """
 
     data: GenreDataModule
@@ -30,7 +30,7 @@ def read_recipe(options: Sequence[str]) -> Recipe:
 
     Raises:
         GenreError: A class of the recipe does not accept its arguments.
-        SystemExit: An option is misspelt or has a bad value; one line on stderr says which.
+        SystemExit: An option is misspelt or has a bad value; stderr has one line.
     """
     try:
         return _RecipeCLI("fit", options).recipe
@@ -44,12 +44,12 @@ def read_data(options: Sequence[str]) -> GenreDataModule:
 
 
 class _RecipeCLI(GenreCLI):
-    """Builds the data alone."""
+    """Instantiates only the DataModule."""
 
     recipe: Recipe
 
     def before_instantiate_classes(self) -> None:
-        """Nothing: the rest of the configuration is only checked."""
+        """Does nothing: the parser has checked the rest of the configuration."""
 
     def instantiate_classes(self) -> None:
         """Instantiates the DataModule."""

@@ -25,7 +25,7 @@ from genre.config import show
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 
-#: What a schedule that is stretched over a fit depends on.
+#: The options that determine the number of steps of a fit, for messages.
 LENGTH = (
     "trainer.max_epochs, trainer.max_steps, trainer.accumulate_grad_batches, trainer.limit_train_batches, "
     "data.batch_size and data.crops_per_track"
@@ -33,9 +33,10 @@ LENGTH = (
 
 
 class FitSettings(pl.Callback):
-    """Notes in every checkpoint which settings its optimiser, its schedule, its best score and its averages belong to.
+    """Stores in every checkpoint the settings that a resumed fit must keep, and the run's folder.
 
-    It notes the run's folder, too: a run that was moved goes on with the files that lie in its folder now.
+    The settings concern the optimiser, the schedule, the monitored score and the length. The stored folder allows a run
+    that was moved to go on with the files in its present folder.
 
     Args:
         model: The options of the model.
@@ -58,13 +59,13 @@ class FitSettings(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Replaces the folder where a moved run lay: callbacks forget the scores of files in another folder."""
+        """Replaces the old folder of a moved run: callbacks forget the scores of files in another folder."""
         old = checkpoint["callbacks"].get(self.state_key, {}).get("folder")
         if old is not None and old != self._settings["folder"]:
             checkpoint["callbacks"] = _moved(checkpoint["callbacks"], old, self._settings["folder"])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Notes the batch size that a ``BatchSizeFinder`` has found, and the steps of the fit with it."""
+        """Stores the batch size that a ``BatchSizeFinder`` has set, and the steps of the fit with it."""
         data = getattr(trainer, "datamodule", None)
         if isinstance(data, GenreDataModule) and (_searches_batch_size(trainer) or "batch_size" in self._settings):
             self._settings["batch_size"] = data.batch_size
@@ -72,23 +73,23 @@ class FitSettings(pl.Callback):
                 self._settings["steps"] = trainer.estimated_stepping_batches
 
     def take_findings(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer, data: GenreDataModule) -> None:
-        """Goes on with what a ``LearningRateFinder`` or ``BatchSizeFinder`` has found, in place of a second search.
+        """Uses the results of the fit's ``LearningRateFinder`` and ``BatchSizeFinder``, and removes the finders.
 
         Args:
-            checkpoint: What the fit goes on from; its optimiser's state holds the learning rate.
-            trainer: The Trainer, whose finders are taken out.
-            data: The DataModule, which gets the batch size.
+            checkpoint: The checkpoint to resume; its optimiser's state holds the learning rate.
+            trainer: The Trainer, whose finders are removed.
+            data: The DataModule, whose batch size is set.
         """
-        found = checkpoint.get("callbacks", {}).get(self.state_key, {}).get("batch_size")
-        if found is not None and _searches_batch_size(trainer):
-            self._settings["batch_size"] = data.batch_size = int(found)
+        batch_size = checkpoint.get("callbacks", {}).get(self.state_key, {}).get("batch_size")
+        if batch_size is not None and _searches_batch_size(trainer):
+            self._settings["batch_size"] = data.batch_size = int(batch_size)
         # Not their subclasses, which may search at later epochs.
         finders = (LearningRateFinder, BatchSizeFinder)
         kept = [callback for callback in trainer.callbacks if type(callback) not in finders]  # type: ignore[attr-defined]
         trainer.callbacks = kept  # type: ignore[attr-defined]
 
     def note_length(self, trainer: pl.Trainer, model: GenreClassifier, data: GenreDataModule) -> None:
-        """Notes the steps of a fit that is to begin, if something depends on them."""
+        """Stores the number of steps of the fit, if the schedule or the averaging depends on it."""
         averaged = any(isinstance(callback, StochasticWeightAveraging) for callback in trainer.callbacks)  # type: ignore[attr-defined]
         if model.stretched or averaged:
             self._settings["steps"] = _steps(trainer, data)
@@ -98,12 +99,11 @@ class FitSettings(pl.Callback):
 
         Args:
             checkpoint: The checkpoint's content.
-            trainer: The Trainer that is to go on.
+            trainer: The Trainer of the resumed fit.
 
         Raises:
-            GenreError: The checkpoint holds weights alone, is further than the fit is to go, or belongs to another
-                optimiser, another schedule, another score to choose the best epoch by, or a fit with or without
-                weight averaging.
+            GenreError: The checkpoint holds only weights, or has more epochs or steps than the fit is to have; or its
+                fit had another optimiser, schedule, monitored score, length or weight averaging.
         """
         if "optimizer_states" not in checkpoint:
             raise GenreError("the checkpoint holds weights alone, nothing to go on from; give last.ckpt")
@@ -138,7 +138,7 @@ class FitSettings(pl.Callback):
 
 
 def _moved(value: Any, old: str, new: str) -> Any:
-    """The same state with the paths below one folder in another one."""
+    """Replaces the folder ``old`` by ``new`` in all paths of a state."""
     if isinstance(value, dict):
         return {_moved(name, old, new): _moved(item, old, new) for name, item in value.items()}
     if type(value) in (list, tuple):
@@ -152,15 +152,15 @@ def _searches_batch_size(trainer: pl.Trainer) -> bool:
 
 
 def _require_same_averaging(checkpoint: Mapping[str, Any], callbacks: Iterable[Callback]) -> None:
-    """Averaged weights are not the weights to go on from, and need the callback that tells them apart."""
-    kinds = {
+    """Raises without the averaging callback of the fit: only it restores the weights that are not averaged."""
+    averaging = {
         WeightAveraging: "current_model_state" in checkpoint,
         StochasticWeightAveraging: StochasticWeightAveraging.__qualname__ in checkpoint["callbacks"],
     }
-    for kind, there in kinds.items():
-        if there and not any(isinstance(callback, kind) for callback in callbacks):
+    for cls, was_used in averaging.items():
+        if was_used and not any(isinstance(callback, cls) for callback in callbacks):
             raise GenreError(
-                f"the fit was begun with {kind.__name__}, which holds a part of its state; give it in trainer.callbacks"
+                f"the fit was begun with {cls.__name__}, which holds a part of its state; give it in trainer.callbacks"
             )
 
 
@@ -173,8 +173,8 @@ def _require_same_length(theirs: float | None, ours: float) -> None:
 
 
 def _steps(trainer: pl.Trainer, data: GenreDataModule) -> float:
-    """The steps of a fit that has not begun: what ``estimated_stepping_batches`` says once it has."""
-    data.trainer = trainer  # which tells the loader how many processes share the tracks
+    """The value that ``estimated_stepping_batches`` has once the fit has begun."""
+    data.trainer = trainer  # tells the loader how many processes share the tracks
     batches = len(data.train_dataloader())
     limit = trainer.limit_train_batches
     batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
@@ -184,7 +184,7 @@ def _steps(trainer: pl.Trainer, data: GenreDataModule) -> float:
 
 
 def _text(options: Any) -> str | None:
-    """A class and its arguments as text, which a checkpoint can hold."""
+    """A class and its arguments as JSON."""
     if options is None:
         return None
     plain = options if isinstance(options, dict) else options.as_dict()
@@ -196,7 +196,7 @@ def _shown(setting: Any) -> str:
 
 
 def _agree(theirs: Any, ours: Any) -> bool:
-    """Whether two settings are the same; arguments that only one of two versions knows do not count."""
+    """Whether two settings agree; arguments that only one of them has do not count, since versions differ."""
     if not (isinstance(theirs, str) and isinstance(ours, str)):
         return bool(theirs == ours)
     one, other = json.loads(theirs), json.loads(ours)

@@ -1,9 +1,9 @@
-"""Where a run is kept: ``<runs_dir>/<name>/version_N``."""
+"""The folder of a run: ``<runs_dir>/<name>/version_N``."""
 
 import contextlib
 from pathlib import Path
 
-#: What Lightning accepts in place of a checkpoint's path.
+#: The words that Lightning accepts in place of a checkpoint's path.
 KEYWORDS = ("best", "last", "hpc")
 
 
@@ -14,13 +14,13 @@ def last_version(parent: Path) -> Path | None:
 
 
 def next_version(parent: Path) -> Path:
-    """The folder of a new version, whose number follows the highest that is taken."""
+    """The folder of a new version, numbered after the highest existing one."""
     last = last_version(parent)
     return parent / f"version_{0 if last is None else int(last.name[8:]) + 1}"
 
 
 def claim(folder: Path) -> Path:
-    """Makes the folder of a new version, or of a later one if another fit has just taken its number."""
+    """Makes the folder of a new version; takes a later number if another fit has just made this folder."""
     while True:
         try:
             folder.mkdir(parents=True)
@@ -31,17 +31,17 @@ def claim(folder: Path) -> Path:
 
 
 def discard_unbegun(folder: Path) -> None:
-    """Removes the folder of a fit that was refused before its first step: a logger has begun a file there."""
+    """Removes the folder of a fit that failed before its first step, and the file that a logger has begun there."""
     if not (folder / "config.yaml").exists():
         for file in folder.glob("events.out.tfevents.*"):
             file.unlink()
-        with contextlib.suppress(OSError):  # there is none, or there is something of the user's in it
+        with contextlib.suppress(OSError):  # the folder does not exist, or holds other files
             folder.rmdir()
             folder.parent.rmdir()
 
 
 def folder_of(checkpoint: str | None) -> Path | None:
-    """The folder of the run that wrote a checkpoint, if it still lies there."""
+    """The folder of the run that wrote a checkpoint, if the checkpoint is still in it."""
     if checkpoint is None or checkpoint in KEYWORDS:
         return None
     folder = Path(checkpoint).resolve().parent.parent

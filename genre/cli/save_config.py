@@ -1,4 +1,4 @@
-"""Saving a run's configuration: so that it can be read again, and not before the run begins."""
+"""Saves a run's configuration as ``config.yaml`` when the run begins."""
 
 import pydoc
 from pathlib import Path
@@ -12,19 +12,19 @@ from pytorch_lightning.cli import SaveConfigCallback
 from genre.cli.classes import parameters
 from genre.report.folder import write_whole
 
-#: What YAML can hold.
+#: The scalar types that YAML can hold.
 PLAIN = (type(None), bool, int, float, str)
 
 
 class SaveConfig(SaveConfigCallback):
-    """Saves the configuration once all that a checkpoint holds, the optimiser's state included, was found to fit."""
+    """Saves the configuration once the checkpoint, including its optimiser's state, is loaded."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **(kwargs | {"save_to_log_dir": False}))
         self._folder = Path()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Nothing: the checkpoint has not been read."""
+        """Does nothing: the checkpoint is not loaded yet."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._save(trainer, pl_module, "fit")
@@ -33,7 +33,7 @@ class SaveConfig(SaveConfigCallback):
         self._save(trainer, pl_module, "test")
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Writes ``config.yaml``, in the first process alone."""
+        """Writes ``config.yaml``, only in the first process."""
         text = self.parser.dump(self.config, skip_unset=False)
         header = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("#"))
         config = with_strings(yaml.safe_load(text), self.config)
@@ -41,14 +41,14 @@ class SaveConfig(SaveConfigCallback):
         write_whole(self._folder / self.config_filename, header + dump(config))
 
     def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # which leaves nothing behind
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # it writes no files
             return
-        self._folder = Path(trainer.log_dir or trainer.default_root_dir)  # which all processes have to ask for
+        self._folder = Path(trainer.log_dir or trainer.default_root_dir)  # log_dir synchronizes all processes
         super().setup(trainer, pl_module, stage)
 
 
 def drop_objects(config: Any) -> None:
-    """Removes the default values that no file can hold, such as ``torch.device("cpu")``; without them they hold anyway.
+    """Removes default values that YAML cannot hold, such as ``torch.device("cpu")``; a class applies them by itself.
 
     Args:
         config: The parsed options, which are changed.
@@ -69,10 +69,10 @@ def drop_objects(config: Any) -> None:
 
 
 def with_strings(dumped: Any, config: Any) -> Any:
-    """Puts back the strings for which the parser has written something else, as where a function may stand, too.
+    """Restores strings that the parser has changed in its output, such as those of options that also take a function.
 
     Args:
-        dumped: What the parser has written.
+        dumped: The parser's output.
         config: The parsed options.
     """
     if isinstance(dumped, dict) and isinstance(config, (Namespace, dict)):
@@ -83,7 +83,7 @@ def with_strings(dumped: Any, config: Any) -> Any:
 
 
 def dump(config: Any) -> str:
-    """Writes plain data as YAML in which a string is never taken for a number, as ``1e3`` by some readers."""
+    """Writes plain data as YAML, and quotes strings that a reader could take for a number, such as ``1e3``."""
     return str(yaml.dump(config, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True))
 
 

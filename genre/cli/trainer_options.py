@@ -1,4 +1,4 @@
-"""Options that cannot work, told before anything is read or written."""
+"""Checks of options that need neither data nor a run folder."""
 
 import os
 import pydoc
@@ -13,18 +13,18 @@ from genre.errors import GenreError
 from genre.metrics import SCORES
 from genre.schedules import require_monitor
 
-#: What a fit logs of every epoch, and a checkpoint can be chosen by.
+#: The values that a fit logs per epoch; a checkpoint can be chosen by any of them.
 LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name in SCORES))
 
 
 def check_monitor(options: Any) -> None:
-    """Checks that the best checkpoint is told by something that is logged.
+    """Checks that the value that selects the best checkpoint is logged.
 
     Raises:
-        GenreError: Nothing of that name is.
+        GenreError: A fit logs no value of that name.
     """
     monitor = options.checkpoint.monitor
-    if monitor is None or monitor in LOGGED or options.trainer.callbacks:  # a callback may log what it likes
+    if monitor is None or monitor in LOGGED or options.trainer.callbacks:  # a callback may log it
         return
     close = [name for name in LOGGED if name.startswith(monitor)] or get_close_matches(monitor, LOGGED, n=1)
     hint = f"did you mean {close[0]}?" if close else "choose one of these"
@@ -32,42 +32,43 @@ def check_monitor(options: Any) -> None:
 
 
 def check_validation(options: Any, data: GenreDataModule) -> None:
-    """Checks that nothing goes by a validation score where the split has no validation subset.
+    """Checks that nothing monitors a validation score if the split has no validation subset.
 
     Raises:
-        GenreError: The checkpoint, the schedule or a callback does.
+        GenreError: The checkpoint, the schedule or a callback monitors one.
     """
     unvalidated = None if data.partition["validation"] else type(data.split).__name__
     if options.trainer.enable_checkpointing is not False:
         last = "checkpoint.monitor: null, which scores the last epoch"
         require_monitor("checkpoint.monitor", options.checkpoint.monitor, unvalidated, last)
     given = options.trainer.callbacks or []
-    specs = {"model.scheduler": options.model.scheduler}
-    specs |= {str(spec.class_path).rpartition(".")[2]: spec for spec in (given if isinstance(given, list) else [given])}
-    for name, spec in specs.items():
-        arguments = (spec.get("init_args") if spec else None) or {}
+    configs = {"model.scheduler": options.model.scheduler}
+    for config in given if isinstance(given, list) else [given]:
+        configs[str(config.class_path).rpartition(".")[2]] = config
+    for name, config in configs.items():
+        arguments = (config.get("init_args") if config else None) or {}
         require_monitor(f"{name}.monitor", arguments.get("monitor"), unvalidated)
 
 
 def check_length(trainer: Any) -> None:
-    """Checks that there is something to train.
+    """Checks that the fit has at least one step.
 
     Raises:
-        GenreError: No epoch, or no step, is asked for.
+        GenreError: The options allow no epoch or no step.
     """
     for name in ("max_epochs", "max_steps", "limit_train_batches"):
         if trainer[name] == 0:
             raise GenreError(f"trainer.{name} is 0, which leaves nothing to train; give at least 1")
     if trainer.accumulate_grad_batches < 1:
-        found = trainer.accumulate_grad_batches
-        raise GenreError(f"trainer.accumulate_grad_batches: found {found}; give at least 1, the batches of a step")
+        batches = trainer.accumulate_grad_batches
+        raise GenreError(f"trainer.accumulate_grad_batches: found {batches}; give at least 1, the batches of a step")
 
 
 def check_report(trainer: Any, verb: str) -> None:
-    """Checks that there will be something to report.
+    """Checks that the run has scores to report.
 
     Raises:
-        GenreError: No batch is to be scored, or Lightning is to keep nothing.
+        GenreError: The options limit the scored batches to 0, or ``barebones`` is set.
     """
     limit = "limit_val_batches" if verb == "validate" else "limit_test_batches"
     if trainer[limit] == 0:
@@ -80,10 +81,10 @@ def check_report(trainer: Any, verb: str) -> None:
 
 
 def check_callbacks(options: Any) -> None:
-    """Checks that what the callbacks put into a checkpoint can be read again.
+    """Checks that the callbacks can load the state that they save.
 
     Args:
-        options: Those of the callbacks: one, several or ``None``.
+        options: The configuration of one or several callbacks, or ``None``.
 
     Raises:
         GenreError: One of the callbacks cannot load its own state, or is a base class.
@@ -99,7 +100,7 @@ def check_callbacks(options: Any) -> None:
 
 
 def _loads_its_state() -> bool:
-    """Whether Lightning's ``SpikeDetection`` reads what it writes."""
+    """Whether Lightning's ``SpikeDetection`` can load its own state."""
     try:
         SpikeDetection().load_state_dict(SpikeDetection().state_dict())
     except AttributeError:
@@ -108,7 +109,7 @@ def _loads_its_state() -> bool:
 
 
 def check_devices(trainer: Any) -> None:
-    """Checks that the devices are there.
+    """Checks that the requested devices exist.
 
     Raises:
         GenreError: There is no GPU, or there are fewer cores than processes.

@@ -1,4 +1,4 @@
-"""Errors that the user can correct, in one line; any other error is a bug and keeps its traceback."""
+"""Turns errors that the user can correct into one line; any other error is a bug and keeps its traceback."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from torch import nn
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 
-#: What constructors raise for arguments that they do not accept.
+#: The errors that constructors raise for arguments that they do not accept.
 REFUSALS = (ValueError, TypeError, RuntimeError, MisconfigurationException)
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def construct(cls: Any, *args: Any, **kwargs: Any) -> Any:
-    """Makes an object of a configured class.
+    """Instantiates a configured class.
 
     Raises:
         GenreError: The constructor does not accept its arguments, or needs a package that is not installed.
@@ -31,10 +31,10 @@ def construct(cls: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def user_error(error: Exception) -> Exception:
-    """The error in one line if the configuration is at fault; any other error as it is.
+    """Returns the error in one line if the user can correct it; any other error unchanged.
 
-    The configuration is at fault in a :class:`GenreError`, also one that another error hides, in what Lightning calls
-    a misconfiguration, and where a package is not installed.
+    The user can correct a :class:`GenreError` (also as the cause of another error), Lightning's
+    ``MisconfigurationException``, and a package that is not installed.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -47,21 +47,23 @@ def user_error(error: Exception) -> Exception:
 
 
 def fit_error(error: Exception, trainer: pl.Trainer, data: GenreDataModule, *, computing: bool) -> Exception:
-    """The same for an error of Lightning's or torch's whose cause is known from the state of the fit.
+    """Returns an error of Lightning or torch in one line if the state of the fit explains it; any other unchanged.
 
     Args:
-        error: What ``Trainer.fit``, ``validate`` or ``test`` has raised.
+        error: The error that ``Trainer.fit``, ``validate`` or ``test`` has raised.
         trainer: The Trainer.
         data: The DataModule.
-        computing: Whether a batch has been computed: before that, a ``ValueError`` is about the options.
+        computing: Whether the Trainer has begun to compute. A ``ValueError`` before that is about the options.
     """
+    if isinstance(error, GenreError):
+        return error
     line = one_line(error)
     if isinstance(error, ValueError) and not computing:
         return GenreError(line)
     modules = trainer.lightning_module.modules() if data.batch_size == 1 else ()
     if isinstance(error, ValueError) and any(isinstance(module, BATCH_NORMS) for module in modules):
         return GenreError(f"batch norm cannot be trained on one example at a time; raise data.batch_size ({line})")
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]  # of the Trainer
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, EarlyStopping) and callback.monitor not in trainer.callback_metrics:
             logged = ", ".join(sorted(trainer.callback_metrics))
             return GenreError(f"EarlyStopping.monitor: found {callback.monitor}; the fit has logged {logged}")

@@ -1,8 +1,7 @@
-"""The verbs beside fit, validate and test. Each function's signature and docstring are its options and their help.
+"""The verbs other than fit, validate and test. The signature and the docstring of a function define its options.
 
-A parameter without a default, before the ``*``, is a positional argument; a ``_`` at the end of a name is dropped; and
-``fit_options`` takes the options of ``genre fit`` that follow. Importing this file is cheap: a function imports the
-library when it runs.
+A parameter before the ``*`` is a positional argument. An option's name drops a trailing ``_``. ``fit_options`` takes
+the options of ``genre fit`` that follow. Importing this file is cheap: a function imports the library when it runs.
 """
 
 import argparse
@@ -33,7 +32,7 @@ def _local(text: str) -> Path:
     return Path(text)
 
 
-# The second part tells argparse what the type does not: the conversion, or that each value has the option's name.
+# The second part of an annotation tells argparse the conversion, or that the option may be repeated.
 PositiveInt = Annotated[int, _positive]
 LocalPath = Annotated[Path, _local]
 Repeated = Annotated[Sequence[T], "append"]
@@ -80,7 +79,7 @@ def embed(
         paths (PATH): Audio files, or folders of them.
         out (FILE): The file to write: FILE.npz (arrays paths and embeddings) or FILE.parquet (columns path and
             embedding).
-        with_ (NETWORK): Another network, whose embeddings stand beside those of the first; may be given more than once.
+        with_ (NETWORK): Another network, whose embeddings are appended to those of the first; may be repeated.
         segments (N): The largest number of segments per file (default: as in the fit's validation; 10 for pretrained
             networks).
         import_ (MODULE): A module of your own with a checkpoint's network.
@@ -109,9 +108,9 @@ def benchmark(
 
     Args:
         plan (PLAN): A plan, such as examples/singh/tables.yaml.
-        epochs (N): The number of epochs, in place of the recipes' own; several: every row is run with each.
-        seeds (N): In place of the plan's.
-        splits (FILE): Files with splits, in place of the plan's.
+        epochs (N): Numbers of epochs that replace those of the recipes; every row is run with each.
+        seeds (N): Seeds that replace those of the plan.
+        splits (FILE): Files with splits that replace those of the plan.
         pretrained (W): `true`, `false` or a weights file, for every network that takes weights.
         resume: Go on with the last benchmark of this plan.
         name (NAME): The benchmark's name (default: the plan's folder and file).
@@ -193,7 +192,7 @@ def figures(
         out (DIR): Where the pictures go.
         runs (RUN): Folders of runs to compare.
         tracks (N): Random tracks per genre on the sheets.
-        embeddings (FILE): What `genre embed` wrote for tracks of the recipe: only their pictures are drawn of the data.
+        embeddings (FILE): A file of `genre embed` with tracks of the recipe, drawn in place of the other data pictures.
         track (PATH): The file whose inputs are drawn one by one.
         import_ (MODULE): A module of your own with classes of the recipe.
         fit_options: Options of ``genre fit`` that follow.
@@ -226,8 +225,8 @@ def audit(
 
     Args:
         root (ROOT): The data set's folder, or a CSV file of tracks.
-        data: Which data set it is (default: what its folders look like).
-        artist: Take the artists from the files' tags (default: as the data set tells).
+        data: The data set (default: recognised by its folders).
+        artist: Take the artists from the files' tags (default: those of the data set).
         out (DIR): Where the result goes.
         shortest (SECONDS): Name tracks shorter than this.
         longest (SECONDS): Name tracks longer than this.
@@ -239,7 +238,7 @@ def audit(
     return audit_tracks(root, out, data, Limits(shortest, longest), artist)
 
 
-#: What each verb does, by its name.
+#: The function of each verb, by the verb's name.
 VERBS: dict[str, Callable[..., int]] = {
     verb.__name__: verb for verb in (predict, embed, benchmark, compare, ensemble, figures, audit)
 }
@@ -254,14 +253,14 @@ def fit_cell(modules: Sequence[str], options: Sequence[str]) -> None:
 
 
 def import_modules(modules: Sequence[str]) -> None:
-    """Imports modules of the user's own, also from the current folder.
+    """Imports the user's modules, also from the current folder.
 
     Raises:
         GenreError: A module, or one that it imports, is not found.
     """
     folder = str(Path.cwd())
     if not {"", folder} & set(sys.path):
-        # `python -m genre` looks there, a console script does not. Last: no file there hides an installed package.
+        # A console script does not search the current folder. It comes last, so no file hides an installed package.
         sys.path.append(folder)
     for module in modules:
         try:
@@ -271,10 +270,10 @@ def import_modules(modules: Sequence[str]) -> None:
 
 
 def check_folder(folder: Path) -> Path:
-    """Returns a folder for results if it exists or can be made: checked before the work begins.
+    """Returns a folder for results, after a check that it exists or can be made.
 
     Raises:
-        GenreError: It cannot be made or written to.
+        GenreError: The folder cannot be made or written to.
     """
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if place.is_dir() and os.access(place, os.W_OK):

@@ -1,4 +1,4 @@
-"""The base of all DataModules: tracks in, batches of finished features out."""
+"""The base class of all DataModules: turns tracks into batches of features."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -31,22 +31,22 @@ log = logging.getLogger(__name__)
 
 
 class GenreDataModule(pl.LightningDataModule, ABC):
-    """Turns a root folder into batches of features; a data set is a subclass that reads the tracks.
+    """Turns a root folder into batches of features; each data set is a subclass that lists the tracks.
 
     Training draws random crops, or a track's non-overlapping segments. Evaluation reads segments spread evenly over a
-    track. Features and augmentation are computed on the batch's device, in :meth:`on_after_batch_transfer`. In a
-    notebook, without a Trainer, :meth:`to_inputs` does the same::
+    track. :meth:`on_after_batch_transfer` computes features and augmentation on the batch's device. Without a Trainer,
+    as in a notebook, :meth:`to_inputs` does the same::
 
         data.setup("fit")
         batch = data.to_inputs(next(iter(data.train_dataloader())))
 
-    Features, split and augmentation are copied, so that one object may serve several DataModules. The features'
-    statistics are measured on the train tracks of a fit, and measured anew for a fit under another ``split``.
+    Features, split and augmentation are copied, so several DataModules can share one object. The features' statistics
+    are measured on the train tracks of a fit, and again for a fit with another ``split``.
 
     Args:
-        root: Where the data set lies.
-        features: What the network gets; tracks are resampled to its ``sample_rate``.
-        split: Which tracks train, validate and test.
+        root: The folder of the data set.
+        features: The network's input features; tracks are resampled to their ``sample_rate``.
+        split: Assigns the tracks to train, validation and test.
         segment_seconds: The length of a segment.
         evaluation_segments: The largest number of segments that a track is scored on.
         batch_size: Segments per batch.
@@ -57,17 +57,17 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
         mixup: Blends train clips and their targets, if given.
         num_workers: Processes that decode; 0: the main process decodes.
-        seed: Seeds the crops and the augmentation. The split has a seed of its own.
-        exclude: A list of tracks to leave out, such as the ``exclude.txt`` of ``genre audit``: see
+        seed: Seeds the crops and the augmentation. The split has its own seed.
+        exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
             :func:`genre.data.exclusions.read_exclusions`.
-        artist: ``tags``: the artists are those of the files' tags, see :func:`genre.data.tags.read_artist`; ``None``:
-            those that the data set knows, such as from its sub-folders.
+        artist: ``tags``: read the artists from the files' tags, see :func:`genre.data.tags.read_artist`; ``None``: use
+            those of the data set, such as from its sub-folders.
         genres: The names of the classes, in order, such as those of a checkpoint that is scored on a data set with
             fewer genres; ``None``: the genres of the data set. See :meth:`use_genres`.
 
     Attributes:
-        bad_files: Files that could not be read so far, and why.
-        embedder: The frozen network whose embeddings take the place of waveforms in the batches of a fit and of a test;
+        bad_files: The files that could not be read so far, and the reasons.
+        embedder: The frozen network whose embeddings replace the waveforms in the batches of a fit and of a test;
             :class:`genre.LinearProbe` sets it.
     """
 
@@ -104,7 +104,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.embedder: Embedder | None = None
         self._classes = genres
         self._statistics = Statistics(features)
-        self._subsets: tuple[str, Subsets] | None = None  # with the split that they are of
+        self._subsets: tuple[str, Subsets] | None = None  # with the key of their split
         if self.samples < 1:
             raise GenreError(f"segment_seconds must be positive; found {self.segment_seconds}")
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
@@ -118,20 +118,20 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def read_corpus(self) -> Corpus:
-        """Lists the data set's tracks below ``root``; needs neither features nor split nor Trainer."""
+        """Lists the data set's tracks below ``root``; does not use features, split or Trainer."""
 
     @cached_property
     def corpus(self) -> Corpus:
-        """The tracks of the data set, without those that are excluded.
+        """The tracks of the data set, without excluded ones.
 
         Raises:
-            GenreError: The root is missing or holds too little, or the exclusion list is missing.
+            GenreError: The root is missing or holds too few genres, or the exclusion list is missing.
         """
         return select_tracks(self.read_corpus(), self.root, self.exclude, self.artist, type(self).__name__)
 
     @cached_property
     def genres(self) -> list[str]:
-        """The names of the classes, in order: those given, else those of the data set.
+        """The names of the classes, in order: the given ones, or those of the data set.
 
         Raises:
             GenreError: The data set has a genre that is not among those given.
@@ -141,22 +141,22 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return self.corpus.genres if self._classes is None else list(self._classes)
 
     def use_genres(self, genres: Sequence[str]) -> None:
-        """Takes the names of a classifier's classes; :meth:`genre.GenreClassifier.setup` calls this before a run."""
+        """Sets the names of the classes; :meth:`genre.GenreClassifier.setup` calls this before a run."""
         self._classes = genres
         self.__dict__.pop("genres", None)  # cached
 
     @property
     def partition(self) -> Partition:
-        """The tracks of each subset, bad files among them; it is made once for every state of ``split``."""
+        """The tracks of each subset, including bad files; computed again when ``split`` changes."""
         return self._split_subsets().partition
 
     @property
     def test_subset(self) -> Subset:
-        """The subset that tests: ``validation`` where the split has no test track at hand."""
+        """The subset that is tested: ``validation`` if the split has no test track."""
         return self._split_subsets().test_subset
 
     def tracks(self, subset: Subset) -> list[Track]:
-        """The tracks of a subset whose header could be read; none of a subset that the split does not have.
+        """The tracks of a subset whose header can be read; empty if the split has no such subset.
 
         Raises:
             GenreError: Every file of the subset is bad.
@@ -184,7 +184,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             log.warning("the split has no test track at hand: testing on the validation tracks")
 
     def teardown(self, stage: str) -> None:
-        """Forgets the frozen network of the run that ends."""
+        """Releases the frozen network of the run."""
         self.embedder = None
 
     def train_dataloader(self) -> DataLoader[Segment]:
@@ -199,7 +199,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return make_loader(dataset, dataset.collate, self.batch_size, self.num_workers, sampler, drop_last)
 
     def val_dataloader(self) -> DataLoader[Segment] | list[DataLoader[Segment]]:
-        """The fixed segments of the validation tracks; no loader, and so no validation, without such tracks."""
+        """The fixed segments of the validation tracks; an empty list, which skips validation, without such tracks."""
         return self._evaluation_loader("validation") if self.partition["validation"] else []
 
     def test_dataloader(self) -> DataLoader[Segment]:
@@ -213,13 +213,13 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return make_loader(tracks, tracks.collate, tracks_per_batch, self.num_workers)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Turns waveforms into features, as :meth:`to_inputs` does; in a Trainer's training steps with augmentation."""
+        """Turns waveforms into features with :meth:`to_inputs`, in a Trainer's training steps with augmentation."""
         return self.to_inputs(batch, training=self.trainer is not None and bool(self.trainer.training))
 
     def measure_features(self) -> None:
         """Measures the features' mean and standard deviation on the train tracks, unless they are known.
 
-        The first batch of a fit does so, too, and gets the same values: they depend on the train tracks alone.
+        The first batch of a fit does the same, with the same values: they depend only on the train tracks.
 
         Raises:
             GenreError: Every train track is bad, or the features cannot be measured on them.
@@ -233,19 +233,19 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
         Args:
             batch: ``(B, 1, samples)`` waveforms, on any device.
-            training: Augment and mix up, as in a training step, which seeds torch's generator with the batch's seed.
+            training: Augment and mix up as in a training step; this seeds torch's generator with the batch's seed.
 
         Returns:
             The batch with ``(B, 1, frequency, time)`` features in float32, normalised, on the same device.
 
         Raises:
-            GenreError: The features' statistics are unknown and cannot be measured, or a train batch holds no audio.
+            GenreError: The features' statistics cannot be measured, or a train batch holds no audio.
         """
         for path, reason in batch.bad_files.items():
             self.bad_files.note(path, reason)
         if training:
-            # From here to the end of the step all that is random, dropout too, follows from seed and step: a resumed
-            # fit repeats it without any generator's state being saved.
+            # From here to the end of the step, all random numbers (including dropout) depend only on seed and step. A
+            # resumed fit repeats them without a saved generator state.
             torch.manual_seed(batch.seed)
         if batch.inputs.ndim == 2:  # embeddings
             return batch
@@ -262,18 +262,18 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return batch._replace(inputs=inputs, targets=targets)
 
     def provenance(self) -> Provenance:
-        """The record of a fit on this data: the tracks that a network is trained and chosen on."""
+        """The tracks that a fit on this data is trained and chosen on."""
         return Provenance.of({"train": self.tracks("train"), "validation": self.tracks("validation")})
 
     def _split_subsets(self) -> Subsets:
-        """The subsets of the split as it is at present: it may be replaced, or changed in place."""
+        """The subsets of the current split, which may be replaced or changed in place."""
         if self._subsets is None or self._subsets[0] != split_key(self.split):
             subsets = Subsets(self.corpus, self.split, self.bad_files)
-            self._subsets = split_key(self.split), subsets  # a split may note what it has made
+            self._subsets = split_key(self.split), subsets  # computed after the split ran, which may set its attributes
         return self._subsets[1]
 
     def _train_tracks(self) -> list[Track]:
-        """What the train loader draws from: the train tracks, or the fixed segments of them."""
+        """The train tracks, or their fixed segments."""
         subsets = self._split_subsets()
         return subsets.cut_train_tracks(self.segment_seconds) if self.fixed_segments else self.tracks("train")
 
@@ -293,7 +293,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return make_loader(segments, segments.collate, self.batch_size, self.num_workers)
 
     def _embed(self, segments: Segments) -> None:
-        """Puts embeddings in the place of waveforms, where a frozen network makes them."""
+        """Replaces waveforms by embeddings, if there is a frozen network."""
         if self.embedder is not None and self.trainer is not None:
             self.measure_features()
             embed(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)

@@ -1,4 +1,4 @@
-"""Embeddings in place of waveforms: a frozen network runs once on the segments of a fit."""
+"""Replaces waveforms by embeddings: a frozen network runs once on the segments of a fit."""
 
 import hashlib
 import os
@@ -30,8 +30,8 @@ class Embedder(NamedTuple):
     """A frozen network and the folder of its embeddings.
 
     Attributes:
-        network: The network; an embedding is what enters its head.
-        folder: Has one file per recording; ``None``: the embeddings are not kept beyond the fit.
+        network: The network; an embedding is the input of its head.
+        folder: The folder with one file per recording; ``None``: the embeddings are not kept beyond the fit.
     """
 
     network: nn.Module
@@ -39,7 +39,7 @@ class Embedder(NamedTuple):
 
 
 class _Reading(Dataset[tuple[int, Segment]]):
-    """The segments without a known embedding, with their places in the order of all."""
+    """The segments without a known embedding, with their places among all segments."""
 
     def __init__(self, segments: Segments, draws: Sequence[Draw], places: Sequence[int]) -> None:
         self.segments, self.draws, self.places = segments, draws, places
@@ -53,10 +53,10 @@ class _Reading(Dataset[tuple[int, Segment]]):
 
 
 def embed(segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int) -> None:
-    """Puts embeddings in the place of the waveforms of all segments.
+    """Replaces the waveforms of all segments by embeddings.
 
     Args:
-        segments: The segments of a subset; their ``embedded`` is set.
+        segments: The segments of a subset; sets their ``embedded``.
         embedder: The network, on any device, and the folder of known embeddings.
         features: The network's inputs, with their statistics.
         device: Where to compute.
@@ -78,7 +78,7 @@ def embed(segments: Segments, embedder: Embedder, features: Feature, device: tor
     last = {places[-1]: key for key, places in files.items() if places[0] not in known}
     for place, segment in _compute(_Reading(segments, draws, missing), embedder.network, features, device, num_workers):
         known[place] = segment
-        if kept is not None and place in last:  # a file is done
+        if kept is not None and place in last:  # the last segment of a file
             of_file = [known[place] for place in files[last[place]]]
             if all(segment.valid for segment in of_file):
                 _write(kept / f"{last[place]}.npy", np.stack([segment.waveform.numpy() for segment in of_file]))
@@ -89,7 +89,7 @@ def embed(segments: Segments, embedder: Embedder, features: Feature, device: tor
 def _compute(
     reading: _Reading, network: nn.Module, features: Feature, device: torch.device, num_workers: int
 ) -> Iterator[tuple[int, Segment]]:
-    """Embeds the segments in the order of their places."""
+    """Yields the embedded segments in the order of their places."""
     if not reading.places:
         return
     training = {module: module.training for module in network.modules()}
@@ -120,7 +120,7 @@ def _by_file(segments: Segments, draws: Sequence[Draw]) -> Mapping[str, list[int
 
 
 def _space(network: nn.Module, features: Feature, samples: int) -> str:
-    """A digest of all that an embedding depends on besides the recording."""
+    """A digest of everything that an embedding depends on, except the recording."""
     head, _ = find_head(network)
     weights = {name: value for name, value in network.state_dict().items() if name.rpartition(".")[0] != head}
     content = (value.detach().cpu().contiguous().numpy().tobytes() for value in weights.values())
@@ -137,7 +137,7 @@ def _hash(*parts: bytes) -> str:
 
 
 def _read(path: Path, count: int) -> NDArray[np.float32] | None:
-    """``(count, D)``; ``None`` where the file is missing or damaged."""
+    """Reads ``(count, D)`` embeddings; ``None`` if the file is missing or damaged."""
     with suppress(OSError, ValueError, EOFError):
         vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
         if vectors.ndim == 2 and len(vectors) == count and vectors.dtype == np.float32:
@@ -146,7 +146,7 @@ def _read(path: Path, count: int) -> NDArray[np.float32] | None:
 
 
 def _write(path: Path, vectors: NDArray[np.float32]) -> None:
-    """Writes the file whole or not at all, since several fits may write it at once."""
+    """Writes a temporary file and renames it, since several fits may write the file at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with part.open("wb") as file:

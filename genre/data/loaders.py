@@ -16,19 +16,19 @@ Item = TypeVar("Item")
 
 
 class TrainSampler(DistributedSampler[Draw]):
-    """Draws the crops of an epoch as a function of seed and epoch alone, so that a resumed fit draws the same.
+    """Draws the crops of an epoch. They depend only on seed and epoch, so a resumed fit draws the same ones.
 
     Every track is drawn ``crops_per_track`` times per epoch in random order. With ``balanced``, every genre is drawn
-    equally often, and its tracks in turn. It is a ``DistributedSampler`` because Lightning does not replace those, and
-    tells them the epoch.
+    equally often, and its tracks take turns. The class derives from ``DistributedSampler`` because Lightning sets the
+    epoch of such samplers and does not replace them.
 
     Args:
         dataset: The train segments.
         seed: The run's seed.
         balanced: Draw every genre equally often.
-        crops_per_track: Crops drawn from a track in an epoch.
+        crops_per_track: Crops per track and epoch.
         ranks: The number of processes that share the epoch.
-        rank: Which of them this one is.
+        rank: The index of this process.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class TrainSampler(DistributedSampler[Draw]):
 
 
 class LateLoader(DataLoader[Item]):
-    """A ``DataLoader`` that starts to read when its first batch is asked for.
+    """A ``DataLoader`` that starts to read when its first batch is requested.
 
-    When a fit is resumed, Lightning creates the iterator before it tells the sampler the epoch. The workers of a plain
-    ``DataLoader`` then read ahead in epoch 0.
+    In a resumed fit, Lightning creates the iterator before it sets the sampler's epoch. The workers of a plain
+    ``DataLoader`` would then read segments of epoch 0.
     """
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # a generator, not torch's own class
@@ -95,7 +95,7 @@ def make_loader(
     """A loader of segments.
 
     Args:
-        dataset: The segments. Where they are embedded, nothing is left to decode, and no worker is started.
+        dataset: The segments. If they are embedded, there is nothing to decode, and no worker is started.
         collate: Makes a batch of items.
         batch_size: Items per batch.
         num_workers: Processes that decode; 0: the main process decodes.

@@ -21,7 +21,7 @@ class Provenance:
     """The tracks and artists that a network was trained (``train``) and chosen (``validation``) on.
 
     A fit that starts from the weights of an earlier fit also has the subsets ``earlier_train`` and
-    ``earlier_validation``: what that fit, and those before it, were trained and chosen on.
+    ``earlier_validation``: the tracks and artists that earlier fits were trained and chosen on.
 
     Attributes:
         tracks: Digests of the tracks by subset, see :func:`digest`.
@@ -41,26 +41,26 @@ class Provenance:
 
     @classmethod
     def read(cls, content: Any) -> "Provenance | None":
-        """The record of a checkpoint, written as ``vars`` of this class; ``None`` without one, or without artists."""
+        """Reads the record of a checkpoint, a dict of the attributes; ``None`` without a record or without artists."""
         return cls(**content) if isinstance(content, Mapping) and set(content) == {"tracks", "artists"} else None
 
     def continuing(self, earlier: "Provenance | None") -> "Provenance":
-        """The record of this fit where it starts from the weights of an earlier one."""
+        """The record of this fit if it starts from the weights of an earlier one."""
         if earlier is None:
             return self
         return Provenance(_continue(self.tracks, earlier.tracks), _continue(self.artists, earlier.artists))
 
     def artist_subsets(self) -> tuple[set[str], set[str]]:
-        """The artists of all train tracks, and those of all validation tracks."""
+        """The artists of all train tracks, and those of all validation tracks, including earlier fits."""
         trained = {*self.artists.get("train", ()), *self.artists.get("earlier_train", ())}
         chosen = {*self.artists.get("earlier_validation", ())} - trained
         return trained, {*self.artists.get("validation", ()), *chosen}
 
     def count(self, tracks: Sequence[Track]) -> dict[str, int]:
-        """How many of the tracks are in the record, by subset.
+        """The number of given tracks that are in the record, by subset.
 
-        A whole track counts if any excerpt of its file is in the record. An excerpt counts if itself or its whole file
-        is: other excerpts of the same file leak, too, but ``Split.leaky`` tells that.
+        A whole track counts if any excerpt of its file is in the record. An excerpt counts if the record has it or its
+        whole file. Other excerpts of the same file leak, too; ``Split.leaky`` states that.
         """
         names = digests(tracks)
         counts = {}
@@ -74,13 +74,13 @@ class Provenance:
         return counts
 
     def require_same(self, other: "Provenance") -> None:
-        """Checks that a resumed fit has the train tracks that it was begun with.
+        """Checks that a resumed fit has the same train tracks as this record.
 
         Args:
-            other: The record of the fit that goes on.
+            other: The record of the resumed fit.
 
         Raises:
-            GenreError: Its train tracks are others.
+            GenreError: The train tracks differ.
         """
         theirs, ours = Counter(self.tracks["train"]), Counter(other.tracks["train"])
         if theirs and theirs != ours:
@@ -92,7 +92,7 @@ class Provenance:
 
 
 def _continue(ours: Mapping[str, Collection[str]], earlier: Mapping[str, Collection[str]]) -> dict[str, Any]:
-    """The subsets of a fit, and those of earlier fits without what is in this one already."""
+    """The subsets of a fit, and those of earlier fits without the entries that this fit already has."""
     trained = {*earlier.get("train", ()), *earlier.get("earlier_train", ())} - {*ours.get("train", ())}
     chosen = {*earlier.get("validation", ()), *earlier.get("earlier_validation", ())}
     chosen -= {*ours.get("train", ()), *ours.get("validation", ())}
@@ -101,9 +101,9 @@ def _continue(ours: Mapping[str, Collection[str]], earlier: Mapping[str, Collect
 
 
 def digest(track: Track) -> str:
-    """Identifies the file of a track by its content, wherever it lies and whatever its name is.
+    """Identifies a track by the content of its file, independent of its path.
 
-    It is a hash of the file's length and of three stretches of its bytes. For an excerpt, its start follows.
+    The digest is a hash of the file's length and of three parts of its bytes. For an excerpt, its start is appended.
 
     Raises:
         OSError: The file cannot be read.
@@ -113,21 +113,21 @@ def digest(track: Track) -> str:
 
 
 def digests(tracks: Sequence[Track]) -> list[str]:
-    """The digests of tracks, in order; several files are read at once."""
+    """The digests of tracks, in order; reads several files in parallel."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(digest, tracks))
 
 
 def artist_digests(tracks: Iterable[Track]) -> set[str]:
-    """Digests of the known artists: a checkpoint does not contain their names."""
+    """Digests of the known artists' names; a checkpoint does not contain the names themselves."""
     names = {name_key(track.artist) for track in tracks if track.artist}
-    # A folder's name may be no valid text: its bytes are then those that count.
+    # A folder's name may not be valid UTF-8; its bytes are hashed.
     encoded = (name.encode(errors="surrogateescape") for name in names)
     return {hashlib.blake2b(name, digest_size=8).hexdigest() for name in encoded}
 
 
 def shared_artists(*subsets: Iterable[str]) -> int:
-    """The number of artists that stand in more than one subset: 0 under a grouped split."""
+    """The number of artists that are in more than one subset; 0 for a split by artist."""
     return sum(count > 1 for count in Counter(artist for subset in subsets for artist in subset).values())
 
 

@@ -1,4 +1,4 @@
-"""Segments: the stretches of tracks that loaders read, and the batches that they become."""
+"""Segments: the parts of tracks that loaders read, and batches of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from genre.errors import AudioError
 
 
 class Draw(NamedTuple):
-    """Which stretch of which track to read, and the seed of its augmentation."""
+    """The index of a track, the position of a segment in it, and the seed of the segment's augmentation."""
 
     track: int
     position: float
@@ -23,7 +23,7 @@ class Draw(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One stretch of one track; ``faults`` has the index of each track that could not be read, and why."""
+    """A part of a track; ``faults`` maps the index of each unreadable track to the reason."""
 
     waveform: Tensor  # (1, samples)
     target: int
@@ -41,12 +41,12 @@ class Batch(NamedTuple):
         inputs: ``(B, 1, samples)`` waveforms from the loader, ``(B, 1, frequency, time)`` features on the device.
         targets: ``(B,)`` class indices; after mixup ``(B, classes)`` probabilities.
         tracks: ``(B,)`` index of each segment's track within its subset.
-        segments: ``(B,)`` index of each segment within its subset: repeated segments have the same one.
-        valid: ``(B,)`` false where the track could not be read and ``inputs`` is silence.
-        seed: Seeds the augmentation, and all else that is random about the batch on the device.
-        faults: Index of each unreadable track met, and why.
-        of: ``(B,)`` how many segments each segment's track has in all; 0 in training, where crops are random.
-        bad_files: The file of each unreadable track met, and why.
+        segments: ``(B,)`` index of each segment within its subset; repeated segments have the same index.
+        valid: ``(B,)`` false if the track cannot be read; ``inputs`` then holds silence.
+        seed: Seeds the augmentation and all other random numbers of the step on the device.
+        faults: The reasons by the index of each unreadable track.
+        of: ``(B,)`` the total number of segments of each segment's track; 0 in training, where crops are random.
+        bad_files: The reasons by the file of each unreadable track.
     """
 
     inputs: Tensor
@@ -61,7 +61,7 @@ class Batch(NamedTuple):
 
 
 def collate(segments: Sequence[Segment]) -> Batch:
-    """Stacks segments into a batch whose seed depends on all that was drawn for them."""
+    """Stacks segments into a batch, whose seed depends on the seeds of all segments."""
     faults: dict[int, str] = {}
     for segment in segments:
         faults |= segment.faults
@@ -84,13 +84,13 @@ class Segments:
 
     Args:
         tracks: The tracks of the subset.
-        targets: The class index of each.
+        targets: The class index of each track.
         sample_rate: The rate in hertz.
         samples: The length of a segment in samples.
 
     Attributes:
-        embedded: The segments of :meth:`in_order` with embeddings ``(D,)`` in place of waveforms, if there are any; see
-            :mod:`genre.data.embedding`.
+        embedded: The segments of :meth:`in_order` with embeddings ``(D,)`` in place of waveforms; ``None`` without
+            embeddings. See :mod:`genre.data.embedding`.
     """
 
     def __init__(self, tracks: Sequence[Track], targets: Sequence[int], sample_rate: int, samples: int) -> None:
@@ -103,7 +103,7 @@ class Segments:
         return [Draw(track, 0.5) for track in range(len(self.tracks))]
 
     def read(self, draw: Draw, segment: int) -> Segment:
-        """The segment, or silence with a fault."""
+        """Reads a segment; returns silence with a fault if it cannot be read."""
         if self.embedded is not None:
             return self.embedded[draw.track if segment < 0 else segment]._replace(segment=segment, seed=draw.seed)
         faults: dict[int, str] = {}
@@ -123,17 +123,17 @@ class Segments:
 
 
 class TrainSegments(Segments, Dataset[Segment]):
-    """Random crops: indexed by a :class:`Draw` of :class:`TrainSampler`.
+    """Random crops, indexed by a :class:`Draw` of :class:`~genre.data.loaders.TrainSampler`.
 
-    An integer index gives the middle of a track, in an order that mixes the genres. ``Trainer(overfit_batches=…)``
-    reads those, because it replaces the loader's sampler by a sequential one.
+    An integer index gives the middle of a track, in an order that mixes the genres. ``Trainer(overfit_batches=…)`` uses
+    such indices, because it replaces the loader's sampler by a sequential one.
     """
 
     def __len__(self) -> int:
         return len(self.tracks)
 
     def __getitem__(self, draw: Draw | int) -> Segment:
-        """The drawn segment; if its track cannot be read, that of the next track that can."""
+        """Reads the drawn segment; if its track cannot be read, uses the next readable track."""
         if isinstance(draw, int):
             order = np.random.default_rng(0).permutation(len(self.tracks))
             draw = Draw(int(order[draw]), 0.5, draw)
@@ -151,7 +151,7 @@ class EvaluationSegments(Segments, Dataset[Segment]):
 
     Args:
         tracks: The tracks of the subset.
-        targets: The class index of each.
+        targets: The class index of each track.
         positions: The positions of each track's segments.
         sample_rate: The rate in hertz.
         samples: The length of a segment in samples.
@@ -177,7 +177,7 @@ class EvaluationSegments(Segments, Dataset[Segment]):
         return self.draws
 
     def __getitem__(self, index: int) -> Segment:
-        """The segment; if it cannot be read, all excerpts of its file are bad."""
+        """Reads the segment; if it cannot be read, marks all excerpts of its file as bad."""
         segment = self.read(self.draws[index], index)
         if segment.valid:
             return segment
@@ -185,13 +185,13 @@ class EvaluationSegments(Segments, Dataset[Segment]):
         return segment._replace(faults={i: reason for i, track in enumerate(self.tracks) if track.path == path})
 
     def collate(self, segments: Sequence[Segment]) -> Batch:
-        """Stacks segments into a batch that tells how many segments each track has."""
+        """Stacks segments into a batch with the number of segments of each track."""
         of = torch.tensor([len(self.positions[segment.track]) for segment in segments])
         return super().collate(segments)._replace(of=of)
 
 
 class EvaluationTracks(Dataset[list[Segment]]):
-    """Every item is all segments of a track: no sampler gives parts of a track to several processes.
+    """Each item holds all segments of a track, so no sampler can distribute a track over several processes.
 
     Args:
         segments: The segments of every track.

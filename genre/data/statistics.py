@@ -1,4 +1,4 @@
-"""What a DataModule does with features and augmentation before they are used: copies, checks, statistics."""
+"""Prepares features and augmentation for a DataModule: copies, checks, statistics."""
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,17 +14,17 @@ from genre.data.scan import BadFiles
 from genre.data.track import Track
 from genre.errors import AudioError, GenreError
 
-#: So many train tracks are enough to measure the features' statistics on.
+#: The largest number of train tracks that the features' statistics are measured on.
 MEASURED_TRACKS = 200
 
 Given = TypeVar("Given")
 
 
 class Statistics:
-    """Keeps track of which mean and standard deviation the features of a DataModule have.
+    """Tracks where the mean and standard deviation of a DataModule's features come from.
 
     Args:
-        features: The features as they are given.
+        features: The features that the DataModule was given.
     """
 
     def __init__(self, features: Feature) -> None:
@@ -32,7 +32,7 @@ class Statistics:
         self._measured: tuple[object, ...] | None = None
 
     def begin_fit(self, features: Feature, split: str) -> None:
-        """Drops statistics that were measured under another split, or that belong to a classifier."""
+        """Resets statistics that were measured under another split, or that come from a classifier."""
         if self._measured != (split, features.mean, features.std):
             features.set_statistics(*self._given)
 
@@ -41,15 +41,14 @@ class Statistics:
     ) -> None:
         """Measures the statistics on up to :data:`MEASURED_TRACKS` train tracks.
 
-        They are measured on the middles of tracks that are spread evenly over all: the same tracks give the same
-        statistics.
+        Reads the middle of tracks that are spread evenly over all, so the same tracks give the same statistics.
 
         Args:
-            features: What is measured; it is moved to the CPU.
+            features: The features; they are moved to the CPU.
             tracks: The train tracks.
-            samples: The length of a middle in samples.
-            bad_files: Where files that cannot be read are noted.
-            split: What tells the split from others.
+            samples: The number of samples that are read per track.
+            bad_files: Collects files that cannot be read.
+            split: The key of the split, see :func:`genre.data.subsets.split_key`.
 
         Raises:
             GenreError: Every track is bad, or the features cannot be measured on them.
@@ -81,16 +80,16 @@ def check_rates(features: Feature, modules: Iterable[nn.Module]) -> None:
         rate = getattr(module, "sample_rate", features.sample_rate)
         if rate != features.sample_rate:
             raise GenreError(
-                f"{type(module).__name__} is made for {rate} Hz, the features hear {features.sample_rate} Hz; give "
+                f"{type(module).__name__} is made for {rate} Hz, the features use {features.sample_rate} Hz; give "
                 f"it sample_rate: {features.sample_rate}"
             )
 
 
 def copy_given(given: Given) -> Given:
-    """Copies what the caller keeps; in one go, so that what two of the objects share stays shared.
+    """Copies several objects at once, so that parts that they share stay shared.
 
     Raises:
-        GenreError: It cannot be copied.
+        GenreError: An object cannot be copied.
     """
     try:
         return copy.deepcopy(given)

@@ -1,4 +1,4 @@
-"""The tracks of a corpus by subset, with and without the files that cannot be read."""
+"""The tracks of a corpus by subset, with and without bad files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +16,13 @@ from genre.errors import GenreError
 def select_tracks(
     corpus: Corpus, root: Path, exclusions: Path | None, artist: Literal["tags"] | None, data_set: str
 ) -> Corpus:
-    """The tracks of a data set that are used.
+    """Selects the tracks of a data set, and sets their artists.
 
     Args:
         corpus: All tracks below the root.
-        root: Where the data set lies.
-        exclusions: The list of the tracks that are left out, see :func:`genre.data.exclusions.read_exclusions`.
-        artist: ``tags``: the artists are those of the files' tags; ``None``: those of the corpus.
+        root: The folder of the data set.
+        exclusions: A file that lists tracks to leave out, see :func:`genre.data.exclusions.read_exclusions`.
+        artist: ``tags``: read the artists from the files' tags; ``None``: keep those of the corpus.
         data_set: The name of the data set, for messages.
 
     Raises:
@@ -55,13 +55,13 @@ def weigh_classes(
     """The weight of each genre in the training loss.
 
     Args:
-        weights: The weights; ``balanced``: inverse to the number of tracks, so that their mean over all tracks is 1;
-            ``None``: no weights.
+        weights: The weights; ``balanced``: inverse to the number of tracks, with a mean of 1 over all tracks; ``None``:
+            no weights.
         genres: The names of the classes.
-        tracks: The train tracks; ``None``: they are not known.
+        tracks: The train tracks; ``None``: they are unknown.
 
     Raises:
-        GenreError: The number of weights is not that of the genres, or ``balanced`` has no tracks to go by.
+        GenreError: The number of weights differs from that of the genres, or ``balanced`` is given without tracks.
     """
     if weights == "balanced":
         if tracks is None:
@@ -74,7 +74,7 @@ def weigh_classes(
 
 
 def split_key(split: Split) -> str:
-    """What tells a split from others: its class and its settings, which may be changed in place."""
+    """Identifies the state of a split by its class and its attributes, which may be changed in place."""
     return f"{type(split).__qualname__} {vars(split)}"
 
 
@@ -83,14 +83,14 @@ class Subsets:
 
     Args:
         corpus: The tracks.
-        split: Which of them train, validate and test.
-        bad_files: Where files that cannot be read are noted.
+        split: Assigns the tracks to subsets.
+        bad_files: Collects files that cannot be read.
 
     Attributes:
-        partition: The tracks of each subset, bad files among them: a split does not depend on the content of files.
+        partition: The tracks of each subset, including bad files: a split does not depend on the content of files.
 
     Raises:
-        GenreError: The split leaves no track to train on, or none to choose or score a network with.
+        GenreError: The train subset is empty, or the validation subset, or (without validation) the test subset.
     """
 
     def __init__(self, corpus: Corpus, split: Split, bad_files: BadFiles) -> None:
@@ -104,13 +104,13 @@ class Subsets:
 
     @property
     def test_subset(self) -> Subset:
-        """The subset that tests: ``validation`` where the split has no test track at hand."""
+        """The subset that is tested: ``validation`` if the split has no test track."""
         return "test" if self.partition["test"] else "validation"
 
     def readable(self, subset: Subset) -> list[Readable]:
-        """The tracks of a subset that can be read; none of a subset that the split does not have.
+        """The readable tracks of a subset; empty if the split has no such subset.
 
-        The headers are read once.
+        Reads the headers once.
 
         Raises:
             GenreError: Every file of the subset is bad.

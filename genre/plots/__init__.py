@@ -1,4 +1,4 @@
-"""All pictures, as matplotlib figures: of a data set, of a run, and of several runs on one sheet."""
+"""Matplotlib figures of a data set, of a run, and of several runs."""
 
 from genre.plots.corpus import plot_artists, plot_counts
 from genre.plots.inputs import plot_inputs, plot_track, plot_tracks

@@ -1,4 +1,4 @@
-"""The stretches of tracks that pictures are drawn from, neither repeated nor padded."""
+"""Reads the parts of tracks that pictures show, without repeating or padding them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from genre.data.track import Track
 
 @dataclass(frozen=True)
 class Clip:
-    """A stretch of a track.
+    """A part of a track.
 
     Attributes:
         track: The track.
         waveform: ``(samples,)`` at the rate of the features.
-        start: Where the clip begins in the file, in seconds.
+        start: The start of the clip in the file, in seconds.
     """
 
     track: Track
@@ -29,13 +29,13 @@ class Clip:
 
 
 def read_clip(track: Track, feature: Feature, seconds: float, position: float = 0.0) -> Clip:
-    """Reads a stretch of a track, or all of a shorter track.
+    """Reads a part of a track, or all of a shorter track.
 
     Args:
         track: The track.
-        feature: Gives the sample rate and the minimal length, to which a tiny track is repeated.
-        seconds: The length of the stretch.
-        position: Where the stretch begins: 0 is the beginning of the track, 1 the last possible start.
+        feature: Gives the sample rate and the minimal length; an even shorter track is repeated.
+        seconds: The length of the part.
+        position: The start of the part, from 0 (the track's beginning) to 1 (the last possible start).
 
     Raises:
         AudioError: The file cannot be read.
@@ -50,7 +50,7 @@ def read_clip(track: Track, feature: Feature, seconds: float, position: float = 
 def read_clips(
     tracks: Iterable[Track], feature: Feature, seconds: float, position: float, bad_files: BadFiles
 ) -> Iterable[Clip]:
-    """Reads a clip of each track, as :func:`read_clip` does; bad files are noted and left out."""
+    """Yields a clip of each track, see :func:`read_clip`; notes bad files and leaves them out."""
     for track in tracks:
         try:
             yield read_clip(track, feature, seconds, position)
@@ -61,7 +61,7 @@ def read_clips(
 def draw_clips(
     tracks: Sequence[Track], feature: Feature, count: int, seconds: float, seed: int, bad_files: BadFiles
 ) -> dict[str, list[Clip]]:
-    """Reads the middle of ``count`` random tracks of every genre; another track takes the place of a bad file."""
+    """Reads the middle of ``count`` random tracks of every genre; replaces a bad file by another track."""
     random = np.random.default_rng(seed)
     clips: dict[str, list[Clip]] = {}
     for genre in sorted({track.genre for track in tracks}):

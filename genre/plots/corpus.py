@@ -1,4 +1,4 @@
-"""What a corpus consists of: the tracks of each genre per subset of the split, and the artists of each genre."""
+"""Pictures of a corpus: the tracks of each genre in each subset of the split, and the artists of each genre."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from genre.plots.style import COLORS, WIDTH
 
 
 def plot_counts(partition: Partition, unit: str = "tracks") -> Figure:
-    """Draws the tracks of every genre in each subset of a split: bars with their numbers.
+    """Draws the number of tracks of every genre in each subset of a split, as labelled bars.
 
     Args:
         partition: The tracks of each subset.
-        unit: What is counted: ``tracks`` or ``segments``.
+        unit: The unit that is counted: ``tracks`` or ``segments``.
     """
     genres = sorted({track.genre for tracks in partition.values() for track in tracks})
     total = sum(map(len, partition.values()))
@@ -69,7 +69,7 @@ def plot_artists(tracks: Sequence[Track]) -> Figure:
 
 
 def _bars(genres: Sequence[str], inches: float, columns: int = 1) -> tuple[Figure, Axes]:
-    """A figure for horizontal bars, a row per genre, and the first of its axes."""
+    """A figure for horizontal bars with one row per genre, and the first of its axes."""
     figure = Figure(figsize=(WIDTH, 1.4 + inches * len(genres)), layout="constrained")
     axes: Axes = figure.subplots(1, columns, sharey=True, squeeze=False)[0, 0]
     axes.set_yticks(range(len(genres)), genres)

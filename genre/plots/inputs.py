@@ -38,13 +38,13 @@ INPUTS: dict[Input, Labels] = {
     "mfcc": Labels("MFCC", "coefficient (number)", "coefficient in decibels"),
 }
 
-#: Ticks in hertz on the mel scale that stand apart: in a large picture, and in a picture of an inch.
+#: Ticks in hertz on the mel scale that do not overlap, for a large picture and for a small one.
 MEL_TICKS = (0, 500, 1000, 2000, 4000, 8000, 16000)
 FEW_MEL_TICKS = (0, 500, 2000, 8000)
 
 
 def plot_track(clip: Clip, feature: Feature) -> Figure:
-    """Draws waveform, spectrogram, mel spectrogram and MFCC of one clip, one below the other on one time axis.
+    """Draws waveform, spectrogram, mel spectrogram and MFCC of one clip, below each other on one time axis.
 
     Args:
         clip: The clip.
@@ -71,7 +71,7 @@ def plot_track(clip: Clip, feature: Feature) -> Figure:
 
 
 def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Input) -> Figure:
-    """Draws one input of several tracks per genre: a row per genre, all on one scale.
+    """Draws one input of several tracks per genre, with one row per genre and one scale for all.
 
     Args:
         clips: The clips of each genre.
@@ -104,10 +104,10 @@ def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Inp
 
 
 def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, seconds: float) -> Figure:
-    """Draws what a network sees of one track per genre, on one scale, in the width of a report's page.
+    """Draws the network's input for one track per genre, on one scale, in the width of a report's page.
 
     Args:
-        inputs: ``(frequency, time)`` of each genre, which ``feature`` has computed.
+        inputs: The output ``(frequency, time)`` of ``feature`` for each genre.
         feature: The feature of the recipe.
         seconds: The length of a segment.
     """
@@ -141,7 +141,7 @@ def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, sec
 def features_of(feature: Feature) -> dict[Input, Framed]:
     """Spectrogram, mel spectrogram and MFCC with the arguments of a recipe's feature, not normalised."""
     n_fft = int(getattr(feature, "n_fft", 2048))
-    n_mels = int(getattr(feature, "n_mels", min(128, n_fft // 4)))  # more, and bands fall between the bins
+    n_mels = int(getattr(feature, "n_mels", min(128, n_fft // 4)))  # more bands would fall between the bins
     n_mfcc = int(getattr(feature, "n_mfcc", min(20, n_mels)))
     own = vars(feature) | {"n_mels": n_mels, "n_mfcc": n_mfcc, "mean": 0.0, "std": 1.0, "compression": "decibels"}
 
@@ -152,8 +152,8 @@ def features_of(feature: Feature) -> dict[Input, Framed]:
 
 
 def limits(name: Input, values: NDArray[np.float32]) -> tuple[float, float]:
-    """The values at the ends of the colour scale, given all ``(…, frequency, time)`` that is drawn with it."""
-    if name == "mfcc":  # the 0th coefficient, the loudness, would leave no colour for the others
+    """The lowest and the highest value of the colour scale for ``(…, frequency, time)`` values."""
+    if name == "mfcc":  # without the 0th coefficient, the loudness, which is much larger than the others
         widest = float(np.percentile(np.abs(values[..., 1:, :] if values.shape[-2] > 1 else values), 99.5))
         return -widest, widest
     low, high = np.percentile(values, (2, 99.9))
@@ -163,7 +163,7 @@ def limits(name: Input, values: NDArray[np.float32]) -> tuple[float, float]:
 def _fill(
     figure: Figure, grid: NDArray[np.object_], clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Input
 ) -> None:
-    """Draws every clip into its place, from second 0, and one colour bar for all."""
+    """Draws every clip, from second 0, and one colour bar for all."""
     rows = zip(grid, clips.values(), strict=True)
     places = [place for row, of_genre in rows for place in zip(row, of_genre, strict=False)]
     if name == "waveform":
@@ -189,14 +189,14 @@ def _show_waveform(axes: Axes, clip: Clip, sample_rate: int) -> None:
 def _show_feature(
     axes: Axes, values: NDArray[np.float32], feature: Feature, times: NDArray[np.float64], scale: tuple[float, float]
 ) -> QuadMesh:
-    """Draws ``(frequency, time)`` on axes in hertz and seconds; where rows are no frequencies, their number.
+    """Draws ``(frequency, time)`` with time in seconds and frequency in hertz; rows of other features are numbered.
 
     Args:
-        axes: Where to.
-        values: What ``feature`` has computed.
+        axes: The axes.
+        values: The output of ``feature``.
         feature: The feature, of any class.
         times: ``(time,)`` the second of each frame.
-        scale: The values at the ends of the colour scale.
+        scale: The lowest and the highest value of the colour scale.
     """
     rows = len(values)
     frequencies, y_axis = np.arange(rows, dtype=float), None
@@ -223,7 +223,7 @@ def _show_feature(
 
 
 def _frame_times(feature: Framed, frames: int) -> NDArray[np.float64]:
-    """``(frames,)`` the second of each frame, from the first."""
+    """``(frames,)`` the second of each frame, relative to the first."""
     hop = feature.hop_length or (feature.win_length or feature.n_fft) // 2
     return np.arange(frames) * hop / feature.sample_rate
 
@@ -235,7 +235,7 @@ def _set_mel_ticks(axes: Axes, hertz: Sequence[int]) -> None:
 
 
 def _arguments(feature: Feature | None) -> str:
-    """The arguments that say what the rows and frames are."""
+    """The arguments that define the rows and frames, as text."""
     if feature is None:
         return ""
     names = [name for name in ("n_mfcc", "n_mels", "n_fft", "hop_length") if getattr(feature, name, None) is not None]
@@ -243,12 +243,12 @@ def _arguments(feature: Feature | None) -> str:
 
 
 def _wrapped(genre: str) -> str:
-    """A genre's name, a word per line if it is long."""
+    """A genre's name; a long name has one word per line."""
     words = genre.replace("_", " ").replace("-", " ").split()
     return "\n".join(words) if len(genre) > 10 else genre
 
 
 def _short(name: str, length: int) -> str:
-    """A name, cut in its middle to fit: the names of an album often begin alike."""
+    """Cuts a long name in its middle, because the names of an album often begin alike."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"

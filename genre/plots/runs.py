@@ -16,20 +16,20 @@ from torch import Tensor
 
 from genre.plots.style import COLORS, PAGE_WIDTH, WIDTH, line
 
-#: The metrics of every epoch, in order: ``epoch`` and, of the subsets that a fit has, ``train_loss``, ``val_loss``, …
+#: The metrics of every epoch, in order: ``epoch``, ``train_loss``, ``val_loss`` and others, as far as they are logged.
 History: TypeAlias = Sequence[Mapping[str, float]]
 
-#: False positive rates, and the true positive rate at each.
+#: False positive rates, and the true positive rates at these.
 Curve: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-#: Lines and markers of the subsets, where colours tell something else or cannot be told apart.
+#: Line styles and markers of the subsets; colours may show the run, or may be indistinguishable to a reader.
 TRAIN: dict[str, Any] = {"linestyle": "--", "marker": "^"}
 VALIDATION: dict[str, Any] = {"linestyle": "-", "marker": "o"}
 
-#: Genres in a column of the legend of their ROC curves.
+#: The number of genres per column in the legend of ROC curves.
 ROWS = 22
 
-#: With more runs than this, the curves of train segments would hide those of the validation subset.
+#: The largest number of runs whose train curves are drawn: more would hide the validation curves.
 MAX_RUNS_WITH_TRAIN = 4
 
 
@@ -49,14 +49,14 @@ def plot_confusion_matrix(
     subset: str = "",
     unit: str = "tracks",
 ) -> Figure:
-    """Draws true genres (rows) and predicted genres (columns): counts, shaded by the share of the row.
+    """Draws the counts of true genres (rows) and predicted genres (columns), shaded by the share of the row.
 
     Args:
         targets: ``(N,)`` true class indices.
         predicted: ``(N,)`` predicted class indices.
         genres: The names of the classes.
         subset: The subset that is scored, such as ``test``.
-        unit: What is scored: ``tracks`` or ``segments``.
+        unit: The unit that is scored: ``tracks`` or ``segments``.
     """
     size = len(genres)
     counts = np.zeros((size, size), dtype=int)
@@ -80,16 +80,16 @@ def plot_roc(
     targets: NDArray[np.int64], probabilities: NDArray[np.float32], genres: Sequence[str],
     areas: Mapping[str, float], mean_area: float, subset: str = "", unit: str = "tracks",
 ) -> Figure:  # fmt: skip
-    """Draws a ROC curve per genre, one against the rest, and their mean.
+    """Draws one ROC curve per genre (one against the rest), and their mean.
 
     Args:
         targets: ``(N,)`` true class indices.
         probabilities: ``(N, genres)``.
         genres: The names of the classes.
         areas: The area under the curve of each genre.
-        mean_area: Their mean.
+        mean_area: The mean of the areas.
         subset: The subset that is scored, such as ``test``.
-        unit: What is scored: ``tracks`` or ``segments``.
+        unit: The unit that is scored: ``tracks`` or ``segments``.
     """
     curves = roc_curves(targets, probabilities)
     columns = 1 + len(curves) // ROWS
@@ -105,12 +105,12 @@ def plot_roc(
 
 
 def plot_learning_curves(history: History, best_epoch: int | None, unit: str = "tracks") -> Figure:
-    """Draws loss and accuracy of one run by epoch, of train segments and of the validation subset.
+    """Draws the loss and the accuracy of one run by epoch, for train segments and for the validation subset.
 
     Args:
         history: The metrics of every epoch.
         best_epoch: The epoch of the checkpoint that is scored, if known.
-        unit: What the accuracy of the validation subset counts: ``tracks`` or ``segments``.
+        unit: The unit of the validation accuracy: ``tracks`` or ``segments``.
     """
     figure = Figure(figsize=(PAGE_WIDTH, 4.2), layout="constrained")
     panels = (("loss", "cross-entropy in nats", "segments"), ("accuracy", "accuracy", unit))
@@ -119,7 +119,7 @@ def plot_learning_curves(history: History, best_epoch: int | None, unit: str = "
         _plot(axes, history, f"val_{metric}", f"validation {validated}", VALIDATION | {"color": COLORS[1]})
         if best_epoch is not None and len(history) > 1:
             axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best checkpoint (epoch {best_epoch})")
-        if len(history) == 1:  # the axes then have a scale all the same
+        if len(history) == 1:  # a single point gives the axes no scale
             axes.set_ylim(0, 1 if metric == "accuracy" else 1.2 * axes.dataLim.y1)
         axes.set(xlabel="epoch", ylabel=label, title=metric.capitalize())
         _mark_epochs(axes, {"": history})
@@ -129,11 +129,11 @@ def plot_learning_curves(history: History, best_epoch: int | None, unit: str = "
 
 
 def plot_runs_learning_curves(histories: Mapping[str, History], unit: str = "tracks") -> Figure:
-    """Draws loss, and below it accuracy, of several runs by epoch: a column per run, on one scale.
+    """Draws the loss and, below it, the accuracy of several runs by epoch, with one column per run and one scale.
 
     Args:
         histories: The metrics of every epoch, by the name of the run.
-        unit: What the accuracy of the validation subset counts: ``tracks``, ``segments``, or both.
+        unit: The unit of the validation accuracy: ``tracks``, ``segments``, or both.
     """
     columns = min(4, len(histories))
     blocks = -(-len(histories) // columns)
@@ -167,13 +167,14 @@ def plot_runs_learning_curves(histories: Mapping[str, History], unit: str = "tra
 
 
 def plot_runs_accuracy(histories: Mapping[str, History], unit: str = "tracks") -> Figure:
-    """Draws the validation accuracy by epoch, a line per run; of a few runs that of train segments, too, dashed.
+    """Draws the validation accuracy of several runs by epoch, with one line per run.
 
-    A run without a validation subset has the line of its train segments alone.
+    For a few runs, dashed lines show the accuracy of train segments. A run without a validation subset has only the
+    dashed line.
 
     Args:
         histories: The metrics of every epoch, by the name of the run.
-        unit: What the accuracy of the validation subset counts: ``tracks``, ``segments``, or both.
+        unit: The unit of the validation accuracy: ``tracks``, ``segments``, or both.
     """
     figure = Figure(figsize=(WIDTH, 5.5), layout="constrained")
     axes = figure.add_subplot()
@@ -181,7 +182,7 @@ def plot_runs_accuracy(histories: Mapping[str, History], unit: str = "tracks") -
     few = len(histories) <= MAX_RUNS_WITH_TRAIN
     for index, (name, history) in enumerate(histories.items()):
         style = VALIDATION | line(index)
-        if not history:  # the legend names the run all the same
+        if not history:  # names the run in the legend
             axes.plot([], [], color=style["color"], label=wrapped(name))
         _plot(axes, history, "val_accuracy", wrapped(name), style, width=2)
         if few or name not in validated:
@@ -202,13 +203,13 @@ def plot_runs_accuracy(histories: Mapping[str, History], unit: str = "tracks") -
 def plot_runs_roc(
     results: Mapping[str, Scored | Sequence[Scored]], areas: Mapping[str, float], unit: str = "tracks"
 ) -> Figure:
-    """Draws the mean ROC curve of each run over the genres, one against the rest.
+    """Draws the ROC curve of each run, averaged over the genres (one against the rest).
 
     Args:
-        results: The scored tracks of each run; or a list, fold by fold: the mean of the folds' curves is drawn, since
-            the probabilities of different networks cannot be compared.
-        areas: The mean area under the curves of each run, as its ``metrics.json`` has it.
-        unit: What is scored: ``tracks``, ``segments``, or both.
+        results: The scored tracks of each run, or a list with those of each fold. For folds, the mean of their curves
+            is drawn, because the probabilities of different networks cannot be compared.
+        areas: The mean area under the curves of each run, as in its ``metrics.json``.
+        unit: The unit that is scored: ``tracks``, ``segments``, or both.
     """
     figure = Figure(figsize=(WIDTH, 7.5), layout="constrained")
     axes = figure.add_subplot()
@@ -226,7 +227,7 @@ def plot_runs_roc(
 
 
 def roc_curves(targets: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[int, Curve]:
-    """False and true positive rates of every class against the rest, if both have tracks."""
+    """The ROC curve of every class against the rest, if both have tracks."""
     curves = {}
     for index in range(probabilities.shape[1]):
         positive = targets == index
@@ -239,21 +240,21 @@ def mean_curve(curves: Mapping[int, Curve]) -> Curve:
     """The mean true positive rate of several curves at each false positive rate."""
     grid = np.linspace(0, 1, 201)
     mean = np.mean([np.interp(grid, *curve) for curve in curves.values()], 0)
-    return np.append(0.0, grid), np.append(0.0, mean)  # all curves begin at (0, 0), most go straight up from there
+    return np.append(0.0, grid), np.append(0.0, mean)  # all curves begin at (0, 0), and most rise vertically there
 
 
 def wrapped(name: str, width: int = 30) -> str:
-    """A run's name on lines of at most ``width`` characters, so that it takes no room of the axes."""
+    """A run's name on lines of at most ``width`` characters, so that it does not narrow the axes."""
     return "\n".join(textwrap.wrap(name, width))
 
 
 def _scored(number: int, subset: str, unit: str) -> str:
-    """What a picture is of, such as ``70 test tracks``."""
+    """The number, subset and unit in a title, such as ``70 test tracks``."""
     return " ".join(filter(None, (str(number), subset, unit if number != 1 else unit.removesuffix("s"))))
 
 
 def _finish_roc(axes: Axes, title: str, legend: str, columns: int = 1) -> None:
-    """Adds the line of chance, labels and legend to axes with ROC curves."""
+    """Adds the line of chance, labels and a legend to axes with ROC curves."""
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.50)")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title=title)
     axes.set(xlim=(-0.01, 1), ylim=(0, 1.01), aspect="equal")
@@ -261,20 +262,20 @@ def _finish_roc(axes: Axes, title: str, legend: str, columns: int = 1) -> None:
 
 
 def _mark_epochs(axes: Axes, histories: Mapping[str, History], ticks: int = 9) -> None:
-    """Puts ticks at whole epochs, and leaves room beside the first and the last, which may be the same."""
+    """Puts ticks at whole epochs, and leaves room beside the first and the last."""
     last = max((entry["epoch"] for history in histories.values() for entry in history), default=0)
     axes.set_xlim(-0.5, last + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, min_n_ticks=1))
 
 
 def _plot(axes: Axes, history: History, metric: str, label: str, style: dict[str, Any], width: float = 1.2) -> None:
-    """Draws one metric; the line goes on over epochs at which it was not measured."""
+    """Draws one metric; the line skips epochs without a value."""
     points = [(entry["epoch"], entry[metric]) for entry in history if not math.isnan(entry.get(metric, math.nan))]
     if not points:
         return
     x, y = zip(*points, strict=True)
     look = style | {"marker": style["marker"] if len(points) < 30 else "", "markersize": 9 if len(points) == 1 else 5}
     axes.plot(x, y, linewidth=width, label=label, **look)
-    if len(points) == 1:  # one epoch makes no line: its value stands beside its marker
+    if len(points) == 1:  # one epoch has no line: the value is written beside its marker
         place, color = (x[0], y[0]), style["color"]
         axes.annotate(f"{y[0]:.3f}", place, (9, 0), textcoords="offset points", va="center", color=color)

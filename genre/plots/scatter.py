@@ -1,4 +1,4 @@
-"""Tracks as points in the plane, coloured by genre: principal components (PCA) and t-SNE."""
+"""Scatter plots of tracks, coloured by genre: principal components (PCA) and t-SNE."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,25 +20,25 @@ from genre.errors import GenreError
 from genre.plots.clips import Clip
 from genre.plots.style import COLORS, WIDTH
 
-#: Markers tell apart genres that share a colour, and help where colours are hard to tell apart.
+#: The markers of genres, since some genres share a colour, and some colours are hard to distinguish.
 MARKERS = ("o", "s", "^", "D", "P", "v", "X", "*", "h", "<", "p", ">", "d")
 
 #: The number of components in the scree plot.
 SHOWN = 10
 
-#: The number of neighbours that t-SNE keeps near a point, if there are enough points.
+#: The perplexity of t-SNE, if there are enough points: roughly the number of neighbours that stay near a point.
 PERPLEXITY = 30.0
 
 
 class Points(NamedTuple):
-    """Tracks as points: ``(tracks, values)``, and the genre of each."""
+    """Tracks as points ``(tracks, values)``, and the genre of each track."""
 
     values: NDArray[np.float64]
     genres: list[str]
 
 
 def feature_points(clips: Iterable[Clip], feature: Feature) -> Points:
-    """A point per clip: mean and standard deviation over time of every row of the features, not normalised."""
+    """One point per clip: mean and standard deviation over time of every row of the features, not normalised."""
     values, genres = [], []
     with torch.no_grad():
         for clip in clips:
@@ -49,7 +49,7 @@ def feature_points(clips: Iterable[Clip], feature: Feature) -> Points:
 
 
 def embedding_points(paths: Sequence[Path], values: NDArray[np.float32], tracks: Sequence[Track]) -> Points:
-    """A point per embedding ``(files, values)`` of a track, with its genre; other files are left out."""
+    """One point per embedding of a track, with its genre; leaves out embeddings ``(files, values)`` of other files."""
     known = {track.path.resolve(): track.genre for track in tracks}
     genres = [known.get(path.resolve()) for path in paths]
     rows = [index for index, genre in enumerate(genres) if genre is not None]
@@ -57,11 +57,11 @@ def embedding_points(paths: Sequence[Path], values: NDArray[np.float32], tracks:
 
 
 def plot_pca(points: Points, title: str = "") -> Figure:
-    """Draws the first two principal components of standardised points, and the variance that each one explains.
+    """Draws the first two principal components of standardised points, and the variance that each component explains.
 
     Args:
-        points: At least two, and their genres.
-        title: Says what a point is.
+        points: At least two points.
+        title: The title, which describes the points.
     """
     pca = PCA().fit(standard := StandardScaler().fit_transform(points.values))
     share = 100 * pca.explained_variance_ratio_
@@ -84,13 +84,13 @@ def plot_pca(points: Points, title: str = "") -> Figure:
 
 
 def plot_tsne(points: Points, title: str = "", seed: int = 0) -> Figure:
-    """Draws t-SNE of standardised points: near points are alike, distances between clusters mean little.
+    """Draws t-SNE of standardised points: near points are similar; distances between clusters mean little.
 
     L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", Journal of Machine Learning Research 9, 2008.
 
     Args:
-        points: At least three, and their genres.
-        title: Says what a point is.
+        points: At least three points.
+        title: The title, which describes the points.
         seed: The seed of the optimisation.
 
     Raises:
@@ -114,7 +114,7 @@ def plot_tsne(points: Points, title: str = "", seed: int = 0) -> Figure:
 
 
 def _scatter(axes: Axes, legend: Axes, places: NDArray[np.float64], genres: Sequence[str]) -> None:
-    """Draws points ``(N, 2)``, each genre in a colour and a marker of its own, named on axes beside it."""
+    """Draws points ``(N, 2)``, with a colour and a marker per genre, and their legend on separate axes."""
     for index, genre in enumerate(sorted(set(genres))):
         x, y = places[[name == genre for name in genres]].T
         marker = MARKERS[index % len(MARKERS)]

@@ -1,4 +1,4 @@
-"""The colours, lines and sizes that all pictures share, and how a picture is saved."""
+"""The colours, lines and sizes that all pictures share, and functions that save pictures."""
 
 import warnings
 from functools import cache
@@ -13,36 +13,36 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-#: Ten colours that colour-blind readers can tell apart; further lines repeat the colours with other dashes.
+#: Ten colours that colour-blind readers can distinguish; further lines repeat the colours with other dashes.
 COLORS = [entry["color"] for entry in matplotlib.style.library["petroff10"]["axes.prop_cycle"]]
 LINES = ("-", "--", ":", "-.")
 
-#: The colour maps of inputs: 64 steps are too small to be seen, and few enough for a PNG with a palette.
+#: The colour maps of inputs. Their 64 steps are too small to see, and few enough for a PNG with a palette.
 SEQUENTIAL, DIVERGING = (matplotlib.colormaps[name].resampled(64) for name in ("magma", "PuOr_r"))
 
 DPI = 110
 
-#: Inches across a full sheet, of 1200 pixels, and across the page of a report, of 925 pixels.
+#: The width in inches of a full sheet (1200 pixels) and of a report's page (925 pixels).
 WIDTH = 1200 / DPI
 PAGE_WIDTH = 925 / DPI
 
 
 def line(index: int) -> dict[str, Any]:
-    """The colour and dashes of a line, by its number."""
+    """The colour and dashes of a line with this number."""
     return {"color": COLORS[index % 10], "linestyle": LINES[index // 10 % 4]}
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG; names of genres and files stand in it as they are."""
+    """Writes a figure as PNG, without interpreting names of genres and files as formulas."""
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
         for text in figure.findobj(Text):
-            text.set_parse_math(False)  # $ is no formula
+            text.set_parse_math(False)  # for texts that exist already
         figure.savefig(path, dpi=DPI)
 
 
 def save_small(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG with a palette, a third of the size: for pictures in the colour maps of inputs."""
+    """Writes a figure in the colour maps of inputs as PNG with a palette, at a third of the size."""
     save(figure, path)
     with Image.open(path) as picture:
         small = picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)

@@ -1,4 +1,4 @@
-"""The accuracy of several rows of a benchmark by the number of epochs."""
+"""A picture of a benchmark's accuracies by the number of epochs."""
 
 from collections.abc import Mapping
 from statistics import mean
@@ -10,11 +10,11 @@ from genre.plots.style import COLORS, LINES, WIDTH
 
 
 def plot_sweep(accuracies: Mapping[str, Mapping[int, float]], published: Mapping[str, float | None]) -> Figure:
-    """Test accuracy by the number of epochs, one line per row; the published mean is dashed.
+    """Draws the test accuracy by the number of epochs, with one line per row; published means are dashed.
 
     Args:
-        accuracies: The accuracy by the number of epochs, by the names of the rows.
-        published: The published accuracies, by the same names.
+        accuracies: The accuracy by the number of epochs, by the name of the row.
+        published: The published accuracy, by the name of the row.
     """
     figure = Figure(figsize=(WIDTH, 5.5), layout="constrained")
     axes = figure.add_subplot()

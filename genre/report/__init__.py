@@ -1,4 +1,4 @@
-"""What a run leaves behind, written at its end and read again for comparison."""
+"""The report of a run: written at its end, and read again for comparison."""
 
 from genre.report.callback import Report
 

@@ -1,4 +1,4 @@
-"""The callback that keeps the history of a fit, and writes a report at the end of every test."""
+"""The callback that records the history of a fit and writes a report after every test."""
 
 import json
 import sys
@@ -20,15 +20,15 @@ from genre.terminal import terminal
 
 
 class Report(pl.Callback):
-    """Keeps the history of a fit, and writes a report at the end of every test.
+    """Records the history of a fit, and writes a report after every test.
 
     Args:
-        folder: Where the report goes; ``None``: ``report/`` in the run's log folder.
+        folder: The folder of the report; ``None``: ``report/`` in the run's log folder.
 
     Attributes:
         history: The metrics of every epoch.
         training: ``batch_size``, and the highest ``learning_rate`` of the fit; empty before a fit.
-        tested_epoch: The epoch whose weights are tested; ``None`` if it is not known.
+        tested_epoch: The epoch whose weights are tested; ``None`` if it is unknown.
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:
@@ -41,11 +41,11 @@ class Report(pl.Callback):
         self._written: Path | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        """The history and the settings of the fit, which a resumed fit continues."""
+        """Returns the history and the settings of the fit, which a resumed fit continues."""
         return {"history": self.history, "training": self.training}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restores the history of an interrupted fit; a test loads the history of the best epoch, which is shorter."""
+        """Restores the history of a resumed fit; ignores the shorter history that a test of the best epoch loads."""
         if len(state_dict["history"]) > len(self.history):
             self.history = list(state_dict["history"])
             self.training = dict(state_dict.get("training", {}))  # an earlier version saved none
@@ -53,12 +53,12 @@ class Report(pl.Callback):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Notes the epoch of the weights that a test loads."""
+        """Stores the epoch of the weights that a test loads."""
         if trainer.testing:
             self.tested_epoch = int(checkpoint["epoch"])
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Prints a line on the network and the data."""
+        """Prints a line about the network and the data."""
         data = getattr(trainer, "datamodule", None)
         if trainer.is_global_zero and isinstance(pl_module, GenreClassifier) and isinstance(data, GenreDataModule):
             subsets = ", ".join(f"{len(tracks)} {subset}" for subset, tracks in data.partition.items())
@@ -78,7 +78,7 @@ class Report(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Notes the batch size and the learning rate, which a schedule may change with every batch."""
+        """Stores the batch size and the highest learning rate, which a schedule may change with every batch."""
         rates = [float(group["lr"]) for optimizer in trainer.optimizers for group in optimizer.param_groups]
         self.training["learning_rate"] = max(self.training.get("learning_rate", 0.0), *rates)
         data = getattr(trainer, "datamodule", None)
@@ -128,7 +128,7 @@ def run_metrics(results: Results, loss: float, model: GenreClassifier, data: Gen
 
 
 def write_cost(folder: Path, history: list[dict[str, float]], trainer: pl.Trainer) -> None:
-    """Writes ``cost.json``: time and memory of a run, which differ from one time to the next, unlike its metrics."""
+    """Writes time and memory to ``cost.json``, apart from the metrics, because they are not reproducible."""
     seconds = [entry["seconds"] for entry in history]
     cost = {
         "seconds_per_epoch": round(median(seconds), 2) if seconds else None,
@@ -141,7 +141,7 @@ def write_cost(folder: Path, history: list[dict[str, float]], trainer: pl.Traine
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """The peak memory in MB of a GPU or, on a CPU, of this process; ``None`` if the system does not tell."""
+    """The peak memory of a GPU or, on a CPU, of this process in MB; ``None`` if it is unknown."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / 1e6)
     if sys.platform == "win32":

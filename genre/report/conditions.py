@@ -8,21 +8,21 @@ from genre.data.datamodule import GenreDataModule
 from genre.data.names import unknown_names
 from genre.data.provenance import Provenance, artist_digests, shared_artists
 
-#: The bootstrap's intervals are too narrow for fewer tracks than this.
+#: With fewer tracks than this, the bootstrap's intervals are too narrow.
 FEW = 30
 
 
 def conditions(data: GenreDataModule, provenance: Provenance | None) -> dict[str, Any]:
-    """The data and the split that a classifier is scored on, and how many of the tracks it knows from its training.
+    """The data and the split that a classifier is scored on, and the number of tracks that it was trained on.
 
     Args:
         data: The data.
-        provenance: The tracks that the classifier was trained and chosen on; ``None`` if they are not known.
+        provenance: The tracks that the classifier was trained and chosen on; ``None`` if they are unknown.
     """
     seen = None if provenance is None else provenance.count(data.tracks(data.test_subset))
-    if seen and data.test_subset != "test":  # the subset's name says that these tracks chose the checkpoint
+    if seen and data.test_subset != "test":  # validation tracks choose the checkpoint; the subset's name says so
         seen |= {subset: 0 for subset in ("validation", "earlier_validation") if subset in seen}
-    if provenance is None:  # then the split alone can tell
+    if provenance is None:  # only the split is known
         artists = (artist_digests(data.partition["train"]), artist_digests(data.partition["validation"]))
     else:
         artists = provenance.artist_subsets()
@@ -49,25 +49,25 @@ def conditions(data: GenreDataModule, provenance: Provenance | None) -> dict[str
 
 
 def scored_unit(data: GenreDataModule) -> str:
-    """What the data is split into and scored by: ``tracks`` or, under a leaky split, ``segments``."""
+    """The unit that is split and scored: ``tracks`` or, with a leaky split, ``segments``."""
     return "segments" if data.split.leaky else "tracks"
 
 
 def scored_units(runs: Iterable[Mapping[str, Any]]) -> str:
-    """What several runs are scored by, given the ``metrics.json`` of each: ``tracks``, ``segments``, or both."""
+    """The units of several runs, from the ``metrics.json`` of each: ``tracks``, ``segments``, or both."""
     units = {metrics.get("unit", "segments" if metrics["leaky"] else "tracks") for metrics in runs}
     return " or ".join(sorted(units, reverse=True))
 
 
 def absent_genres(data: GenreDataModule) -> dict[str, list[str]]:
-    """The genres without a track in a subset, by subset; subsets without any track are left out."""
+    """The genres without a track in each subset; subsets without any track or absent genre are left out."""
     present = {subset: {track.genre for track in tracks} for subset, tracks in data.partition.items() if tracks}
     absent = {str(subset): unknown_names(data.genres, genres) for subset, genres in present.items()}
     return {subset: genres for subset, genres in absent.items() if genres}
 
 
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
-    """Sentences that a reader of the scores has to know.
+    """Warnings for a reader of the scores.
 
     Args:
         metrics: The content of ``metrics.json``.
@@ -116,7 +116,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def absence(genres: Mapping[str, Sequence[str]]) -> list[str]:
-    """A sentence per subset on the genres that have no track in it."""
+    """One sentence per subset about the genres that have no track in it."""
     consequences = {
         "train": "cannot be learned",
         "validation": "has no part in the choice of a checkpoint",
@@ -130,5 +130,5 @@ def absence(genres: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def pools_folds(metrics: Mapping[str, Any]) -> bool:
-    """Whether the scores are those of all folds of a cross-validation together."""
+    """Whether the scores are those of the pooled folds of a cross-validation."""
     return bool(metrics["split"].get("fold") == "all")

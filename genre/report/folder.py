@@ -1,4 +1,4 @@
-"""The folder of a report: scores, predictions, pictures, and one page that shows them; written, and read again."""
+"""Writes and reads the folder of a report: scores, predictions, pictures, and a page that shows them."""
 
 import csv
 import json
@@ -29,17 +29,17 @@ from genre.terminal import terminal
 def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
                  history: History = (), best_epoch: int | None = None,
                  training: Mapping[str, float] | None = None) -> None:  # fmt: skip
-    """Writes ``predictions.csv``, the pictures, ``index.html`` and, as the sign that all is there, ``metrics.json``.
+    """Writes ``predictions.csv``, the pictures, ``index.html`` and, last, ``metrics.json``.
 
     Args:
-        folder: Where to; made if missing.
+        folder: The folder of the report; made if missing.
         results: The scored tracks.
         metrics: The scores and the conditions of the run, see :func:`genre.report.callback.run_metrics`.
         data: The data whose inputs are drawn, if any.
         history: The metrics of every epoch, for the learning curves and ``history.csv``.
         best_epoch: The epoch of the scored checkpoint.
-        training: ``batch_size`` and ``learning_rate``, for the page alone: a later test of the checkpoint, which has
-            seen less of the fit, writes the same ``metrics.json``.
+        training: ``batch_size`` and ``learning_rate``, shown only on the page: ``metrics.json`` is then the same for a
+            later test of the checkpoint, whose history is shorter.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def read_run(folder: Path) -> Run:
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, Run]:
-    """Reads several runs, by the shortest names that tell them apart; the name of a leaky run ends in ``, LEAKY``.
+    """Reads several runs, by their shortest unique names; the name of a leaky run ends in ``, LEAKY``.
 
     Raises:
         GenreError: See :func:`read_run`.
@@ -123,12 +123,12 @@ def read_runs(folders: Sequence[Path]) -> dict[str, Run]:
 
 
 def short(path: Path) -> Path:
-    """The path relative to the current folder, if it lies below it."""
+    """The path relative to the current folder, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def duration(seconds: float) -> str:
-    """A duration in its two largest units, such as ``1 h 5 min``."""
+    """Formats a duration with its two largest units, such as ``1 h 5 min``."""
     if seconds < 60:
         return f"{seconds:.3g} s"
     minutes = round(seconds / 60)
@@ -140,9 +140,9 @@ def duration(seconds: float) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file so that it is there whole or not at all, however the program ends."""
+    """Writes a text file atomically: an interrupted call leaves no partial file."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", errors="backslashreplace")  # a name that is not in UTF-8
+    part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names may not be UTF-8
     os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
 
 
@@ -180,7 +180,7 @@ def _read_metrics(path: Path) -> dict[str, Any]:
 
 
 def _names(folder: Path) -> tuple[str, str, str]:
-    """The names that a run may have, shortest first."""
+    """The possible names of a run, shortest first."""
     version = folder.name.startswith("version_")
     return folder.parent.name if version else folder.name, f"{folder.parent.name}/{folder.name}", str(folder)
 
@@ -207,7 +207,7 @@ def _draw(folder: Path, results: Results, metrics: Mapping[str, Any], data: Genr
 
 
 def _read_inputs(data: GenreDataModule) -> dict[str, Any]:
-    """``(frequency, time)`` of the middle segment of the first readable track of each genre."""
+    """The features ``(frequency, time)`` of the middle segment of the first readable track of each genre."""
     inputs = {}
     for track in data.tracks(data.test_subset):
         if track.genre not in inputs:

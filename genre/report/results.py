@@ -1,4 +1,4 @@
-"""The probabilities of scored tracks: kept as ``predictions.csv``, one row per track, and summed up as scores."""
+"""The probabilities of scored tracks, their file ``predictions.csv``, and their scores."""
 
 import csv
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ COLUMNS = ("path", "genre", "artist", "start", "predicted", "probability")
 
 @dataclass(frozen=True)
 class Results:
-    """Probabilities beside the truth.
+    """The scored tracks and their probabilities.
 
     Attributes:
         genres: The names of the classes, in order.
-        tracks: What was scored, N tracks or, under a leaky split, excerpts of tracks.
+        tracks: The N scored tracks or, with a leaky split, excerpts of tracks.
         probabilities: ``(N, genres)``.
     """
 
@@ -44,7 +44,7 @@ class Results:
 
 
 def scores(results: Results) -> dict[str, Any]:
-    """Every score with its 95 % interval over tracks, and the scores of each genre, as ``metrics.json`` has them."""
+    """The scores with their 95 % intervals over tracks, and the scores of each genre, as in ``metrics.json``."""
     probabilities, targets = results.probabilities, results.targets
     bounds = intervals(probabilities, targets)
     summary: dict[str, Any] = {
@@ -62,10 +62,10 @@ def scores(results: Results) -> dict[str, Any]:
 
 
 def pool(parts: Sequence[Results]) -> Results:
-    """The results of several folds as one.
+    """Concatenates the results of several folds.
 
     Raises:
-        GenreError: A track was scored in two of them, or their genres differ.
+        GenreError: A track was scored in two folds, or the genres differ.
     """
     genres = parts[0].genres
     tracks = [track for part in parts for track in part.tracks]
@@ -77,7 +77,7 @@ def pool(parts: Sequence[Results]) -> Results:
 
 
 def identity(track: Track) -> tuple[str, float]:
-    """What tells a scored track, or an excerpt of one, from the others of its data set."""
+    """Identifies a scored track, or an excerpt of a track, within its data set."""
     return str(track.path), track.excerpt[0] if track.excerpt else 0.0
 
 
@@ -90,16 +90,18 @@ def write_results(path: Path, results: Results) -> None:
         for track, target, row in rows:
             best = max(range(len(row)), key=row.__getitem__)
             start = f"{track.excerpt[0]:g}" if track.excerpt else ""
-            values = [f"{value:.9g}" for value in (row[best], *row)]  # all digits of a float32: rounding makes ties
+            values = [
+                f"{value:.9g}" for value in (row[best], *row)
+            ]  # all digits of a float32: rounding would make ties
             genres = results.genres[target], results.genres[best]  # the data may spell a class in another way
             writer.writerow([track.path, genres[0], track.artist or "", start, genres[1], *values])
 
 
 def read_results(path: Path) -> Results:
-    """Reads what :func:`write_results` wrote; of an excerpt, the end is not kept.
+    """Reads what :func:`write_results` wrote; the ends of excerpts are not stored.
 
     Raises:
-        GenreError: The file is missing or is no such file.
+        GenreError: The file is missing or has other content.
     """
     if not path.is_file():
         raise GenreError(f"{path}: no such file; expected the predictions.csv of a finished run's report")

@@ -49,7 +49,7 @@ MISTAKES = {
     "too large a rate": (["--model.optimizer=torch.optim.SGD", "--model.optimizer.lr=1e30"], 1, "the fit has diverged; lower the learning rate (model.optimizer.lr)"),
     "batches of one": (["--data.batch_size=1"], 1, "batch norm cannot be trained on one example at a time; raise data.batch_size"),
     "segments of no length": (["--data.split=SegmentSplit", "--data.split.seconds=0"], 1, "length in seconds must be positive; found 0.0"),
-    "an effect at another rate": (["--data.augment_waveform=[{class_path: Delay, init_args: {sample_rate: 8000}}]"], 1, "Delay is made for 8000 Hz, the features hear 22050 Hz; give it sample_rate: 22050"),
+    "an effect at another rate": (["--data.augment_waveform=[{class_path: Delay, init_args: {sample_rate: 8000}}]"], 1, "Delay is made for 8000 Hz, the features use 22050 Hz; give it sample_rate: 22050"),
     "nothing to blend": (["--data.mixup={class_path: Mixup, init_args: {alpha: -1}}"], 1, "alpha of mixup must be positive; found -1"),
     "too many processes": (["--trainer.devices=99"], 1, "trainer.devices: found 99 processes for "),
 }  # fmt: skip
