@@ -73,7 +73,7 @@ def test_audit_agrees_on_every_file(odd: Odd, tmp_path: Path) -> None:
     data.setup("fit")
     data.setup("test")
     lengths = {readable.track.path: readable.seconds for subset in ("train", "validation", "test")
-               for readable in data._scan(subset)}  # fmt: skip
+               for readable in data._split_subsets().readable(subset)}  # fmt: skip
     assert lengths
     for path in odd.heard:
         assert float(rows[path]["seconds"]) == pytest.approx(probe(path).seconds, abs=6e-4)

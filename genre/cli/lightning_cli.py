@@ -32,7 +32,7 @@ from genre.cli.trainer_options import (
     check_report,
     check_validation,
 )
-from genre.cli.user_errors import REFUSALS, construct, fit_error, one_line, user_error
+from genre.cli.user_errors import REFUSALS, Constructor, fit_error, one_line, user_error
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
@@ -93,7 +93,8 @@ class GenreCLI(LightningCLI):
         parser.add_argument(
             "--ckpt_path", type=str | None, default=None, help="The checkpoint to go on from or to score."
         )
-        parser.add_instantiator(construct, object)
+        self.construct = Constructor()
+        parser.add_instantiator(self.construct, object)
         parser.add_class_arguments(KeptCheckpoints, "checkpoint")
         parser.set_defaults(dict(DEFAULTS))
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
@@ -124,6 +125,13 @@ class GenreCLI(LightningCLI):
         check_report(self.config.trainer, self.verb)
         check_devices(self.config.trainer)
 
+    def instantiate_classes(self) -> None:
+        """Instantiates what is configured."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            raise (self.construct.refused or error) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
         trainer = self.config_init.trainer
@@ -135,8 +143,6 @@ class GenreCLI(LightningCLI):
         if trainer.enable_progress_bar is not False and not any(isinstance(bar, ProgressBar) for bar in callbacks):
             callbacks.append(EpochBar())
         callbacks += [self.computing, self.report]  # after the progress bar, which has to end before the report prints
-        if self.verb == "fit":
-            callbacks += self._fit_callbacks(callbacks)
         loggers = trainer.logger
         if self.verb == "validate":
             loggers = False
@@ -148,10 +154,12 @@ class GenreCLI(LightningCLI):
         # Without a logger, the run's folder is default_root_dir.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:
+            if self.verb == "fit":
+                callbacks += self._fit_callbacks(callbacks)
             return super().instantiate_trainer(callbacks=callbacks, logger=loggers, default_root_dir=root)
-        except REFUSALS as error:
+        except (GenreError, *REFUSALS) as error:
             discard_unbegun(self.folder)
-            raise GenreError(f"Trainer: {one_line(error)}") from error
+            raise error if isinstance(error, GenreError) else GenreError(f"Trainer: {one_line(error)}") from error
 
     def run(self) -> None:
         """Runs the verb.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytorch_lightning as pl
+import yaml
 from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
@@ -117,7 +118,14 @@ def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[
 
 
 def _wrong_class(name: str, value: Any) -> str | None:
-    """The error in the value of an option that takes a class."""
+    """The error in the value of an option that takes a class, or a list of them."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            items = yaml.safe_load(value)
+        except yaml.YAMLError:
+            return f"{name}: expected a list such as [A, B]; found '{value[:80]}'"
+        names = [item.get("class_path") if isinstance(item, dict) else item for item in items]
+        return next(filter(None, (_wrong_class(name, item) for item in names)), None)
     if not isinstance(value, str) or value in ("null", "true", "false") or Path(value).is_file():
         return None
     base = OPTIONS[last_part(name)][0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jsonargparse import ArgumentParser
 
 from genre.cli.lightning_cli import GenreCLI
-from genre.cli.user_errors import construct, user_error
+from genre.cli.user_errors import Constructor, user_error
 from genre.data.datamodule import GenreDataModule
 
 
@@ -55,7 +55,7 @@ class _RecipeCLI(GenreCLI):
         """Instantiates the DataModule."""
         parser = ArgumentParser(exit_on_error=False)
         parser.add_subclass_arguments(GenreDataModule, "data")
-        parser.add_instantiator(construct, object)
+        parser.add_instantiator(Constructor(), object)
         data = parser.instantiate(parser.parse_object({"data": self.config.data})).data
         weights = (self.config.model.network.get("init_args") or {}).get("pretrained")
         epochs = self.config.trainer.max_epochs

@@ -16,18 +16,29 @@ REFUSALS = (ValueError, TypeError, RuntimeError, MisconfigurationException)
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def construct(cls: Any, *args: Any, **kwargs: Any) -> Any:
-    """Instantiates a configured class.
+class Constructor:
+    """Instantiates configured classes.
 
-    Raises:
-        GenreError: The constructor does not accept its arguments, or needs a package that is not installed.
+    Attributes:
+        refused: The last error. jsonargparse hides it if it then tries other types, as for an item of a list.
     """
-    try:
-        return cls(*args, **kwargs)
-    except ImportError as error:
-        raise _missing_package(cls.__name__, error) from error
-    except REFUSALS as error:
-        raise GenreError(f"{cls.__name__}: {one_line(error)}") from error
+
+    refused: GenreError | None = None
+
+    def __call__(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
+        """Instantiates a class.
+
+        Raises:
+            GenreError: The constructor does not accept its arguments, or needs a package that is not installed.
+        """
+        try:
+            return cls(*args, **kwargs)
+        except ImportError as error:
+            self.refused = _missing_package(cls.__name__, error)
+            raise self.refused from error
+        except REFUSALS as error:
+            self.refused = GenreError(f"{cls.__name__}: {one_line(error)}")
+            raise self.refused from error
 
 
 def user_error(error: Exception) -> Exception:

@@ -32,7 +32,7 @@ REFUSED = {
 try:
     import psutil  # noqa: F401  # an extra of Lightning's
 except ImportError:
-    REFUSED["DeviceStatsMonitor"] = "DeviceStatsMonitor needs a package that is not installed: "
+    REFUSED["DeviceStatsMonitor"] = "needs a package that is not installed: `DeviceStatsMonitor`"
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -132,7 +132,6 @@ def test_figures_of_a_data_set_of_ones_own(
         f"    root: {folder}\n    features: genre.audio.MelSpectrogram\n    split: genre.data.StratifiedSplit\n"
     )
     options = ("--config=recipe.yaml", "--track=/nowhere.wav")  # refused after the data was read
-    assert run_cli("figures", *options) == 2
-    assert "data_of_a_test" in capsys.readouterr().err
-    assert run_cli("figures", "--import", "data_of_a_test", *options) == 1
-    assert "/nowhere.wav" in capsys.readouterr().err
+    for modules in ((), ("--import", "data_of_a_test")):
+        assert run_cli("figures", *modules, *options) == 1
+        assert "/nowhere.wav" in capsys.readouterr().err
