@@ -30,6 +30,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
     return " ".join(captured.out.split()), " ".join(captured.err.split())
 
 
+@pytest.mark.pictures
 def test_table_and_resume(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(plan) == 1  # one cell failed
     out, _ = said(capsys)
@@ -90,6 +91,7 @@ def test_killed_and_resumed(plan: Path) -> None:
     assert len(list(cell.glob("metrics.*.csv"))) == 1  # it went on: the log of before is kept
 
 
+@pytest.mark.pictures
 def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
     plan.write_text("recipes: [good.yaml]\nsplits: [folds.yaml]\n")
     assert run(plan, "--epochs=1") == 0
@@ -124,7 +126,7 @@ def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
     ("options", "status", "message"),
     [
         (["--data.root=/nowhere"], 1, "/nowhere: found nothing, expected a folder of audio"),
-        (["--data.rot=x"], 2, "Option 'rot' is not accepted"),
+        (["--data.rot=x"], 2, "unknown option --data.rot; did you mean --data.root?"),
         (["--splits", "/nowhere.yaml"], 1, "--splits: names /nowhere.yaml, which does not exist"),
         (["--resume"], 1, "found no benchmark to resume"),
         (["--epochs=0"], 2, "at least 1"),
