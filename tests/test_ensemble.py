@@ -34,6 +34,7 @@ def rows(report: Path) -> dict[str, dict[str, str]]:
         return {row["path"]: row for row in csv.DictReader(lines)}
 
 
+@pytest.mark.pictures
 def test_report_is_of_the_mean_of_the_members_own_reports(trained: Path, other: Path, tmp_path: Path) -> None:
     assert run_cli("ensemble", checkpoint(trained), checkpoint(other), "--out", tmp_path) == 0
     found, first, second = rows(tmp_path), rows(trained / "report"), rows(other / "report")
