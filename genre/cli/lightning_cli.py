@@ -129,8 +129,10 @@ class GenreCLI(LightningCLI):
         """Instantiates what is configured."""
         try:
             super().instantiate_classes()
-        except ValueError as error:
-            raise (self.construct.refused or error) from error
+        except ValueError:
+            if self.construct.refused is None:
+                raise
+            raise self.construct.refused from None
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
