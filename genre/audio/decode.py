@@ -87,10 +87,11 @@ def read_segment(
     """
     with _open(path) as source:
         rate = source.encoding.sample_rate
-        start, wanted = _locate(source, sample_rate, samples, position, excerpt)
+        start, wanted = locate(rate, source.frames, sample_rate, samples, position, excerpt)
         frames = source.read(start, wanted)
         if len(frames) < wanted:  # the header states too many frames
-            frames = source.read(*_locate(source, sample_rate, samples, position, excerpt, source.count()))
+            true_frames = min(source.frames, source.count())
+            frames = source.read(*locate(rate, true_frames, sample_rate, samples, position, excerpt))
     return _to_segment(path, frames, rate, sample_rate, samples)
 
 
@@ -114,11 +115,24 @@ def read_segments(path: Path, sample_rate: int, samples: int, places: Sequence[P
     if len(places) > 1:
         with _open(path) as source, suppress(AudioError):  # damage between two segments harms neither
             rate = source.encoding.sample_rate
-            stretches = [_locate(source, sample_rate, samples, *place) for place in places]
+            stretches = [locate(rate, source.frames, sample_rate, samples, *place) for place in places]
             parts = source.read_together(stretches)
             if parts and all(len(part) == count > 0 for part, (_, count) in zip(parts, stretches, strict=True)):
                 return [_to_segment(path, part, rate, sample_rate, samples) for part in parts]
     return [read_segment(path, sample_rate, samples, *place) for place in places]
+
+
+def locate(
+    rate: int, frames: int, sample_rate: int, samples: int, position: float, excerpt: tuple[float, float] | None
+) -> tuple[int, int]:
+    """Finds a segment, see :func:`read_segment`, in a file of ``frames`` frames at ``rate`` hertz.
+
+    Returns:
+        The first frame and the number of frames, which is smaller in a short track.
+    """
+    first, last = (0, frames) if excerpt is None else (min(round(second * rate), frames) for second in excerpt)
+    wanted = min(-(-samples * rate // sample_rate), last - first)
+    return first + round(position * (last - first - wanted)), wanted
 
 
 def mix_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -183,22 +197,6 @@ def _open(path: Path) -> Source:
     if source.frames <= 0:
         raise AudioError(path, "undecodable (no frame after the header)")
     return source
-
-
-def _locate(
-    source: Source,
-    sample_rate: int,
-    samples: int,
-    position: float,
-    excerpt: tuple[float, float] | None,
-    end: int | None = None,
-) -> tuple[int, int]:
-    """The first frame and the number of frames of a segment; ``end`` is the end of the file if the header is wrong."""
-    rate = source.encoding.sample_rate
-    first, last = (0, source.frames) if excerpt is None else (round(second * rate) for second in excerpt)
-    wanted = max(0, min(-(-samples * rate // sample_rate), last - first))
-    last = last if end is None else min(last, end)
-    return first + round(position * max(0, last - first - wanted)), min(wanted, max(0, last - first))
 
 
 def _to_segment(
