@@ -194,7 +194,7 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
 
     cache, path = DecodedCache(tmp_path / "decoded", RATE), write(tmp_path / "a.wav")
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(GenreError, match="the cache cannot be written .No space left on device"):
+    with pytest.raises(GenreError, match=r"the cache cannot be written .No space left on device"):
         cache.fill([path])
     assert not files(cache)
 
