@@ -267,7 +267,7 @@ def _read(file: Path) -> Decoded | None:
         if magic == MAGIC and count > 0 and file.stat().st_size == HEADER.size + 2 * count:
             # Copy-on-write, as PyTorch asks for memory that can be written.
             samples = np.memmap(file, "<i2", "c", HEADER.size, (count,))
-            if zlib.crc32(samples) == checksum:
+            if zlib.crc32(samples.data) == checksum:
                 return Decoded(torch.from_numpy(samples), scale, rate, frames)
     return None
 
@@ -279,7 +279,7 @@ def _write(file: Path, decoded: Decoded) -> None:
         GenreError: The file cannot be written.
     """
     samples = decoded.samples.numpy().astype("<i2", copy=False)
-    fields = zlib.crc32(samples), decoded.source_rate, decoded.source_frames, len(samples), decoded.scale
+    fields = zlib.crc32(samples.data), decoded.source_rate, decoded.source_frames, len(samples), decoded.scale
     part = file.with_name(f".{file.stem}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

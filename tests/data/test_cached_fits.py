@@ -60,7 +60,7 @@ def run(data: Folder, epochs: int = 2, **fit: Any) -> tuple[list[float], float, 
     trainer.fit(classifier, datamodule=data, **fit)
     scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
     predictions = trainer.predict(classifier, datamodule=data) or []
-    probabilities = torch.cat([batch.probabilities for batch in predictions])
+    probabilities = torch.cat(predictions)
     return losses.values, scores["test_loss"], probabilities, trainer
 
 
