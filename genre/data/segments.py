@@ -26,14 +26,13 @@ class Draw(NamedTuple):
 class Segment(NamedTuple):
     """A part of a track; ``faults`` maps the index of each unreadable track to the reason."""
 
-    waveform: Tensor  # (1, samples): float32, or int16 in units of scale
+    waveform: Tensor  # (1, samples)
     target: int
     track: int
     segment: int
     seed: int
     valid: bool
     faults: dict[int, str]
-    scale: float = 1.0
 
 
 class Batch(NamedTuple):
@@ -82,16 +81,10 @@ def collate(segments: Sequence[Segment]) -> Batch:
 
 
 def _stack(segments: Sequence[Segment]) -> Tensor:
-    """The waveforms of segments in float32, on a GPU if one of them is there."""
+    """The waveforms of segments, on a GPU if one of them is there."""
     waveforms = [segment.waveform for segment in segments]
-    kinds = {waveform.dtype for waveform in waveforms}
-    if torch.int16 not in kinds:
-        return torch.stack(waveforms)
-    device = next((waveform.device for waveform in waveforms if waveform.device.type != "cpu"), waveforms[0].device)
-    if len(kinds) > 1:  # a file is not in the cache
-        return torch.stack([segment.waveform.to(device).float() * segment.scale for segment in segments])
-    scales = torch.tensor([segment.scale for segment in segments], device=device)
-    return torch.stack(waveforms).float() * scales[:, None, None]
+    device = next((waveform.device for waveform in waveforms if waveform.device.type != "cpu"), torch.device("cpu"))
+    return torch.stack([waveform.to(device) for waveform in waveforms])
 
 
 class Segments:
@@ -132,8 +125,8 @@ class Segments:
         track = self.tracks[draw.track]
         try:
             if self.cache is not None:
-                waveform, scale = self.cache.segment(track.path, self.samples, draw.position, track.excerpt)
-                return self._segment(draw, segment, waveform)._replace(scale=scale)
+                steps, step = self.cache.segment(track.path, self.samples, draw.position, track.excerpt)
+                return self._segment(draw, segment, steps * step)
             samples = read_segment(track.path, self.sample_rate, self.samples, draw.position, track.excerpt)
         except AudioError as error:
             silence = self._segment(draw, segment, torch.zeros(self.samples))

@@ -56,7 +56,7 @@ class Statistics:
             for index in picked:
                 middle = segments.read(Draw(index, 0.5), -1)
                 if middle.valid:
-                    yield (middle.waveform[0].float() * middle.scale).cpu()
+                    yield middle.waveform[0].cpu()
                 else:
                     bad_files.note(tracks[index].path, middle.faults[index])
 
