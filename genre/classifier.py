@@ -70,11 +70,13 @@ class GenreClassifier(TrackScorer):
         class_weights: The weight of each genre's training loss, or ``balanced``: inverse to its number of train tracks.
         layer_decay: Factor of the learning rate from each layer of the network's ``backbone`` to the one before it;
             1: the same rate everywhere.
-        channels_last: Use the memory format ``channels_last``, which is faster on tensor cores.
+        channels_last: Use the memory format ``channels_last``, which is faster on tensor cores; ``auto``: on a GPU.
         compile: Compile the network with ``torch.compile``.
         pretrained: The checkpoint of an earlier fit of the same network, on any genres. A new fit starts from its
             weights, except those of the head (the last linear layer), and records what they were trained on. A resumed
             fit and a loaded classifier do not need the file.
+        matmul_precision: The precision of float32 products on a GPU, see ``torch.set_float32_matmul_precision``:
+            ``high`` is TF32, ``highest`` is float32. On a CPU, products are in float32.
 
     Attributes:
         provenance: The tracks that the weights were trained and chosen on; ``None`` if they are unknown.
@@ -93,10 +95,11 @@ class GenreClassifier(TrackScorer):
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
         layer_decay: float = 1.0,
-        channels_last: bool = False,
+        channels_last: bool | Literal["auto"] = "auto",
         compile: bool = False,  # noqa: A002  # PyTorch's name
         lr: float | None = None,
         pretrained: Path | str | None = None,
+        matmul_precision: Literal["highest", "high", "medium"] = "high",
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -115,6 +118,7 @@ class GenreClassifier(TrackScorer):
         self.optimizer, self.scheduler = optimizer or torch.optim.AdamW, scheduler
         self.label_smoothing, self.class_weights, self.channels_last = label_smoothing, class_weights, channels_last
         self.lr, self.layer_decay, self.pretrained = lr, layer_decay, pretrained
+        self.matmul_precision = matmul_precision
         self.register_buffer("loss_weights", None, persistent=False)
         self.provenance: Provenance | None = None
         self._fresh = True  # neither trained nor loaded
@@ -122,7 +126,7 @@ class GenreClassifier(TrackScorer):
         self._own_provenance: Provenance | None = None
         self._unvalidated: str | None = None
         self._configured: tuple[float | None, float | None] = (None, None)  # what the optimizer was made for
-        if channels_last:
+        if channels_last is True:
             self.network.to(memory_format=torch.channels_last)
         if compile:
             self.network.compile()
@@ -131,7 +135,7 @@ class GenreClassifier(TrackScorer):
         """``(B, 1, frequency, time)`` features, or ``(B, D)`` embeddings of the backbone, to ``(B, genres)`` logits."""
         if inputs.ndim == 2:
             return classify(self.network, inputs.to(self.dtype))
-        if self.channels_last:
+        if self.channels_last is True:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         # Features are float32, even if trainer.precision is bf16-true or 64-true.
         logits: Tensor = self.network(inputs.to(self.dtype))
@@ -143,6 +147,11 @@ class GenreClassifier(TrackScorer):
         The DataModule gets the classifier's genres and, if the classifier is trained, the statistics of its features.
         The classifier stores the features and the segments; for a fit also the tracks and the weights of the genres.
         """
+        if self.trainer.strategy.root_device.type == "cuda":
+            torch.set_float32_matmul_precision(self.matmul_precision)
+            if self.channels_last == "auto":
+                self.channels_last = True
+                self.network.to(memory_format=torch.channels_last)
         self._validation_epochs = self.trainer.check_val_every_n_epoch or 1
         self._own_provenance = self._unvalidated = None
         data = getattr(self.trainer, "datamodule", None)

@@ -1,7 +1,7 @@
 """Decoding with FFmpeg through PyAV (the extra ``lightning-genre[av]``): m4a, aac, wma, and the audio of videos."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -80,13 +80,24 @@ class AvFile(Source):
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:  # noqa: D102
         end = min(start + count, self.frames)
-        kept = [np.zeros((0, self.encoding.channels), np.float32)]
-        for place, frames in _decode(self.path, start if self._exact else 0):
-            if place + len(frames) > start:
-                kept.append(frames[max(0, start - place) : max(0, end - place)])
-            if place + len(frames) >= end:
+        return self._read_pass([(start, end)], start if self._exact else 0)[0]
+
+    def read_together(self, stretches: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:  # noqa: D102
+        if self._exact:
+            return super().read_together(stretches)
+        return self._read_pass([(start, min(start + count, self.frames)) for start, count in stretches])
+
+    def _read_pass(self, stretches: Sequence[tuple[int, int]], begin: int = 0) -> list[NDArray[np.float32]]:
+        """The frames from the first to the last of each stretch, in one pass from ``begin``."""
+        kept = [[np.zeros((0, self.encoding.channels), np.float32)] for _ in stretches]
+        stop = max(end for _, end in stretches)
+        for place, frames in _decode(self.path, begin):
+            for (start, end), parts in zip(stretches, kept, strict=True):
+                if place + len(frames) > start and place < end:
+                    parts.append(frames[max(0, start - place) : end - place])
+            if place + len(frames) >= stop:
                 break
-        return np.concatenate(kept)
+        return [np.concatenate(parts) for parts in kept]
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:  # noqa: D102
         kept: list[NDArray[np.float32]] = []

@@ -2,7 +2,7 @@
 
 import io
 import numbers
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genre.audio.decode import LOUDEST, AudioError, fit_segment, probe, read_segment, verify
+from genre.audio.decode import LOUDEST, AudioError, fit_segment, mix_down, probe, read_segment, read_segments, verify
 from genre.errors import EmptyAudioError, GenreError
 
 #: The types that :func:`open_recording` takes.
@@ -52,6 +52,13 @@ class Recording(Protocol):
             AudioError: There is no usable audio.
         """
 
+    def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:
+        """Reads several segments at once; see :func:`genre.audio.decode.read_segments`.
+
+        Raises:
+            AudioError: There is no usable audio.
+        """
+
 
 @dataclass(frozen=True)
 class FileRecording:
@@ -74,6 +81,9 @@ class FileRecording:
 
     def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
         return read_segment(self.path, sample_rate, samples, position, self.excerpt)
+
+    def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:  # noqa: D102
+        return read_segments(self.path, sample_rate, samples, [(position, self.excerpt) for position in positions])
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,10 @@ class StreamRecording:
     def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
         with self._named():
             return self.copy.segment(sample_rate, samples, position)
+
+    def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:  # noqa: D102
+        with self._named():
+            return self.copy.segments(sample_rate, samples, positions)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -135,8 +149,11 @@ class ArrayRecording:
         total = self.waveform.shape[1]
         wanted = min(-(-samples * self.sample_rate // sample_rate), total)
         start = round(position * (total - wanted))
-        mono = self.waveform[:, start : start + wanted].mean(axis=0)
+        mono = mix_down(self.waveform[:, start : start + wanted].T)
         return fit_segment(mono, self.sample_rate, sample_rate, samples)
+
+    def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:  # noqa: D102
+        return [self.segment(sample_rate, samples, position) for position in positions]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """``genre benchmark``: runs all cells of a plan in order, and writes the table after each cell."""
 
 import errno
+import inspect
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,9 @@ from genre.terminal import terminal
 
 #: The free disk space in bytes that a cell needs to begin.
 NEEDED = 64 << 20
+
+#: The folder of the decoded tracks in that of the benchmark; it is removed when all cells are finished.
+DECODED = "decoded"
 
 #: The names of a network's weights in ``published.yaml``, by its argument ``pretrained``.
 WEIGHTS = {True: "ImageNet", False: "no"}
@@ -111,8 +115,11 @@ def run_plan(
         for row in takers:
             options[row] = [*common, f"--model.network.init_args.pretrained={pretrained}"]
             setups[row] = _read_row(row, options[row], command_line)
+    chosen = bool(names & {"--data.cache", "--data.init_args.cache"})
+    shared = {row: None if chosen else _shared_cache(folder, setups[row], len(plan.cells)) for row in plan.rows}
     cells = {
-        cell: CellFolder(folder / "cells", cell, merge_options(cell.options, options[cell.row])) for cell in plan.cells
+        cell: CellFolder(folder / "cells", cell, merge_options(cell.options, options[cell.row]), shared[cell.row])
+        for cell in plan.cells
     }
     try:
         return Benchmark(folder, plan, setups, cells, command_line).run()
@@ -164,6 +171,8 @@ class Benchmark:
                     progress.skip(cell)
                 else:
                     self._run_cell(cell, place, progress)
+        if not self.faults:
+            shutil.rmtree(self.folder / DECODED, ignore_errors=True)
         self.write()
         print_table(self.plan.title, self.lines)
         terminal().print(f"page: {short(self.folder / 'index.html')}", soft_wrap=True, highlight=False)
@@ -240,6 +249,12 @@ def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Se
         print(f"genre: the mistake is in the row {row.name} ({files}); no cell was run", file=sys.stderr)
         raise
     return setup
+
+
+def _shared_cache(folder: Path, setup: Setup, cells: int) -> Path | None:
+    """The folder of decoded tracks that several cells share, unless the recipe or the data set has its own way."""
+    takes_cache = "cache" in inspect.signature(type(setup.data)).parameters
+    return folder / DECODED if cells > 1 and takes_cache and setup.data.cache is None else None
 
 
 def _check_weights(weights: str) -> None:

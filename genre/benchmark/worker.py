@@ -36,10 +36,11 @@ class CellFolder:
         cells: The folder of all cells.
         cell: The cell.
         options: All options of ``genre fit`` for the cell.
+        cache: The folder of the decoded tracks, which all cells share; ``None``: that of the recipe.
     """
 
-    def __init__(self, cells: Path, cell: Cell, options: Sequence[str]) -> None:
-        self.cells, self.cell, self.options = cells, cell, list(options)
+    def __init__(self, cells: Path, cell: Cell, options: Sequence[str], cache: Path | None = None) -> None:
+        self.cells, self.cell, self.options, self.cache = cells, cell, list(options), cache
         self.path = cells / cell.name
         self.run = self.path / "version_0"
         self.output = self.path / "output.txt"
@@ -95,7 +96,8 @@ class CellFolder:
         if not resume:
             shutil.rmtree(self.run, ignore_errors=True)
         places = [f"--runs_dir={self.cells}", f"--name={self.cell.name}", "--trainer.enable_progress_bar=false"]
-        options = [*self.options, *places, *resume]
+        cache = [] if self.cache is None else [f"--data.cache={self.cache}"]
+        options = [*self.options, *cache, *places, *resume]
         process = CONTEXT.Process(target=_fit_cell, args=(fit, options, self.output))
         process.start()
         try:

@@ -13,10 +13,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from genre.audio.augment import Mixup
+from genre.audio.cache import DecodedCache
 from genre.audio.decode import spread
 from genre.audio.features import Feature
 from genre.data.embedding import Embedder, embed
-from genre.data.loaders import TrainSampler, make_loader
+from genre.data.loaders import TrainSampler, choose_workers, make_loader
 from genre.data.names import class_indices
 from genre.data.provenance import Provenance
 from genre.data.scan import BadFiles
@@ -56,7 +57,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         augment_waveform: Modules on ``(B, 1, samples)``, applied in training only.
         augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
         mixup: Blends train clips and their targets, if given.
-        num_workers: Processes that decode; 0: the main process decodes.
+        num_workers: Processes that decode; 0: the main process decodes; ``auto``: one less than there are cores, 1 to
+            8. With ``cache: memory`` there are none.
         seed: Seeds the crops and the augmentation. The split has its own seed.
         exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
             :func:`genre.data.exclusions.read_exclusions`.
@@ -64,6 +66,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             those of the data set, such as from its sub-folders.
         genres: The names of the classes, in order, such as those of a checkpoint that is scored on a data set with
             fewer genres; ``None``: the genres of the data set. See :meth:`use_genres`.
+        cache: The folder of decoded tracks, which runs and processes share, or ``memory``; see
+            :class:`genre.audio.cache.DecodedCache`. ``None``: segments are decoded from the files in every epoch.
 
     Attributes:
         bad_files: The files that could not be read so far, and the reasons.
@@ -85,11 +89,12 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         augment_waveform: Sequence[nn.Module] = (),
         augment_spectrogram: Sequence[nn.Module] = (),
         mixup: Mixup | None = None,
-        num_workers: int = 1,
+        num_workers: int | Literal["auto"] = "auto",
         seed: int = 0,
         exclude: Path | str | None = None,
         artist: Literal["tags"] | None = None,
         genres: Sequence[str] | None = None,
+        cache: str | None = None,
     ) -> None:
         super().__init__()
         self.root = Path(root).expanduser()
@@ -97,21 +102,21 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.features, self.split, self.augment_waveform, self.augment_spectrogram, self.mixup = copy_given(given)
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
-        self.fixed_segments, self.num_workers, self.seed = fixed_segments, num_workers, seed
+        self.fixed_segments, self.seed, self.cache = fixed_segments, seed, cache
+        self.num_workers = choose_workers(num_workers, cache)
         self.exclude = None if exclude is None else Path(exclude).expanduser()
         self.artist = artist
         self.bad_files = BadFiles()
         self.embedder: Embedder | None = None
         self._classes = genres
         self._statistics = Statistics(features)
+        self._decoded: DecodedCache | None = None
         self._subsets: tuple[str, Subsets] | None = None  # with the key of their split
         if self.samples < 1:
             raise GenreError(f"segment_seconds must be positive; found {self.segment_seconds}")
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
             if getattr(self, name) < 1:
                 raise GenreError(f"{name} must be at least 1; found {getattr(self, name)}")
-        if self.num_workers < 0:
-            raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {self.num_workers}")
         check_rates(features, self.augment_waveform)
         if self.artist not in ("tags", None):
             raise GenreError(f"artist is tags, or None where the data set knows the artists; found {self.artist!r}")
@@ -190,7 +195,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Segment]:
         """Random crops, drawn as a function of seed and epoch."""
         tracks = self._train_tracks()
-        dataset = TrainSegments(tracks, self._targets(tracks), self.features.sample_rate, self.samples)
+        rate, cache = self.features.sample_rate, self._fill_cache(tracks)
+        dataset = TrainSegments(tracks, self._targets(tracks), rate, self.samples, cache)
         self._embed(dataset)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
@@ -226,7 +232,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """
         if not self.features.measured:
             tracks = self.tracks("train")
-            self._statistics.measure(self.features, tracks, self.samples, self.bad_files, split_key(self.split))
+            segments = TrainSegments(
+                tracks, self._targets(tracks), self.features.sample_rate, self.samples, self._decoded
+            )
+            self._statistics.measure(self.features, segments, self.bad_files, split_key(self.split))
 
     def to_inputs(self, batch: Batch, training: bool = False) -> Batch:
         """Turns a loader's batch of waveforms into the network's inputs, with or without a Trainer.
@@ -285,12 +294,26 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         tracks = [track for track, _ in readable]
         positions = [spread(seconds, self.segment_seconds, self.evaluation_segments) for _, seconds in readable]
         rate = self.features.sample_rate
-        return EvaluationSegments(tracks, self._targets(tracks), positions, rate, self.samples)
+        return EvaluationSegments(
+            tracks, self._targets(tracks), positions, rate, self.samples, self._fill_cache(tracks)
+        )
 
     def _evaluation_loader(self, subset: Subset) -> DataLoader[Segment]:
         segments = self._evaluation_segments(subset)
         self._embed(segments)
         return make_loader(segments, segments.collate, self.batch_size, self.num_workers)
+
+    def _fill_cache(self, tracks: Sequence[Track]) -> DecodedCache | None:
+        """The decoded tracks; ``None`` without a cache, and where embeddings replace them."""
+        if self.cache is None or self.embedder is not None:
+            return None
+        if self._decoded is None or self._decoded.sample_rate != self.features.sample_rate:
+            folder = None if self.cache == "memory" else Path(self.cache).expanduser()
+            self._decoded = DecodedCache(folder, self.features.sample_rate)
+        self._decoded.fill(track.path for track in tracks)
+        if self.trainer is not None and self.num_workers == 0:
+            self._decoded.to(self.trainer.strategy.root_device)
+        return self._decoded
 
     def _embed(self, segments: Segments) -> None:
         """Replaces waveforms by embeddings, if there is a frozen network."""

@@ -51,6 +51,10 @@ class _Reading(Dataset[tuple[int, Segment]]):
         place = self.places[index]
         return place, self.segments.read(self.draws[place], place)
 
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, Segment]]:
+        places = [self.places[index] for index in indices]
+        return [*zip(places, self.segments.read_together([self.draws[i] for i in places], places), strict=True)]
+
 
 def embed(segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int) -> None:
     """Replaces the waveforms of all segments by embeddings.

@@ -4,13 +4,18 @@ Workers draw nothing at random: the sampler, in the main process, gives every se
 """
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
-from genre.data.segments import Batch, Draw, Segments, TrainSegments
+from genre.audio.cache import count_cores
+from genre.data.segments import Batch, Draw, EvaluationTracks, Segments, TrainSegments
+from genre.errors import GenreError
+
+#: The largest number of decoding processes that is chosen automatically.
+MAX_WORKERS = 8
 
 Item = TypeVar("Item")
 
@@ -84,6 +89,24 @@ class LateLoader(DataLoader[Item]):
         yield from super().__iter__()
 
 
+def choose_workers(num_workers: int | Literal["auto"], cache: str | None) -> int:
+    """The number of processes that decode.
+
+    Args:
+        num_workers: Their number, or ``auto``: one less than there are cores, at least 1 and at most
+            :data:`MAX_WORKERS`.
+        cache: The DataModule's cache. The main process reads one in memory, so there is no other.
+
+    Raises:
+        GenreError: The number is negative.
+    """
+    if num_workers != "auto" and num_workers < 0:
+        raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
+    if cache == "memory":
+        return 0
+    return min(MAX_WORKERS, max(1, count_cores() - 1)) if num_workers == "auto" else num_workers
+
+
 def make_loader(
     dataset: Dataset[Item],
     collate: Callable[[list[Item]], Batch],
@@ -104,6 +127,8 @@ def make_loader(
     """
     if isinstance(dataset, Segments) and dataset.embedded is not None:
         num_workers = 0
+    source = dataset.segments if isinstance(dataset, EvaluationTracks) else dataset
+    cache = source.cache if isinstance(source, Segments) else None
     return LateLoader(
         dataset,
         batch_size=batch_size,
@@ -112,5 +137,5 @@ def make_loader(
         collate_fn=collate,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=torch.cuda.is_available() and not (cache is not None and cache.in_memory),
     )

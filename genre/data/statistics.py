@@ -1,18 +1,16 @@
 """Prepares features and augmentation for a DataModule: copies, checks, statistics."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from genre.audio.decode import read_segment
 from genre.audio.features import Feature
 from genre.data.scan import BadFiles
-from genre.data.track import Track
-from genre.errors import AudioError, GenreError
+from genre.data.segments import Draw, Segments
+from genre.errors import GenreError
 
 #: The largest number of train tracks that the features' statistics are measured on.
 MEASURED_TRACKS = 200
@@ -36,39 +34,36 @@ class Statistics:
         if self._measured != (split, features.mean, features.std):
             features.set_statistics(*self._given)
 
-    def measure(
-        self, features: Feature, tracks: Sequence[Track], samples: int, bad_files: BadFiles, split: str
-    ) -> None:
+    def measure(self, features: Feature, segments: Segments, bad_files: BadFiles, split: str) -> None:
         """Measures the statistics on up to :data:`MEASURED_TRACKS` train tracks.
 
         Reads the middle of tracks that are spread evenly over all, so the same tracks give the same statistics.
 
         Args:
             features: The features; they are moved to the CPU.
-            tracks: The train tracks.
-            samples: The number of samples that are read per track.
+            segments: Reads the train tracks.
             bad_files: Collects files that cannot be read.
             split: The key of the split, see :func:`genre.data.subsets.split_key`.
 
         Raises:
             GenreError: Every track is bad, or the features cannot be measured on them.
         """
+        tracks = segments.tracks
         count = min(MEASURED_TRACKS, len(tracks))
-        picked = [tracks[index] for index in np.linspace(0, len(tracks) - 1, count).round().astype(int)]
+        picked = np.linspace(0, len(tracks) - 1, count).round().astype(int).tolist()
 
         def waveforms() -> Iterator[Tensor]:
-            for track in picked:
-                try:
-                    middle = read_segment(track.path, features.sample_rate, samples, 0.5, track.excerpt)
-                except AudioError as error:
-                    bad_files.note(track.path, error.reason)
+            for index in picked:
+                middle = segments.read(Draw(index, 0.5), -1)
+                if middle.valid:
+                    yield middle.waveform[0].cpu()
                 else:
-                    yield torch.from_numpy(middle)
+                    bad_files.note(tracks[index].path, middle.faults[index])
 
         try:
             features.cpu().measure(waveforms())
         except GenreError as error:
-            if all(track.path in bad_files for track in picked):
+            if all(tracks[index].path in bad_files for index in picked):
                 raise GenreError(f"every file of the train split is bad; one is {bad_files.first()}") from error
             raise
         self._measured = split, features.mean, features.std
