@@ -42,6 +42,13 @@ class IndRNN(nn.Module):
     Raises:
         SizeError: An input has other bands.
         GenreError: A number, the rate or ``norm`` is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import IndRNN
+        >>> network = IndRNN(num_classes=10, steps=130)
+        >>> network(torch.randn(2, 1, 128, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -134,6 +141,13 @@ class WuRNN(nn.Module):
     Raises:
         SizeError: An input has other bands.
         GenreError: The cell is unknown, or a number or the rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import WuRNN
+        >>> network = WuRNN(num_classes=10, cell="lstm")
+        >>> network(torch.randn(2, 1, 128, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
