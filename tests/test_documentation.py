@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import soundfile
+import yaml
 
 from genre.cli.help_page import print_help
 from genre.cli.main import FIT_VERBS, build_parser
@@ -143,7 +144,10 @@ def test_blocks(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch, reques
                     run(words)
                 elif words[0] == "genre" and all(Path(word).exists() for word in words if word.endswith(".yaml")):
                     parse(words)
+        elif language == "yaml":
+            assert yaml.safe_load(code), page
         elif language == "python" and reason is None:
+            code = re.sub(r"^EPOCHS = \d+", "EPOCHS = 1", code, flags=re.MULTILINE)
             if "class " in code:  # a module that a command names
                 (place / "mine.py").write_text(code)
             with contextlib.redirect_stdout(io.StringIO()):
@@ -190,3 +194,20 @@ def test_readme_is_short() -> None:
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 150
     assert (ROOT / "docs/report.png").stat().st_size < 200_000
+
+
+NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs to its end, and holds outputs of every cell that prints or draws."""
+    nbformat = pytest.importorskip("nbformat")
+    client = pytest.importorskip("nbclient")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    content = nbformat.read(notebook, as_version=4)
+    cells = [cell for cell in content.cells if cell.cell_type == "code"]
+    assert all(cell.outputs for cell in cells if "print(" in cell.source or "plt.show()" in cell.source)
+    assert notebook.stat().st_size < 200_000
+    options = {"timeout": 300, "kernel_name": "python3", "resources": {"metadata": {"path": str(tmp_path)}}}
+    client.NotebookClient(content, **options).execute()
