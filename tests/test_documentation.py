@@ -157,8 +157,8 @@ def test_blocks(page: Path, place: Path, monkeypatch: pytest.MonkeyPatch, reques
 def test_every_block_has_a_language_that_is_run() -> None:
     """`text` holds what a program prints; a file tree and a configuration are no commands."""
     for page in PAGES:
-        fences = re.findall(r"^ *```(\S*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-        languages = {fence for fence in fences[::2] if not fence.startswith("{")}
+        fences = re.findall(r"^ *```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        languages = {fence.partition(" ")[0] for fence in fences[::2] if not fence.startswith("{")}
         assert languages <= {"sh", "python", "yaml", "text", "json", "csv"}, page
 
 

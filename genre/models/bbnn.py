@@ -28,8 +28,8 @@ class BBNN(nn.Module):
         >>> import torch
         >>> from genre.models import BBNN
         >>> network = BBNN(num_classes=10)
-        >>> network(torch.randn(2, 1, 128, 160)).shape
-        torch.Size([2, 10])
+        >>> network(torch.randn(1, 1, 128, 64)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(self, num_classes: int) -> None:

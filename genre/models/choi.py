@@ -27,8 +27,8 @@ class ChoiCRNN(nn.Module):
         >>> import torch
         >>> from genre.models import ChoiCRNN
         >>> network = ChoiCRNN(num_classes=10)
-        >>> network(torch.randn(2, 1, 96, 1366)).shape
-        torch.Size([2, 10])
+        >>> network(torch.randn(1, 1, 96, 1366)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(self, num_classes: int) -> None:

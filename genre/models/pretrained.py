@@ -166,8 +166,8 @@ class EfficientNetV2S(Backbone):
         >>> import torch
         >>> from genre.models import EfficientNetV2S
         >>> network = EfficientNetV2S(num_classes=10, pretrained=False)
-        >>> network(torch.randn(2, 1, 64, 130)).shape
-        torch.Size([2, 10])
+        >>> network(torch.randn(1, 1, 64, 64)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(
