@@ -80,8 +80,10 @@ def published_table(content: Mapping[str, Any]) -> str:
         return "" if value is None else str(value)
 
     rows = ([cell(figure.get(name, common.get(name))) for name in columns] for figure in figures)
+    if isinstance(common.get("epochs"), list):
+        common = common | {"epochs": "5, 10, … 200"}
     conditions = "; ".join(
-        f"{name.replace('_', ' ')}: {'5, 10, … 200' if name == 'epochs' and isinstance(value, list) else cell(value) or 'not stated'}"
+        f"{name.replace('_', ' ')}: {cell(value) or 'not stated'}"
         for name, value in common.items()
         if name not in columns
     )

@@ -124,7 +124,9 @@ def test_range_of_the_leaky_figures() -> None:
     """The sentence about them against the table, and the best of the augmented ones against published.yaml."""
     leaky = [float(row[5]) for row in ROWS if row[6] == "leaky"]
     text = " ".join((ROOT / "docs/pages/choosing_a_split.md").read_text(encoding="utf-8").split())
-    low, high, augmented = map(float, re.findall(r"\((\.\d+) to (\.\d+) in the table of the papers, (\.\d+) with augmentation\)", text)[0])
+    low, high, augmented = map(
+        float, re.findall(r"\((\.\d+) to (\.\d+) in the table of the papers, (\.\d+) with augmentation\)", text)[0]
+    )
     assert (low, high) == (min(leaky), max(leaky))
     entries = read_yaml(EXAMPLES / "gaitanou" / "published.yaml")["figures"]
     assert augmented == max(entry["accuracy"] for entry in entries if entry["split"] == "SegmentSplit")

@@ -10,7 +10,9 @@ from nbclient import NotebookClient
 def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
     """Runs a notebook in a folder; a cell that fails raises an error."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(
+        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times, which differ from run to run
     return notebook

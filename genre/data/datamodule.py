@@ -73,7 +73,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     Example:
         >>> from genre.audio import MelSpectrogram
         >>> from genre.data import Folder, StratifiedSplit
-        >>> data = Folder("music", MelSpectrogram(n_mels=64), StratifiedSplit(by_artist=True), batch_size=4, num_workers=0)
+        >>> data = Folder("music", MelSpectrogram(n_mels=64), StratifiedSplit(by_artist=True), batch_size=4)
         >>> data.setup("fit")
         >>> batch = next(iter(data.train_dataloader()))
         >>> batch.inputs.shape, batch.targets.shape

@@ -102,7 +102,8 @@ class StratifiedSplit(Split):
     Example:
         >>> from pathlib import Path
         >>> from genre.data import Corpus, Track, StratifiedSplit
-        >>> corpus = Corpus([Track(Path(f"{g}{i}.wav"), g, artist=f"{g}{i // 2}") for g in ("jazz", "rock") for i in range(20)])
+        >>> songs = [("jazz", i) for i in range(20)] + [("rock", i) for i in range(20)]
+        >>> corpus = Corpus([Track(Path(f"{genre}{i}.wav"), genre, f"{genre}{i // 2}") for genre, i in songs])
         >>> partition = StratifiedSplit(by_artist=True, test=0.2)(corpus)
         >>> {track.artist for track in partition["train"]} & {track.artist for track in partition["test"]}
         set()
@@ -154,7 +155,8 @@ class KFoldSplit(Split):
     Example:
         >>> from pathlib import Path
         >>> from genre.data import Corpus, Track, KFoldSplit
-        >>> corpus = Corpus([Track(Path(f"{g}{i}.wav"), g, artist=f"{g}{i // 2}") for g in ("jazz", "rock") for i in range(20)])
+        >>> songs = [("jazz", i) for i in range(20)] + [("rock", i) for i in range(20)]
+        >>> corpus = Corpus([Track(Path(f"{genre}{i}.wav"), genre, f"{genre}{i // 2}") for genre, i in songs])
         >>> tested = [track.path for fold in range(5) for track in KFoldSplit(folds=5, fold=fold)(corpus)["test"]]
         >>> len(tested), len(set(tested))
         (40, 40)

@@ -32,8 +32,8 @@ class IndRNN(nn.Module):
         units: Units of each layer.
         layers: Number of layers.
         steps: Frames of a training segment; 647 are 30 s of ``examples/engelkes/mel.yaml``. Over so many frames, no
-            unit can amplify by more than ``growth``: the bound of ``|u|`` is growth^(1/steps). Inputs of any other length
-            are accepted.
+            unit can amplify by more than ``growth``: the bound of ``|u|`` is growth^(1/steps). Inputs of any other
+            length are accepted.
         growth: 2 as a rule; Li's public code also has 5 and 10.
         norm: The place of batch norm (statistics over batch and time), "before" or "after" the recurrence; after it,
             the norm is that of the next layer's input, as Engelkes describes it.
