@@ -1,9 +1,9 @@
-# make demo, make test, make lint, make bench: each sets up .venv first where it is missing.
+# make demo, make test, make lint, make bench, make docs: each sets up .venv first where it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench docs linkcheck
 demo: $(READY)
 	$(BIN)/genre fit --config examples/quickstart.yaml
 
@@ -18,6 +18,14 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# -n: a reference that is not found is a warning; -W: a warning is an error.
+docs: $(READY)
+	$(BIN)/python -m sphinx -b html -n -W --keep-going docs docs/build
+
+# External links, where they can be reached: a broken one is printed, and offline nothing fails.
+linkcheck: $(READY)
+	-$(BIN)/python -m sphinx -b linkcheck docs docs/build/linkcheck
 
 # musicnn holds the weights of MusiCNN; its own requirements, an old TensorFlow among them, cannot be met.
 $(READY): pyproject.toml Makefile

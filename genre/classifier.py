@@ -81,6 +81,15 @@ class GenreClassifier(TrackScorer):
     Attributes:
         provenance: The tracks that the weights were trained and chosen on; ``None`` if they are unknown.
         front_end: The features and segments that the weights were trained on; ``None`` before a fit.
+
+    Example:
+        >>> from functools import partial
+        >>> import torch
+        >>> import genre
+        >>> from genre.models import ResNet18
+        >>> classifier = genre.GenreClassifier(partial(ResNet18, pretrained=False), ["jazz", "rock"], lr=1e-3)
+        >>> classifier(torch.randn(4, 1, 64, 130)).shape
+        torch.Size([4, 2])
     """
 
     loss_weights: Tensor | None

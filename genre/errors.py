@@ -15,7 +15,16 @@ from pathlib import Path, PurePath
 
 
 class GenreError(Exception):
-    """An error with one line: what was found, what was expected and what to do. The command line prints only that."""
+    """An error with one line: what was found, what was expected and what to do. The command line prints only that.
+
+    Example:
+        >>> import genre
+        >>> try:
+        ...     genre.load("missing.ckpt")
+        ... except genre.GenreError as error:
+        ...     print("missing.ckpt" in str(error))
+        True
+    """
 
 
 class AudioError(GenreError):

@@ -38,6 +38,13 @@ class LinearProbe(pl.Callback):
     Args:
         cache: The folder of the embeddings, or ``memory`` to keep them for one fit; ``None``: the backbone runs in
             every epoch.
+
+    Example:
+        >>> import pytorch_lightning as pl
+        >>> import genre
+        >>> trainer = pl.Trainer(max_epochs=5, callbacks=[genre.LinearProbe()], logger=False, accelerator="cpu")
+        >>> any(isinstance(callback, genre.LinearProbe) for callback in trainer.callbacks)
+        True
     """
 
     def __init__(self, cache: Path | str | None = None) -> None:
@@ -102,6 +109,14 @@ class GradualUnfreezing(pl.Callback):
         epochs_per_layer: Epochs from one layer to the one before it; 0: all at once.
         freeze_statistics: Whether unfrozen layers also keep their pretrained batch-norm statistics. With a small
             momentum, a few hundred steps are too few to update them.
+
+    Example:
+        >>> import pytorch_lightning as pl
+        >>> import genre
+        >>> unfreezing = genre.GradualUnfreezing(first_epoch=2, epochs_per_layer=2)
+        >>> trainer = pl.Trainer(max_epochs=20, callbacks=[unfreezing], logger=False, accelerator="cpu")
+        >>> unfreezing in trainer.callbacks
+        True
     """
 
     def __init__(self, first_epoch: int = 1, epochs_per_layer: int = 1, freeze_statistics: bool = False) -> None:

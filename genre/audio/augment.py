@@ -21,6 +21,12 @@ class Gain(nn.Module):
 
     Raises:
         GenreError: The probability is not from 0 to 1.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Gain
+        >>> Gain(min_db=20, max_db=20)(torch.full((1, 1, 2), 0.1))
+        tensor([[[1., 1.]]])
     """
 
     def __init__(self, min_db: float = -6.0, max_db: float = 6.0, probability: float = 1.0) -> None:
@@ -43,6 +49,12 @@ class TimeShift(nn.Module):
 
     Args:
         fraction: The largest shift, as a share of the clip's length.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import TimeShift
+        >>> TimeShift()(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 22050])
     """
 
     def __init__(self, fraction: float = 1.0) -> None:
@@ -65,6 +77,12 @@ class SpecAugment(nn.Module):
         frequency_width: The largest width of a frequency band, as a share of the rows.
         time_masks: The number of time bands.
         time_width: The largest width of a time band, as a share of the frames.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import SpecAugment
+        >>> SpecAugment()(torch.randn(2, 1, 64, 130)).shape
+        torch.Size([2, 1, 64, 130])
     """
 
     def __init__(
@@ -94,6 +112,13 @@ class Mixup(nn.Module):
 
     Raises:
         GenreError: ``alpha`` is not positive.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Mixup
+        >>> inputs, targets = Mixup()(torch.randn(2, 1, 64, 130), torch.tensor([0, 2]), num_classes=3)
+        >>> inputs.shape, targets.shape, bool(torch.isclose(targets.sum(1), torch.ones(2)).all())
+        (torch.Size([2, 1, 64, 130]), torch.Size([2, 3]), True)
     """
 
     def __init__(self, alpha: float = 0.2) -> None:

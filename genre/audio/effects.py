@@ -57,6 +57,12 @@ class PolarityInversion(PerClip):
 
     Args:
         probability: The share of clips that are changed.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import PolarityInversion
+        >>> PolarityInversion(probability=1.0)(torch.tensor([[[1.0, -2.0]]]))
+        tensor([[[-1.,  2.]]])
     """
 
     def change(self, waveform: Tensor) -> Tensor:
@@ -69,6 +75,12 @@ class Reverse(PerClip):
 
     Args:
         probability: The share of clips that are changed.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Reverse
+        >>> Reverse(probability=1.0)(torch.tensor([[[1.0, 2.0, 3.0]]]))
+        tensor([[[3., 2., 1.]]])
     """
 
     def change(self, waveform: Tensor) -> Tensor:
@@ -83,6 +95,12 @@ class Noise(PerClip):
         probability: The share of clips that are changed.
         min_snr_db: The lowest ratio of the clip's power to the noise's, in decibels.
         max_snr_db: The highest.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Noise
+        >>> Noise()(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 22050])
     """
 
     def __init__(self, probability: float = 0.5, min_snr_db: float = 10.0, max_snr_db: float = 40.0) -> None:
@@ -110,6 +128,12 @@ class HighLowPass(PerClip):
         max_low_pass: The highest.
         min_high_pass: The lowest cutoff of the high pass in hertz.
         max_high_pass: The highest.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import HighLowPass
+        >>> HighLowPass()(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 22050])
     """
 
     def __init__(
@@ -170,6 +194,12 @@ class Delay(PerClip):
         min_seconds: The shortest delay.
         max_seconds: The longest.
         level_db: The echo's level relative to the clip.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Delay
+        >>> Delay()(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 22050])
     """
 
     def __init__(
@@ -204,6 +234,12 @@ class Reverb(PerClip):
         max_t60: The longest.
         min_level_db: The lowest energy of the tail's impulse response relative to the direct sound.
         max_level_db: The highest.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Reverb
+        >>> Reverb()(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 22050])
     """
 
     def __init__(
@@ -250,6 +286,12 @@ class PitchShift(PerClip):
         probability: The share of clips that are changed.
         min_semitones: The lowest step; negative is down.
         max_semitones: The highest step.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import PitchShift
+        >>> PitchShift()(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 22050])
     """
 
     def __init__(self, probability: float = 0.5, min_semitones: int = -7, max_semitones: int = 7) -> None:

@@ -46,6 +46,18 @@ class Feature(nn.Module, ABC):
             mean normalisation (B. S. Atal, J. Acoust. Soc. Am. 55(6), 1974).
         picture: Height and width in pixels of an RGB picture in the colours of viridis, which replaces the rows and
             frames and needs no statistics; ``None``: no picture.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Feature
+        >>> class Energy(Feature):
+        ...     def transform(self, waveform):
+        ...         return waveform.unfold(-1, 512, 512).square().mean(-1).unsqueeze(1)
+        >>> Energy(22050, mean=0.0, std=1.0)(torch.ones(2, 1, 1024))
+        tensor([[[[1., 1.]]],
+        <BLANKLINE>
+        <BLANKLINE>
+                [[[1., 1.]]]])
     """
 
     mean: Statistic
@@ -157,6 +169,12 @@ class Spectrogram(Feature):
         std: See :class:`Feature`.
         centering: See :class:`Feature`.
         picture: See :class:`Feature`.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import Spectrogram
+        >>> Spectrogram(mean=0.0, std=1.0)(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 1025, 44])
     """
 
     def __init__(
@@ -205,6 +223,12 @@ class MelSpectrogram(Feature):
 
     Raises:
         GenreError: An argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import MelSpectrogram
+        >>> MelSpectrogram(n_mels=64, mean=0.0, std=1.0)(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 64, 44])
     """
 
     def __init__(
@@ -259,6 +283,12 @@ class MFCC(Feature):
         std: See :class:`Feature`.
         centering: See :class:`Feature`.
         picture: See :class:`Feature`.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import MFCC
+        >>> MFCC(n_mfcc=13, mean=0.0, std=1.0)(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 13, 44])
     """
 
     basis: Tensor

@@ -48,6 +48,13 @@ class Ballroom(GenreDataModule):
 
     Gouyon et al.: "An experimental comparison of audio tempo induction algorithms", IEEE TASLP 14(5), 2006;
     Marchand and Peeters: "The Extended Ballroom Dataset", ISMIR late-breaking session, 2016.
+
+    Example:
+        >>> from genre.audio import MelSpectrogram
+        >>> from genre.data import Ballroom, StratifiedSplit
+        >>> data = Ballroom("BallroomData", features=MelSpectrogram(), split=StratifiedSplit())
+        >>> len(data.corpus.tracks), data.genres[:2]
+        (80, ['ChaChaCha', 'Jive'])
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102

@@ -15,6 +15,13 @@ class CSV(GenreDataModule):
     """Tracks listed in a CSV file with the columns ``path``, ``genre`` and, optionally, ``artist``.
 
     ``root`` is the CSV file itself; relative paths in it start at its folder.
+
+    Example:
+        >>> from genre.audio import MelSpectrogram
+        >>> from genre.data import CSV, StratifiedSplit
+        >>> data = CSV("tracks.csv", features=MelSpectrogram(), split=StratifiedSplit())
+        >>> len(data.corpus.tracks), data.genres[:2]
+        (24, ['genre0', 'genre1'])
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102

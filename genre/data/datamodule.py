@@ -73,6 +73,19 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         bad_files: The files that could not be read so far, and the reasons.
         embedder: The frozen network whose embeddings replace the waveforms in the batches of a fit and of a test;
             :class:`genre.LinearProbe` sets it.
+
+    Example:
+        >>> from genre.audio import MelSpectrogram
+        >>> from genre.data import Folder, StratifiedSplit
+        >>> data = Folder("music", MelSpectrogram(n_mels=64), StratifiedSplit(by_artist=True), batch_size=4)
+        >>> data.setup("fit")
+        >>> batch = next(iter(data.train_dataloader()))
+        >>> batch.inputs.shape, batch.targets.shape
+        (torch.Size([4, 1, 66150]), torch.Size([4]))
+        >>> data.to_inputs(batch).inputs.shape
+        torch.Size([4, 1, 64, 130])
+        >>> data.features(batch.inputs).shape
+        torch.Size([4, 1, 64, 130])
     """
 
     def __init__(

@@ -29,6 +29,13 @@ class FMA(GenreDataModule):
     tracks that are not on disk are counted. Artists are those of the metadata.
 
     Defferrard, Benzi, Vandergheynst and Bresson: "FMA: A Dataset for Music Analysis", ISMIR 2017.
+
+    Example:
+        >>> from genre.audio import MelSpectrogram
+        >>> from genre.data import FMA, StratifiedSplit
+        >>> data = FMA("fma", features=MelSpectrogram(), split=StratifiedSplit())
+        >>> len(data.corpus.tracks), data.genres[:2]
+        (24, ['Genre 0', 'Genre 1'])
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102

@@ -20,6 +20,13 @@ class Folder(GenreDataModule):
 
     The name of the first sub-folder below the genre, where there is one, counts as the artist, so that grouped splits
     keep it in one subset. Links are followed; hidden files and folders are skipped.
+
+    Example:
+        >>> from genre.audio import MelSpectrogram
+        >>> from genre.data import Folder, StratifiedSplit
+        >>> data = Folder("music", features=MelSpectrogram(), split=StratifiedSplit())
+        >>> len(data.corpus.tracks), data.genres[:2]
+        (24, ['genre0', 'genre1'])
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102

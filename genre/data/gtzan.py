@@ -20,6 +20,13 @@ class GTZAN(GenreDataModule):
     The genre folders lie in the root or up to two levels below it, and any part of the tracks will do. The artists and
     the official split, which is the fault-filtered one (Kereliuk, Sturm and Larsen 2015), come with the package, so
     that every copy of GTZAN can be split honestly.
+
+    Example:
+        >>> from genre.audio import MelSpectrogram
+        >>> from genre.data import GTZAN, StratifiedSplit
+        >>> data = GTZAN("GTZAN", features=MelSpectrogram(), split=StratifiedSplit())
+        >>> len(data.corpus.tracks), data.genres[:2]
+        (80, ['blues', 'classical'])
     """
 
     def read_corpus(self) -> Corpus:  # noqa: D102

@@ -29,6 +29,16 @@ class Split(ABC):
 
     Attributes:
         leaky: Whether segments of one track may stand in two subsets.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from genre.data import Corpus, Split, Track
+        >>> class ByNumber(Split):
+        ...     def __call__(self, corpus):
+        ...         return {"train": corpus.tracks[:-2], "validation": corpus.tracks[-2:-1], "test": corpus.tracks[-1:]}
+        >>> partition = ByNumber()(Corpus([Track(Path(f"{i}.wav"), "jazz") for i in range(5)]))
+        >>> [track.name for track in partition["test"]]
+        ['4']
     """
 
     leaky: ClassVar[bool] = False
@@ -51,6 +61,14 @@ class OfficialSplit(Split):
     """The split that the data set's authors or its critics published, such as GTZAN's fault-filtered one.
 
     Tracks outside the published lists are left out; listed tracks that are not in the corpus are counted.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from genre.data import Corpus, OfficialSplit, Track
+        >>> tracks = [Track(Path(f"jazz.{i}.wav"), "jazz") for i in range(3)]
+        >>> corpus = Corpus(tracks, official={"jazz.0": "train", "jazz.1": "validation", "jazz.2": "test"})
+        >>> [track.name for track in OfficialSplit()(corpus)["test"]]
+        ['jazz.2']
     """
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
@@ -80,6 +98,15 @@ class StratifiedSplit(Split):
             shares are then approximate, since artists are not divided: of many random divisions of the artists the
             one that comes closest in every genre is taken.
         seed: The same seed gives the same split of the same corpus.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from genre.data import Corpus, Track, StratifiedSplit
+        >>> songs = [("jazz", i) for i in range(20)] + [("rock", i) for i in range(20)]
+        >>> corpus = Corpus([Track(Path(f"{genre}{i}.wav"), genre, f"{genre}{i // 2}") for genre, i in songs])
+        >>> partition = StratifiedSplit(by_artist=True, test=0.2)(corpus)
+        >>> {track.artist for track in partition["train"]} & {track.artist for track in partition["test"]}
+        set()
     """
 
     def __init__(self, validation: float = 0.15, test: float = 0.15, by_artist: bool = False, seed: int = 0) -> None:
@@ -124,6 +151,15 @@ class KFoldSplit(Split):
         by_artist: Keep every artist in one fold. Tracks of unknown artists count as artists of their own.
         seed: The same seed gives the same folds of the same corpus.
         validation: Whether the next fold validates; ``False``: it trains, and there is no validation subset.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from genre.data import Corpus, Track, KFoldSplit
+        >>> songs = [("jazz", i) for i in range(20)] + [("rock", i) for i in range(20)]
+        >>> corpus = Corpus([Track(Path(f"{genre}{i}.wav"), genre, f"{genre}{i // 2}") for genre, i in songs])
+        >>> tested = [track.path for fold in range(5) for track in KFoldSplit(folds=5, fold=fold)(corpus)["test"]]
+        >>> len(tested), len(set(tested))
+        (40, 40)
     """
 
     def __init__(
@@ -163,6 +199,11 @@ class SegmentSplit(Split):
         validation: The share of segments that validates; 0: no validation subset.
         test: The share of segments that tests.
         seed: The same seed gives the same split of the same corpus.
+
+    Example:
+        >>> from genre.data import SegmentSplit
+        >>> SegmentSplit(seconds=3.0).leaky
+        True
     """
 
     leaky = True

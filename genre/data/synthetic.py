@@ -96,7 +96,15 @@ STYLES = {
 
 
 class Synthetic(GenreDataModule):
-    """Synthetic music: 400 clips of 4 s, 10 genres of 5 artists each, rendered into ``root`` where it is empty."""
+    """Synthetic music: 400 clips of 4 s, 10 genres of 5 artists each, rendered into ``root`` where it is empty.
+
+    Example:
+        >>> from genre.audio import MelSpectrogram
+        >>> from genre.data import Synthetic, StratifiedSplit
+        >>> data = Synthetic("data/synthetic", features=MelSpectrogram(), split=StratifiedSplit())
+        >>> data.samples  # the corpus is rendered when its tracks are first listed
+        66150
+    """
 
     def read_corpus(self) -> Corpus:  # noqa: D102
         return read_synthetic(self.root)

@@ -23,6 +23,13 @@ class Track:
         artist: Who plays; ``None`` where unknown, as where the name is empty. Spellings with one
             :func:`~genre.data.names.name_key` are one artist. Grouped splits keep an artist in one subset.
         excerpt: First and last second of the file that belong to it; ``None``: all of it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from genre.data import Track
+        >>> track = Track(Path("music/jazz/So What.flac"), "jazz", artist="Miles Davis")
+        >>> track.name, len(track.cut(duration=30.0, seconds=3.0))
+        ('So What', 10)
     """
 
     path: Path
@@ -59,6 +66,12 @@ class Corpus:
     Attributes:
         tracks: Every track found, in a fixed order.
         official: Track name to subset, for every track of the official split, present or not.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from genre.data import Corpus, Track
+        >>> Corpus([Track(Path("a.wav"), "rock"), Track(Path("b.wav"), "jazz")]).genres
+        ['jazz', 'rock']
     """
 
     tracks: list[Track]

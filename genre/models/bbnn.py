@@ -23,6 +23,13 @@ class BBNN(nn.Module):
 
     Raises:
         SizeError: An input is too small.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import BBNN
+        >>> network = BBNN(num_classes=10)
+        >>> network(torch.randn(1, 1, 128, 64)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(self, num_classes: int) -> None:

@@ -22,6 +22,13 @@ class ChoiCRNN(nn.Module):
 
     Args:
         num_classes: Number of genres.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import ChoiCRNN
+        >>> network = ChoiCRNN(num_classes=10)
+        >>> network(torch.randn(1, 1, 96, 1366)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(self, num_classes: int) -> None:

@@ -51,6 +51,13 @@ class GaitanouCNN(nn.Module):
     Raises:
         SizeError: The size is too small for the blocks, or an input has another size.
         GenreError: A number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import GaitanouCNN
+        >>> network = GaitanouCNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 20, 331)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -88,7 +95,15 @@ class GaitanouCNN(nn.Module):
 
 
 class CNN(GaitanouCNN):
-    """``GaitanouCNN`` under a short name, which the command line finds, too."""
+    """``GaitanouCNN`` under a short name, which the command line finds, too.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import CNN
+        >>> network = CNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 20, 331)).shape
+        torch.Size([2, 10])
+    """
 
 
 class GaitanouCRNN(nn.Module):
@@ -114,6 +129,13 @@ class GaitanouCRNN(nn.Module):
     Raises:
         SizeError: An input is too small.
         GenreError: The cell is unknown, or a number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import GaitanouCRNN
+        >>> network = GaitanouCRNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 20, 331)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -157,4 +179,12 @@ class GaitanouCRNN(nn.Module):
 
 
 class CRNN(GaitanouCRNN):
-    """``GaitanouCRNN`` under a short name, which the command line finds, too."""
+    """``GaitanouCRNN`` under a short name, which the command line finds, too.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import CRNN
+        >>> network = CRNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 20, 331)).shape
+        torch.Size([2, 10])
+    """

@@ -21,7 +21,7 @@ from genre.models.recurrence import linear_over_time, recur
 
 
 class IndRNN(nn.Module):
-    """IndRNN (Li et al. 2018): each unit recurs on itself alone, h_t = ReLU(W x_t + b + u ⊙ h_{t−1}), |u| bounded.
+    """IndRNN (Li et al. 2018): each unit recurs on itself alone, h_t = ReLU(W x_t + b + u ⊙ h_{t−1}), ``|u|`` bounded.
 
     With d bands, h units, L layers and k genres, dh + h + (L−1)(h² + h) + 3Lh + hk + k trainable parameters:
     85,770 with the defaults and 10 genres. The recurrence is stated by Li et al., the sizes are ours.
@@ -32,8 +32,8 @@ class IndRNN(nn.Module):
         units: Units of each layer.
         layers: Number of layers.
         steps: Frames of a training segment; 647 are 30 s of ``examples/engelkes/mel.yaml``. Over so many frames, no
-            unit can amplify by more than ``growth``: the bound of |u| is growth^(1/steps). Inputs of any other length
-            are accepted.
+            unit can amplify by more than ``growth``: the bound of ``|u|`` is growth^(1/steps). Inputs of any other
+            length are accepted.
         growth: 2 as a rule; Li's public code also has 5 and 10.
         norm: The place of batch norm (statistics over batch and time), "before" or "after" the recurrence; after it,
             the norm is that of the next layer's input, as Engelkes describes it.
@@ -42,6 +42,13 @@ class IndRNN(nn.Module):
     Raises:
         SizeError: An input has other bands.
         GenreError: A number, the rate or ``norm`` is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import IndRNN
+        >>> network = IndRNN(num_classes=10, steps=130)
+        >>> network(torch.randn(2, 1, 128, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -134,6 +141,13 @@ class WuRNN(nn.Module):
     Raises:
         SizeError: An input has other bands.
         GenreError: The cell is unknown, or a number or the rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import WuRNN
+        >>> network = WuRNN(num_classes=10, cell="lstm")
+        >>> network(torch.randn(2, 1, 128, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(

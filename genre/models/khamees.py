@@ -42,6 +42,13 @@ class KhameesMLP(nn.Module):
     Raises:
         SizeError: An input has another size.
         GenreError: The rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import KhameesMLP
+        >>> network = KhameesMLP(num_classes=10)
+        >>> network(torch.randn(2, 1, 13, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -94,6 +101,13 @@ class KhameesCNN(nn.Module):
     Raises:
         SizeError: The size is too small for the blocks, or an input has another size.
         GenreError: A number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import KhameesCNN
+        >>> network = KhameesCNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 13, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -148,6 +162,13 @@ class KhameesLSTM(nn.Module):
     Raises:
         SizeError: An input has other bands.
         GenreError: The cell is unknown, or a number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import KhameesLSTM
+        >>> network = KhameesLSTM(num_classes=10)
+        >>> network(torch.randn(2, 1, 13, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(

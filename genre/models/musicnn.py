@@ -59,6 +59,13 @@ class MusiCNN(nn.Module):
     Raises:
         GenreError: The weights are not available or do not fit, or ``dropout`` is out of its range.
         SizeError: An input has other channels or bands.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import MusiCNN
+        >>> network = MusiCNN(num_classes=10, pretrained=False)
+        >>> network(torch.randn(2, 1, 96, 187)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(self, num_classes: int, pretrained: bool | str = "msd", dropout: float = 0.5) -> None:

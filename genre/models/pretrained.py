@@ -36,6 +36,13 @@ class Backbone(nn.Module):
         GenreError: There is no such network, its weights are not available or do not fit, or an argument is out of its
             range.
         SizeError: An input has other channels, or is too small.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import Backbone
+        >>> network = Backbone(num_classes=10, name="resnet10t", pretrained=False)
+        >>> network(torch.randn(2, 1, 64, 130)).shape
+        torch.Size([2, 10])
     """
 
     picture_scale: Tensor
@@ -125,6 +132,13 @@ class ResNet18(Backbone):
             name of other weights; ``false``: random weights.
         in_channels: Channels of the input, 1 or 3; see :class:`Backbone`.
         dropout: Dropout rate before the head.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import ResNet18
+        >>> network = ResNet18(num_classes=10, pretrained=False)
+        >>> network(torch.randn(2, 1, 64, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -147,6 +161,13 @@ class EfficientNetV2S(Backbone):
             name of other weights; ``false``: random weights.
         in_channels: Channels of the input, 1 or 3; see :class:`Backbone`.
         dropout: Dropout rate before the head; 0.2 as in torchvision's network.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import EfficientNetV2S
+        >>> network = EfficientNetV2S(num_classes=10, pretrained=False)
+        >>> network(torch.randn(1, 1, 64, 64)).shape
+        torch.Size([1, 10])
     """
 
     def __init__(

@@ -29,6 +29,8 @@ class SideBySide(nn.Module):
         GenreError: There is no network, one of them has no head, or they were trained on different features.
 
     Example:
+        >>> import torch
+        >>> from genre.models import SideBySide
         >>> network = {"class_path": "genre.models.SpectralCNN", "init_args": {}}
         >>> both = SideBySide(10, [network, network])
         >>> both(torch.zeros(2, 1, 128, 130)).shape, both.head.in_features

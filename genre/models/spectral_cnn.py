@@ -25,6 +25,13 @@ class SpectralCNN(nn.Module):
     Raises:
         SizeError: An input has other channels or is too small.
         GenreError: A rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import SpectralCNN
+        >>> network = SpectralCNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 64, 130)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(

@@ -52,6 +52,13 @@ class YaacobCRNN(nn.Module):
     Raises:
         SizeError: An input has other bands or fewer frames.
         GenreError: The cell is unknown, or a number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import YaacobCRNN
+        >>> network = YaacobCRNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 128, 640)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -111,6 +118,13 @@ class YaacobRNN(nn.Module):
     Raises:
         SizeError: An input has other bands.
         GenreError: The cell is unknown, or a number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import YaacobRNN
+        >>> network = YaacobRNN(num_classes=10)
+        >>> network(torch.randn(2, 1, 128, 640)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -160,6 +174,13 @@ class YaacobCNN1D(nn.Module):
     Raises:
         SizeError: An input has other bands or fewer frames.
         GenreError: A number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import YaacobCNN1D
+        >>> network = YaacobCNN1D(num_classes=10)
+        >>> network(torch.randn(2, 1, 128, 640)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -210,6 +231,13 @@ class YaacobCNN2D(nn.Module):
     Raises:
         SizeError: An input is too small.
         GenreError: A number or a rate is out of its range.
+
+    Example:
+        >>> import torch
+        >>> from genre.models import YaacobCNN2D
+        >>> network = YaacobCNN2D(num_classes=10)
+        >>> network(torch.randn(2, 1, 128, 640)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(

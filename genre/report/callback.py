@@ -29,6 +29,13 @@ class Report(pl.Callback):
         history: The metrics of every epoch.
         training: ``batch_size``, and the highest ``learning_rate`` of the fit; empty before a fit.
         tested_epoch: The epoch whose weights are tested; ``None`` if it is unknown.
+
+    Example:
+        >>> import pytorch_lightning as pl
+        >>> import genre
+        >>> report = genre.Report("report")  # written at the end of trainer.test(…)
+        >>> report in pl.Trainer(callbacks=[report], logger=False, accelerator="cpu").callbacks
+        True
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:

@@ -119,12 +119,12 @@ def test_a_logger_that_is_not_installed(name: str, form: str, attempt: Try, tmp_
 
 
 @pytest.mark.parametrize("name", ["WandbLogger", "MLFlowLogger"])
-def test_the_readmes_commands(name: str, folder: Path, tmp_path: Path) -> None:
+def test_the_commands_of_the_documentation(name: str, folder: Path, tmp_path: Path) -> None:
     """As they stand, beside packages that write down what is logged; ``log_model`` uploads ``best.ckpt``."""
     for path, text in STUBS.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    table = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = (ROOT / "docs/pages/configuration.md").read_text(encoding="utf-8")
     (command,) = re.findall(rf"`({name} --trainer\.logger\.[^`]+)`", table)
     place = (f"--data.root={folder}", "--name=run", "--trainer.logger", *command.split())
     fit = genre("fit", *SMALL, *place, "--trainer.logger.log_model=true", cwd=tmp_path)
