@@ -10,6 +10,7 @@ from typing import Any
 
 from genre.data.splits import KFoldSplit
 from genre.errors import GenreError
+from genre.recipes import advice, find_recipe
 from genre.yaml_file import read_yaml
 
 #: The keys of a plan's file.
@@ -155,7 +156,7 @@ def read_plan(
     systems = [_system(path, recipe) for recipe in recipes]
     features = _or_none(_files(path, "features", content.get("features") or []))
     own = _files(path, "splits", content.get("splits") or [])
-    chosen = _or_none([_present(split, "--splits") for split in splits or ()] or own)
+    chosen = _or_none([_present(split, "--splits", Path()) for split in splits or ()] or own)
     for file in (*features, *chosen):
         if file is not None and "class_path" not in read_yaml(file):
             raise GenreError(f"{file}: found no class_path; expected `class_path:` and `init_args:` of one class alone")
@@ -238,7 +239,7 @@ def _variant(option: str) -> str:
 def _files(plan: Path, key: str, names: object) -> list[Path]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise GenreError(f"{plan}: found {key}: {names}; expected a list of files")
-    return [_present(plan.parent / name, str(plan)) for name in names]
+    return [_present(name, str(plan), plan.parent) for name in names]
 
 
 def _or_none(paths: list[Path]) -> list[Path | None]:
@@ -246,7 +247,8 @@ def _or_none(paths: list[Path]) -> list[Path | None]:
     return [*paths] or [None]
 
 
-def _present(path: Path, source: str) -> Path:
-    if not path.is_file():
-        raise GenreError(f"{source}: names {path}, which does not exist; check the name")
-    return path
+def _present(name: str | Path, source: str, folder: Path) -> Path:
+    try:
+        return find_recipe(name, folder)
+    except GenreError:
+        raise GenreError(f"{source}: names {folder / name}, which does not exist; {advice(name)}") from None

@@ -1,7 +1,9 @@
 """The arguments and configuration files of ``genre fit``, ``validate`` and ``test``, before they are parsed."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from genre.cli.run_folder import KEYWORDS, folder_of
 from genre.cli.save_config import dump
 from genre.cli.verbs import import_modules
 from genre.errors import GenreError
+from genre.recipes import find_recipe
 from genre.yaml_file import read_yaml
 
 #: The options whose values are always text, even where YAML reads a number, as in ``name: 1e3``.
@@ -34,12 +37,13 @@ def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
     pairs = list(split(arguments))
     import_modules([str(value) for name, value in pairs if name == "--import"])
     pairs = with_own_config(verb, [pair for pair in pairs if pair[0] != "--import"])
-    for path in config_files(pairs):
-        try:
+    try:
+        pairs = [(name, _recipe(name, value)) for name, value in pairs]
+        for path in config_files(pairs):
             read_yaml(path)
-        except GenreError as error:
-            print(f"genre: error: {error}", file=sys.stderr)
-            sys.exit(2)
+    except GenreError as error:
+        print(f"genre: error: {error}", file=sys.stderr)
+        sys.exit(2)
     return [name if value is None else f"{name}={value}" for name, value in _with_classes(pairs)]
 
 
@@ -103,6 +107,20 @@ def load(text: str) -> Any:
             if key.value in NAMES and isinstance(value, yaml.ScalarNode) and content.get(key.value) is not None:
                 content[key.value] = value.value
     return _qualified(content)
+
+
+def _recipe(name: str, value: str | None) -> str | None:
+    """Replaces the name of a recipe by its path, also where it takes the place of a class.
+
+    Raises:
+        GenreError: There is no such file.
+    """
+    if value is not None and (name == "--config" or (last_part(name) in OPTIONS and value.endswith(".yaml"))):
+        return str(find_recipe(value))
+    if value is not None and last_part(name) in OPTIONS and re.fullmatch(r"[\w./-]+/[\w./-]+", value):
+        with suppress(GenreError):
+            return str(find_recipe(value))
+    return value
 
 
 def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:

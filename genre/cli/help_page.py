@@ -33,7 +33,7 @@ CLASSES = {
 }
 
 OPTIONS = (
-    ("-c, --config FILE", "a recipe, such as examples/quickstart.yaml; what follows overrides it"),
+    ("-c, --config FILE", "a recipe, such as quickstart (see `genre recipes`); what follows overrides it"),
     ("--ckpt_path FILE", "go on with this fit (last.ckpt), or score it (best.ckpt); its own configuration is used"),
     ("--model.network CLASS", "{network}"),
     ("--model.lr RATE", "the learning rate; --model.optimizer CLASS for another optimizer than AdamW"),

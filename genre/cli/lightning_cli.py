@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from genre.checkpoint import read_checkpoint
 from genre.classifier import GenreClassifier
 from genre.cli.arguments import prepare, use_own_yaml
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
+from genre.cli.default_recipe import with_defaults
 from genre.cli.help_page import DEFAULTS
 from genre.cli.parser import CHECKPOINT, GenreParser
 from genre.cli.quiet import quiet
@@ -51,8 +53,12 @@ def run(verb: str, arguments: Sequence[str]) -> None:
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     quiet()
+    options, added = with_defaults(arguments) if verb == "fit" else (arguments, None)
     try:
-        GenreCLI(verb, arguments).run()
+        cli = GenreCLI(verb, options)
+        if added is not None:
+            _say(added)
+        cli.run()
     except Exception as error:
         raise user_error(error) from error
 
@@ -277,7 +283,8 @@ class GenreCLI(LightningCLI):
 
     def _loggers(self) -> list[Logger]:
         place, name, version = self.folder.parents[1], self.folder.parent.name, self.folder.name
-        return [TensorBoardLogger(place, name, version), CSVLogger(place, name, version)]
+        tensorboard = [TensorBoardLogger(place, name, version)] if find_spec("tensorboard") else []
+        return [*tensorboard, CSVLogger(place, name, version)]
 
 
 class Computing(Callback):
@@ -308,6 +315,11 @@ class EpochBar(RichProgressBar):
             epoch = f"Epoch {trainer.current_epoch + 1}{last}"
             width = len(self.validation_description)  # aligns it with the validation bar below
             self.progress.update(self.train_progress_bar_id, description=f"{epoch:{width}}")
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    terminal().print(line, soft_wrap=True, highlight=False)
 
 
 @rank_zero_only

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from genre.errors import GenreError
+from genre.recipes import copy_recipes, describe, find_recipe, list_recipes
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ def benchmark(
     """Run a plan of fits, beside the published figures.
 
     Args:
-        plan (PLAN): A plan, such as examples/singh/tables.yaml.
+        plan (PLAN): A plan of your own, or one of `genre recipes`, such as singh/tables.
         epochs (N): Numbers of epochs that replace those of the recipes; every row is run with each.
         seeds (N): Seeds that replace those of the plan.
         splits (FILE): Files with splits that replace those of the plan.
@@ -118,6 +119,7 @@ def benchmark(
         import_ (MODULE): A module of your own with classes of the recipes.
         fit_options: Options of ``genre fit`` that follow.
     """
+    plan = find_recipe(plan)
     import_modules(import_)
     from genre.benchmark.run import CommandLine, run_plan
     from genre.cli.recipe import read_recipe
@@ -238,9 +240,28 @@ def audit(
     return audit_tracks(root, out, data, Limits(shortest, longest), artist)
 
 
+def recipes(folder: Path | None = None) -> int:
+    """List the recipes that come with genre, or copy them.
+
+    Args:
+        folder (DIR): The folder to copy them to; files that are there already are kept.
+    """
+    if folder is None:
+        names = list_recipes()
+        width = max(map(len, names))
+        print(*(f"{name:<{width}}  {describe(path)}".rstrip() for name, path in names.items()), sep="\n")
+        return 0
+    copied, differing = copy_recipes(folder)
+    kept = len(list_recipes()) - copied
+    print(f"{copied} files copied to {folder}" + (f", {kept} are there already" if kept else ""))
+    for path in differing:
+        print(f"{path}: kept; it differs from the recipe of the same name", file=sys.stderr)
+    return 0
+
+
 #: The function of each verb, by the verb's name.
 VERBS: dict[str, Callable[..., int]] = {
-    verb.__name__: verb for verb in (predict, embed, benchmark, compare, ensemble, figures, audit)
+    verb.__name__: verb for verb in (predict, embed, benchmark, compare, ensemble, figures, audit, recipes)
 }
 
 

@@ -68,6 +68,14 @@ def read_weights(source: str, module: nn.Module) -> dict[str, Tensor]:
     return _read_tensorflow(file, module) if file.name.endswith(".index") else _read_state(file, module)
 
 
+def is_installed(source: str) -> bool:
+    """Whether the weights named "msd" or "mtt" are installed."""
+    try:
+        return _installed(FILES[source]).is_file()
+    except GenreError:
+        return False
+
+
 def _installed(path: str) -> Path:
     try:
         # importlib.util.find_spec would take any folder named musicnn for the package.
