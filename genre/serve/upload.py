@@ -64,7 +64,7 @@ class Decoder:
         self.folder, self.max_minutes = folder, max_minutes
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         self._context = multiprocessing.get_context(method)
-        self._context.set_forkserver_preload([__name__])
+        multiprocessing.set_forkserver_preload([__name__])
         self._places = threading.Semaphore(os.cpu_count() or 1)
 
     def decode(self, content: BinaryIO, name: str) -> Waveform:
