@@ -264,9 +264,7 @@ def serve(
 
 
 def download(
-    name: Literal[
-        "fma-metadata", "fma-small", "fma-medium", "fma-large", "ballroom", "extended-ballroom", "gtzan"
-    ],
+    name: Literal["fma-metadata", "fma-small", "fma-medium", "fma-large", "ballroom", "extended-ballroom", "gtzan"],
     *,
     root: Path,
 ) -> int:

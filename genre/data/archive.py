@@ -83,7 +83,9 @@ def _unpack_zip(path: Path, folder: Path, max_bytes: int) -> None:
 
 def _unpack_tar(path: Path, folder: Path, max_bytes: int) -> None:
     with _open_tar(path) as archive:
-        _check((Member(info.name, info.size, info.isdir(), info.isdir() or info.isreg()) for info in archive), max_bytes)
+        _check(
+            (Member(info.name, info.size, info.isdir(), info.isdir() or info.isreg()) for info in archive), max_bytes
+        )
     with _open_tar(path) as archive:
         for info in archive:
             if info.isdir():

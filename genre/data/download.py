@@ -53,9 +53,7 @@ class Archive:
 # The checksums of FMA stand in its README (github.com/mdeff/fma), that of Ballroom in the README of its annotations
 # (github.com/CPJKU/BallroomAnnotations).
 _FMA = "https://os.unil.cloud.switch.ch/fma"
-_METADATA = Archive(
-    f"{_FMA}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733", "fma_metadata", 2 * GB
-)
+_METADATA = Archive(f"{_FMA}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733", "fma_metadata", 2 * GB)
 _SMALL = Archive(f"{_FMA}/fma_small.zip", "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", "fma_small", 9 * GB)
 _MEDIUM = Archive(f"{_FMA}/fma_medium.zip", "sha1:c67b69ea232021025fca9231fc1c7c1a063ab50b", "fma_medium", 26 * GB)
 _LARGE = Archive(f"{_FMA}/fma_large.zip", "sha1:497109f4dd721066b5ce5e5f250ec604dc78939e", "fma_large", 110 * GB)
@@ -106,7 +104,9 @@ def download(name: str, root: Path) -> None:
             continue
         path = fetch(archive, root)
         require_space(root, archive.unpacked, f"to unpack {archive.name}")
-        with TemporaryDirectory(dir=root, prefix=f".{archive.folder}-") as folder:  # renamed at the end, so all or nothing
+        with TemporaryDirectory(
+            dir=root, prefix=f".{archive.folder}-"
+        ) as folder:  # renamed at the end, so all or nothing
             unpack(path, Path(folder), archive.unpacked)
             if not (Path(folder) / archive.folder).is_dir():
                 raise GenreError(f"{path}: holds no folder {archive.folder}; is it the archive of {name}?")
@@ -202,4 +202,4 @@ def _content_range(headers: HTTPMessage, start: int) -> tuple[int, int | None]:
     if match:
         return int(match[1]), None if match[2] == "*" else int(match[2])
     length = headers.get("Content-Length", "")
-    return (0 if not start else start), start + int(length) if length.isdecimal() else None
+    return start, start + int(length) if length.isdecimal() else None

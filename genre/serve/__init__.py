@@ -39,7 +39,9 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         service = Service(predictor, Decoder(Path(folder), max_minutes), max_mb)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        app = service.app(checkpoint, lambda: print(f"genre: serving {checkpoint} at {address}; Ctrl-C ends it", flush=True))
+        app = service.app(
+            checkpoint, lambda: print(f"genre: serving {checkpoint} at {address}; Ctrl-C ends it", flush=True)
+        )
         # log_config None: uvicorn's loggers have no handler of their own; its access log would name uploads.
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
         try:
@@ -69,5 +71,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise GenreError(f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or --host") from None
+        raise GenreError(
+            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or --host"
+        ) from None
     return listener

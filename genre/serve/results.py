@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass
 from html import escape
 
+import librosa
 import numpy as np
 import soundfile
 import soxr
@@ -64,24 +65,17 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Result:
     ]
     html = f"""<figure class="genre-song" data-seconds="{seconds:.3f}">
 <audio controls src="data:audio/mpeg;base64,{encode(waveform)}"></audio>
-<div class="genre-tracks" role="slider" tabindex="0" aria-label="Position" aria-valuemin="0" aria-valuemax="{seconds:.1f}"
- title="Click to play from here"><div class="genre-cursor"></div>
+<div class="genre-tracks" role="slider" tabindex="0" aria-label="Position" aria-valuemin="0"
+ aria-valuemax="{seconds:.1f}" title="Click to play from here"><div class="genre-cursor"></div>
 <h4>Waveform</h4>{draw_waveform(mono)}
-<h4>Probability over time</h4>{draw_timeline(times / max(seconds, 1e-6), lines)}
-<h4>{explanation_title()}</h4><div class="genre-mel"><img alt="Mel spectrogram" src="{draw_mel(predictor, mono)}"></div>
-{draw_seconds(seconds)}</div>
-<figcaption>{"".join(f'<span><i style="background:{color}"></i>{escape(genre)}</span>' for genre, color, _ in lines)}
-</figcaption></figure>"""
+<h4>Probability over time{draw_legend(lines)}</h4>{draw_timeline(times / max(seconds, 1e-6), lines)}
+<h4>Mel spectrogram</h4><div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{draw_mel(predictor, mono, prediction.genre)}"></div>
+{draw_seconds(seconds)}</div></figure>"""
     return Result(prediction, html)
 
 
-def explanation_title() -> str:
-    """The title of the last picture."""
-    return "Mel spectrogram"
-
-
 def explanation(predictor: Predictor, mono: NDArray[np.float32], genre: str) -> NDArray[np.float32] | None:
-    """The evidence for a genre over the mel spectrogram, ``(bands, time)`` from 0 to 1; ``None``: none is drawn.
+    """The evidence for a genre over a song, ``(bands, time)`` from 0 to 1; ``None``: the plain spectrogram is drawn.
 
     Args:
         predictor: The classifier.
@@ -128,7 +122,8 @@ def draw_waveform(mono: NDArray[np.float32]) -> str:
     top = [f"{x},{50 - scale * value:.1f}" for x, value in enumerate(high)]
     bottom = [f"{x},{50 - scale * value:.1f}" for x, value in enumerate(low)]
     return (
-        f'<svg class="genre-wave" viewBox="0 0 {max(1, len(edges) - 1)} 100" preserveAspectRatio="none" aria-hidden="true">'
+        f'<svg class="genre-wave" viewBox="0 0 {max(1, len(edges) - 1)} 100" preserveAspectRatio="none"'
+        ' aria-hidden="true">'
         f'<polygon points="{" ".join(top + bottom[::-1])}"/></svg>'
     )
 
@@ -148,7 +143,26 @@ def draw_timeline(places: NDArray[np.float64], lines: list[tuple[str, str, NDArr
     )
 
 
-def draw_mel(predictor: Predictor, mono: NDArray[np.float32]) -> str:
+def draw_legend(lines: list[tuple[str, str, NDArray[np.float32]]]) -> str:
+    """The genres of the timeline, in their colours."""
+    return "".join(f'<span><i style="background:{color}"></i>{escape(genre)}</span>' for genre, color, _ in lines)
+
+
+def draw_hertz(predictor: Predictor) -> str:
+    """The frequency axis of the mel spectrogram."""
+    mel = features_of(predictor.features)["mel"]
+    centres = librosa.mel_frequencies(
+        int(getattr(mel, "n_mels", 128)), fmin=getattr(mel, "f_min", 0.0), fmax=getattr(mel, "f_max", None) or mel.sample_rate / 2,
+        htk=getattr(mel, "mel_scale", "slaney") == "htk",
+    )  # fmt: skip
+    return "".join(
+        f'<b style="bottom:{100 * np.interp(hertz, centres, np.linspace(0, 1, len(centres))):.1f}%">{hertz} Hz</b>'
+        for hertz in (500, 2000, 4000)
+        if hertz < 0.9 * centres[-1]
+    )
+
+
+def draw_mel(predictor: Predictor, mono: NDArray[np.float32], genre: str) -> str:
     """The mel spectrogram of the whole song, with the explanation over it, as the address of a PNG."""
     mel = features_of(predictor.features)["mel"]
     enough = np.resize(mono, max(len(mono), mel.n_fft))
@@ -157,6 +171,10 @@ def draw_mel(predictor: Predictor, mono: NDArray[np.float32]) -> str:
     values = np.add.reduceat(values, edges, axis=1) / np.diff([*edges, values.shape[1]])
     low, high = limits("mel", values)
     colors = SEQUENTIAL(np.clip((values - low) / max(high - low, 1e-6), 0, 1), bytes=True)
+    evidence = explanation(predictor, mono, genre)
+    if evidence is not None:  # what speaks for the genre keeps its colours, the rest is darkened
+        mask = Image.fromarray((255 * np.clip(evidence[::-1], 0, 1)).astype(np.uint8)).resize(colors.shape[1::-1])
+        colors = (colors[..., :3] * (0.35 + 0.65 * np.asarray(mask)[..., None] / 255)).astype(np.uint8)
     content = io.BytesIO()
     Image.fromarray(colors[..., :3]).quantize(64).save(content, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
@@ -165,7 +183,7 @@ def draw_mel(predictor: Predictor, mono: NDArray[np.float32]) -> str:
 def draw_seconds(seconds: float) -> str:
     """The time axis."""
     step = next((step for step in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300) if seconds / step <= 10), 600)
-    ticks = np.arange(0, seconds + 1e-9, step)
+    ticks = np.arange(0, 0.96 * seconds, step)  # a later label would not fit
     labels = (f"{tick:g} s" if seconds < 100 else f"{int(tick) // 60}:{int(tick) % 60:02d}" for tick in ticks)
     return '<div class="genre-axis">' + "".join(
         f'<span style="left:{100 * tick / max(seconds, 1e-6):.2f}%">{label}</span>'

@@ -22,9 +22,7 @@ from genre.serve.upload import Decoder, UploadError
 OVERHEAD = 1 << 16
 
 #: Makes the browser refuse whatever is not from this server, such as fonts, scripts and counters of others.
-POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
-).encode()
+POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
 
 
 class Service:

@@ -97,7 +97,9 @@ class Decoder:
                     raise UploadError(f"takes longer than {MAX_SECONDS} s to decode")
                 result: int | str = receiver.recv()
             except EOFError:
-                raise UploadError("cannot be decoded (the decoder crashed, or the file needs too much memory)") from None
+                raise UploadError(
+                    "cannot be decoded (the decoder crashed, or the file needs too much memory)"
+                ) from None
             finally:
                 process.kill()
                 process.join()

@@ -50,7 +50,17 @@ def test_help_names_every_option_and_loads_no_torch(verb: str) -> None:
     assert ("--import MODULE" in text) is (verb not in ("compare", "audit", "download"))
     assert (
         text.count("(default: ")
-        == {"predict": 2, "embed": 1, "benchmark": 2, "compare": 0, "ensemble": 1, "figures": 2, "audit": 5, "serve": 4, "download": 0}[verb]
+        == {
+            "predict": 2,
+            "embed": 1,
+            "benchmark": 2,
+            "compare": 0,
+            "ensemble": 1,
+            "figures": 2,
+            "audit": 5,
+            "serve": 4,
+            "download": 0,
+        }[verb]
     )
 
 

@@ -117,7 +117,9 @@ def server() -> Iterator[Server]:
 def test_fma_over_lost_connections_then_audit(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    audio = zipped({f"fma_small/000/00000{track}.mp3": wav(0, track) for track in (2, 5)} | {"fma_small/README.txt": b""})
+    audio = zipped(
+        {f"fma_small/000/00000{track}.mp3": wav(0, track) for track in (2, 5)} | {"fma_small/README.txt": b""}
+    )
     archives = (
         server.archive("fma_metadata.zip", fma_metadata(), "fma_metadata"),
         server.archive("fma_small.zip", audio, "fma_small"),
@@ -172,7 +174,9 @@ def test_faults_of_the_server_are_one_line(server: Server, tmp_path: Path, monke
         download.fetch(archive, tmp_path)
 
 
-@pytest.mark.parametrize(("name", "words"), [("gtzan", "is dead; people get it from"), ("extended-ballroom", "no archive")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("gtzan", "is dead; people get it from"), ("extended-ballroom", "no archive")]
+)
 def test_data_sets_without_an_archive(
     name: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,7 +87,15 @@ def test_fifty_requests_at_once(server: Server, tmp_path: Path) -> None:
 
 def header(size: int) -> bytes:
     fmt = struct.pack("<HHIIHH", 1, 1, 22050, 44100, 2, 16)
-    return b"RIFF" + struct.pack("<I", size) + b"WAVEfmt " + struct.pack("<I", 16) + fmt + b"data" + struct.pack("<I", size)
+    return (
+        b"RIFF"
+        + struct.pack("<I", size)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + fmt
+        + b"data"
+        + struct.pack("<I", size)
+    )
 
 
 def silent_flac(minutes: int) -> bytes:
