@@ -259,9 +259,52 @@ def recipes(folder: Path | None = None) -> int:
     return 0
 
 
+def serve(
+    checkpoint: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    max_mb: PositiveInt = 100,
+    max_minutes: PositiveInt = 20,
+    import_: Repeated[str] = (),
+) -> int:
+    """Name the genre of songs in a web page and over HTTP.
+
+    Args:
+        checkpoint (CKPT): The checkpoint of a fit.
+        host (HOST): The address to listen on; 0.0.0.0 lets the whole network in.
+        port (PORT): The port to listen on; 0 takes a free one.
+        max_mb (N): The largest upload in megabytes.
+        max_minutes (N): The longest upload in minutes.
+        import_ (MODULE): A module of your own with the checkpoint's network.
+    """
+    import_modules(import_)
+    from genre.serve import serve as serve_checkpoint
+
+    return serve_checkpoint(checkpoint, host, port, max_mb, max_minutes)
+
+
+def download(
+    name: Literal["fma-metadata", "fma-small", "fma-medium", "fma-large", "ballroom", "extended-ballroom", "gtzan"],
+    *,
+    root: Path,
+) -> int:
+    """Download a data set.
+
+    Args:
+        name: The data set.
+        root (DIR): The folder that gets the data set's folders.
+    """
+    check_folder(root)
+    from genre.data.download import download as download_data_set
+
+    download_data_set(name, root)
+    return 0
+
+
 #: The function of each verb, by the verb's name.
 VERBS: dict[str, Callable[..., int]] = {
-    verb.__name__: verb for verb in (predict, embed, benchmark, compare, ensemble, figures, audit, recipes)
+    verb.__name__: verb for verb in (predict, embed, benchmark, compare, ensemble, figures, audit, recipes, serve, download)
 }
 
 

@@ -21,6 +21,8 @@ MINIMAL = {
     "ensemble": (["a", "b"], {"checkpoints": [Path("a"), Path("b")]}),
     "figures": ([], {}),
     "audit": (["music"], {"root": Path("music")}),
+    "serve": (["a.ckpt"], {"checkpoint": Path("a.ckpt")}),
+    "download": (["ballroom", "--root=music"], {"name": "ballroom", "root": Path("music")}),
 }
 
 
@@ -45,10 +47,20 @@ def test_help_names_every_option_and_loads_no_torch(verb: str) -> None:
         if name != "fit_options" and parameter.kind is parameter.KEYWORD_ONLY:
             assert f"--{name.rstrip('_')}" in text
     assert ("Any option of `genre fit` may follow." in text) is (verb in TAKE_FIT_OPTIONS)
-    assert ("--import MODULE" in text) is (verb not in ("compare", "audit"))
+    assert ("--import MODULE" in text) is (verb not in ("compare", "audit", "download"))
     assert (
         text.count("(default: ")
-        == {"predict": 2, "embed": 1, "benchmark": 2, "compare": 0, "ensemble": 1, "figures": 2, "audit": 5}[verb]
+        == {
+            "predict": 2,
+            "embed": 1,
+            "benchmark": 2,
+            "compare": 0,
+            "ensemble": 1,
+            "figures": 2,
+            "audit": 5,
+            "serve": 4,
+            "download": 0,
+        }[verb]
     )
 
 
@@ -95,6 +107,7 @@ NOWHERE = {
     "ensemble": ["/nowhere.ckpt", "/nowhere.ckpt"],
     "figures": ["--runs", "/nowhere"],
     "audit": ["/nowhere"],
+    "serve": ["/nowhere.ckpt"],
 }
 
 

@@ -1,0 +1,205 @@
+"""Downloads data sets: resumes, verifies checksums, and unpacks them into the layout that the DataModules read."""
+
+import logging
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pooch
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from genre.data.archive import unpack
+from genre.errors import GenreError
+from genre.terminal import terminal
+
+GB = 10**9
+
+#: Bytes that are read at once, and seconds without any after which a connection counts as lost.
+CHUNK, TIMEOUT = 1 << 20, 30
+
+#: Connections in a row that end without a byte before a download is given up.
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive on the web.
+
+    Attributes:
+        url: Its address.
+        checksum: ``algorithm:digest``, as published with the data set.
+        folder: The folder that it unpacks to.
+        unpacked: An upper bound of its members' size in bytes.
+    """
+
+    url: str
+    checksum: str
+    folder: str
+    unpacked: int
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.url.rpartition("/")[2]
+
+
+# The checksums of FMA stand in its README (github.com/mdeff/fma), that of Ballroom in the README of its annotations
+# (github.com/CPJKU/BallroomAnnotations).
+_FMA = "https://os.unil.cloud.switch.ch/fma"
+_METADATA = Archive(f"{_FMA}/fma_metadata.zip", "sha1:f0df49ffe5f2a6008d7dc83c6915b31835dfe733", "fma_metadata", 2 * GB)
+_SMALL = Archive(f"{_FMA}/fma_small.zip", "sha1:ade154f733639d52e35e32f5593efe5be76c6d70", "fma_small", 9 * GB)
+_MEDIUM = Archive(f"{_FMA}/fma_medium.zip", "sha1:c67b69ea232021025fca9231fc1c7c1a063ab50b", "fma_medium", 26 * GB)
+_LARGE = Archive(f"{_FMA}/fma_large.zip", "sha1:497109f4dd721066b5ce5e5f250ec604dc78939e", "fma_large", 110 * GB)
+_BALLROOM = Archive(
+    "http://mtg.upf.edu/ismir2004/contest/tempoContest/data1.tar.gz",
+    "md5:2872a3e52070bc342a4510a95e2fa0b8",
+    "BallroomData",
+    3 * GB,
+)
+
+#: The archives of each data set. The audio of FMA is of no use without the metadata.
+ARCHIVES: dict[str, Sequence[Archive]] = {
+    "fma-metadata": (_METADATA,),
+    "fma-small": (_METADATA, _SMALL),
+    "fma-medium": (_METADATA, _MEDIUM),
+    "fma-large": (_METADATA, _LARGE),
+    "ballroom": (_BALLROOM,),
+}
+
+#: Where people get a data set that is in no archive of its authors.
+ELSEWHERE = {
+    "gtzan": "its address, opihi.cs.uvic.ca/sound/genres.tar.gz, is dead; people get it from "
+    "huggingface.co/datasets/marsyas/gtzan (data/genres.tar.gz, MD5 5b3d6dddb579ab49814ab86dba69e7c7) or from "
+    "kaggle.com/datasets/andradaolteanu/gtzan-dataset-music-genre-classification",
+    "extended-ballroom": "its authors publish a list and a script that fetches the songs one by one, no archive; get "
+    "both from anasynth.ircam.fr/home/media/ExtendedBallroom",
+}
+
+
+def download(name: str, root: Path) -> None:
+    """Downloads a data set; goes on where an earlier call stopped, and skips what is already unpacked.
+
+    Args:
+        name: One of ``ARCHIVES`` or ``ELSEWHERE``.
+        root: The folder that gets the data set's folders; it also holds the archives until they are unpacked.
+
+    Raises:
+        GenreError: The data set is not to be had here, the server does not answer, the disk is too small, the content
+            has another checksum, or an archive is unsafe to unpack.
+    """
+    if name in ELSEWHERE:
+        raise GenreError(f"{name}: {ELSEWHERE[name]}")
+    pooch.get_logger().setLevel(logging.WARNING)
+    for archive in ARCHIVES[name]:
+        target = root / archive.folder
+        if target.exists():
+            terminal().print(f"{target}: already there; remove it to download it again", soft_wrap=True)
+            continue
+        path = fetch(archive, root)
+        require_space(root, archive.unpacked, f"to unpack {archive.name}")
+        with TemporaryDirectory(
+            dir=root, prefix=f".{archive.folder}-"
+        ) as folder:  # renamed at the end, so all or nothing
+            unpack(path, Path(folder), archive.unpacked)
+            if not (Path(folder) / archive.folder).is_dir():
+                raise GenreError(f"{path}: holds no folder {archive.folder}; is it the archive of {name}?")
+            (Path(folder) / archive.folder).rename(target)
+        path.unlink()
+        terminal().print(f"{target}: unpacked", soft_wrap=True)
+
+
+def fetch(archive: Archive, root: Path) -> Path:
+    """Downloads an archive to ``root`` and verifies its checksum. The beginning of one is kept as ``NAME.part``.
+
+    Raises:
+        GenreError: See :func:`download`.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    part = root / f"{archive.name}.part"
+    try:
+        return Path(
+            pooch.retrieve(
+                archive.url, archive.checksum, archive.name, root, downloader=partial(_resume, archive, part)
+            )
+        )
+    except ValueError:  # the checksum; pooch has deleted the file
+        raise GenreError(
+            f"{archive.url}: its checksum is not {archive.checksum}, as published; the file was deleted: "
+            "type the command again, or get the data set elsewhere"
+        ) from None
+
+
+def require_space(folder: Path, needed: int, purpose: str) -> None:
+    """Checks that the disk of a folder has room.
+
+    Raises:
+        GenreError: It has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise GenreError(f"{folder}: {free / GB:.1f} GB are free, {needed / GB:.1f} GB are needed {purpose}")
+
+
+def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: object) -> None:
+    """A downloader for pooch: goes on with ``part``, over lost connections, and leaves the whole at ``output_file``."""
+    failures, reason = 0, "the connection was closed"
+    while failures < ATTEMPTS:
+        size = part.stat().st_size if part.exists() else 0
+        try:
+            if _append(archive, part, url, size):
+                part.replace(output_file)
+                return
+        except urllib.error.HTTPError as error:
+            raise GenreError(f"{url}: the server answers {error.code} {error.reason}; try again later") from None
+        except (HTTPException, OSError) as error:
+            if isinstance(error, OSError) and error.filename:  # of our own file, such as on a full disk
+                raise
+            cause = getattr(error, "reason", error)  # of an URLError
+            reason = str(getattr(cause, "strerror", None) or cause)
+        progressed = part.exists() and part.stat().st_size > size
+        failures = 0 if progressed else failures + 1
+    raise GenreError(f"{url}: {reason}; type the command again: it goes on from there")
+
+
+def _append(archive: Archive, part: Path, url: str, size: int) -> bool:
+    """Downloads what follows the first ``size`` bytes of an archive, if any; whether ``part`` is complete now."""
+    request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
+    try:
+        response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # nothing follows
+            return True
+        raise
+    with response:
+        start, total = _content_range(response.headers, size if response.status == 206 else 0)
+        if start not in (0, size):
+            raise HTTPException(f"the server sends byte {start}, expected {size}")
+        if total is not None:
+            require_space(part.parent, total - start + archive.unpacked, f"for {archive.name} and what is in it")
+        columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        console = terminal()
+        with (
+            part.open("ab" if start else "wb") as file,
+            Progress("{task.description}", *columns, console=console, disable=not console.is_terminal) as progress,
+        ):
+            task = progress.add_task(archive.name, completed=start, total=total)
+            while content := response.read(CHUNK):
+                file.write(content)
+                progress.advance(task, len(content))
+            return total is None or file.tell() >= total
+
+
+def _content_range(headers: HTTPMessage, start: int) -> tuple[int, int | None]:
+    """The first byte of an answer, and the size of the whole file as far as it is known."""
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
+    if match:
+        return int(match[1]), None if match[2] == "*" else int(match[2])
+    length = headers.get("Content-Length", "")
+    return start, start + int(length) if length.isdecimal() else None

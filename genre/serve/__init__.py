@@ -1,0 +1,77 @@
+"""``genre serve``: a web page and an HTTP endpoint that name the genre of songs."""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from genre.errors import GenreError
+from genre.predictor import load
+
+
+def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int) -> int:
+    """Serves a checkpoint until Ctrl-C; returns the exit status.
+
+    Args:
+        checkpoint: The checkpoint of a fit.
+        host: The address to listen on.
+        port: The port; 0: a free one.
+        max_mb: The largest upload in megabytes.
+        max_minutes: The longest upload in minutes.
+
+    Raises:
+        GenreError: The checkpoint cannot be loaded, the address cannot be listened on, or a package is missing.
+    """
+    predictor = load(checkpoint)
+    listener = listen(host, port)
+    with listener, TemporaryDirectory(prefix="genre-serve-") as folder:
+        # Gradio reads these when it is imported. The folder is where its uploads go until they are moved.
+        os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=folder)
+        try:
+            import uvicorn
+
+            from genre.serve.service import Service
+            from genre.serve.upload import Decoder
+        except ImportError as error:
+            raise GenreError(f"genre serve needs {error.name}: pip install 'lightning-genre[serve]'") from None
+        service = Service(predictor, Decoder(Path(folder), max_minutes), max_mb)
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+        app = service.app(
+            checkpoint, lambda: print(f"genre: serving {checkpoint} at {address}; Ctrl-C ends it", flush=True)
+        )
+        # log_config None: uvicorn's loggers have no handler of their own; its access log would name uploads.
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("genre: stopped", file=sys.stderr)
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address.
+
+    Raises:
+        GenreError: The port is in use or may not be used, or the host is no address of this machine.
+    """
+    if not 0 <= port < 1 << 16:
+        raise GenreError(f"--port {port}: expected 0 to 65535")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise GenreError(f"--host {host}: {error.strerror}") from None
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise GenreError(
+            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or --host"
+        ) from None
+    return listener

@@ -1,0 +1,69 @@
+"""The web page: drop a song or record one, and see its genre, over time, and in the mel spectrogram."""
+
+from collections.abc import Callable
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+import gradio as gr
+from fastapi import FastAPI
+
+from genre.errors import GenreError
+from genre.predictor import Predictor
+from genre.serve.results import Result
+
+#: Seconds between two looks for uploads that nothing was asked of, and the age at which they are deleted.
+CLEANING = (60, 300)
+
+
+class Analyser(Protocol):
+    """What the page asks."""
+
+    predictor: Predictor
+
+    def analyse(self, path: Path) -> Result:
+        """What the page shows of an upload, which is deleted."""
+
+
+def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:
+    """Mounts the page on the application at ``/``."""
+    system = ["system-ui", "sans-serif"]  # no font of another server
+    theme = gr.themes.Default(primary_hue="indigo", font=system, font_mono=["ui-monospace", "monospace"])
+    genres = ", ".join(analyser.predictor.genres)
+    with gr.Blocks(title="genre", analytics_enabled=False, delete_cache=CLEANING) as page:
+        gr.HTML(
+            f"<h1>Which genre is it?</h1><p>Drop a song or record one: <b>{escape(checkpoint.name)}</b> knows "
+            f"{escape(genres)}. Nothing that you send is kept.</p>"
+        )
+        song = gr.Audio(
+            sources=["upload", "microphone"], type="filepath", format=None, label="Song", elem_id="genre-upload"
+        )
+        label = gr.Label(num_top_classes=10, label="Genre", visible=False, elem_id="genre-label")
+        shown = gr.HTML(elem_id="genre-result")
+        song.input(
+            _answer(analyser), song, [song, label, shown], concurrency_limit=4, api_visibility="private",
+            show_progress_on=[shown],
+        )  # fmt: skip
+    resources = files("genre.serve")
+    script = (resources / "page.js").read_text(encoding="utf-8")
+    return gr.mount_gradio_app(
+        app, page, path="/", theme=theme, css=(resources / "page.css").read_text(encoding="utf-8"),
+        head=f"<script>{script}</script>", footer_links=[], run_history=False, ssr_mode=False,
+    )  # fmt: skip
+
+
+def _answer(analyser: Analyser) -> Callable[[str | None], list[Any]]:
+    def answer(path: str | None) -> list[Any]:
+        """Clears the input, and fills the label and the pictures."""
+        if path is None:
+            return [None, gr.skip(), gr.skip()]
+        try:
+            result = analyser.analyse(Path(path))
+        except GenreError as error:
+            reason = str(error).removeprefix("the array: ")
+            alert = f'<p class="genre-error" role="alert"><b>{escape(Path(path).name)}</b>: {escape(reason)}</p>'
+            return [None, gr.Label(visible=False), alert]
+        return [None, gr.Label(result.prediction.probabilities, visible=True), result.html]
+
+    return answer

@@ -1,0 +1,191 @@
+"""What the page shows of a song: probabilities over time, the waveform, the mel spectrogram, and the sound itself."""
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+
+import librosa
+import numpy as np
+import soundfile
+import soxr
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from genre.plots.inputs import features_of, limits
+from genre.plots.style import COLORS, SEQUENTIAL
+from genre.predictor import Prediction, Predictor
+from genre.serve.upload import Waveform
+
+#: The largest number of points of the timeline, and of columns of the waveform and the mel spectrogram.
+POINTS, COLUMNS = 80, 1000
+
+#: The rate in hertz of the sound that the page plays.
+PLAYBACK_RATE = 22050
+
+#: The number of genres in the timeline.
+LINES = 4
+
+#: Points per batch.
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Result:
+    """A song on the page.
+
+    Attributes:
+        prediction: Its genre.
+        html: The timeline, the waveform and the mel spectrogram.
+    """
+
+    prediction: Prediction
+    html: str
+
+
+def analyse(predictor: Predictor, waveform: Waveform) -> Result:
+    """Names the genre of a song, and draws it.
+
+    Raises:
+        GenreError: The song holds no usable audio.
+    """
+    prediction = predictor.predict(waveform.samples, waveform.sample_rate)
+    rate = predictor.features.sample_rate
+    samples = waveform.samples
+    mono = samples if waveform.sample_rate == rate else soxr.resample(samples, waveform.sample_rate, rate)
+    mono = mono.astype(np.float32, copy=False)
+    times, probabilities = timeline(predictor, mono)
+    shown = [predictor.genres.index(genre) for genre in list(prediction.probabilities)[:LINES]]
+    seconds = waveform.seconds
+    lines = [
+        (predictor.genres[index], COLORS[place % len(COLORS)], probabilities[:, index])
+        for place, index in enumerate(shown)
+    ]
+    html = f"""<figure class="genre-song" data-seconds="{seconds:.3f}">
+<audio controls src="data:audio/mpeg;base64,{encode(waveform)}"></audio>
+<div class="genre-tracks" role="slider" tabindex="0" aria-label="Position" aria-valuemin="0"
+ aria-valuemax="{seconds:.1f}" title="Click to play from here"><div class="genre-cursor"></div>
+<h4>Waveform</h4>{draw_waveform(mono)}
+<h4>Probability over time{draw_legend(lines)}</h4>{draw_timeline(times / max(seconds, 1e-6), lines)}
+<h4>Mel spectrogram</h4><div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{draw_mel(predictor, mono, prediction.genre)}"></div>
+{draw_seconds(seconds)}</div></figure>"""
+    return Result(prediction, html)
+
+
+def explanation(predictor: Predictor, mono: NDArray[np.float32], genre: str) -> NDArray[np.float32] | None:
+    """The evidence for a genre over a song, ``(bands, time)`` from 0 to 1; ``None``: the plain spectrogram is drawn.
+
+    Args:
+        predictor: The classifier.
+        mono: ``(samples,)`` at the rate of the features.
+        genre: The genre.
+    """
+    return None
+
+
+def timeline(predictor: Predictor, mono: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """The probabilities of the genres in segments along a song.
+
+    Returns:
+        ``(points,)`` the middle of each segment in seconds, and ``(points, genres)``.
+    """
+    rate = predictor.features.sample_rate
+    length = round(predictor.segment_seconds * rate)
+    count = int(np.clip(np.ceil(2 * len(mono) / length) - 1, 1, POINTS))
+    starts = np.linspace(0, max(0, len(mono) - length), count).round().astype(int)
+    parts: list[Tensor] = []
+    for first in range(0, count, BATCH):
+        segments = [np.resize(mono[start : start + length], length) for start in starts[first : first + BATCH]]
+        parts.append(predictor.probabilities(torch.from_numpy(np.stack(segments)).unsqueeze(1)).cpu())
+    middles = (starts + min(length, len(mono)) / 2) / rate
+    probabilities: NDArray[np.float32] = torch.cat(parts).numpy()
+    return middles, probabilities
+
+
+def encode(waveform: Waveform) -> str:
+    """The song as mp3 in base64, so that the page plays it without a file on the server."""
+    samples = waveform.samples
+    if waveform.sample_rate != PLAYBACK_RATE:
+        samples = soxr.resample(samples, waveform.sample_rate, PLAYBACK_RATE)
+    content = io.BytesIO()
+    soundfile.write(content, np.clip(samples, -1, 1), PLAYBACK_RATE, format="MP3", subtype="MPEG_LAYER_III")
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def draw_waveform(mono: NDArray[np.float32]) -> str:
+    """The largest and the smallest sample of each column, as SVG."""
+    edges = np.linspace(0, len(mono), min(COLUMNS, len(mono)) + 1).astype(int)[:-1]
+    high, low = np.maximum.reduceat(mono, edges), np.minimum.reduceat(mono, edges)
+    scale = 48 / max(float(np.abs(mono).max()), 1e-4)
+    top = [f"{x},{50 - scale * value:.1f}" for x, value in enumerate(high)]
+    bottom = [f"{x},{50 - scale * value:.1f}" for x, value in enumerate(low)]
+    return (
+        f'<svg class="genre-wave" viewBox="0 0 {max(1, len(edges) - 1)} 100" preserveAspectRatio="none"'
+        ' aria-hidden="true">'
+        f'<polygon points="{" ".join(top + bottom[::-1])}"/></svg>'
+    )
+
+
+def draw_timeline(places: NDArray[np.float64], lines: list[tuple[str, str, NDArray[np.float32]]]) -> str:
+    """One line per genre, as SVG; ``places`` are from 0 to 1."""
+    drawn = []
+    for genre, color, values in lines:
+        xs = [0.0, *(1000 * places), 1000.0]  # the first and the last value reach to the ends
+        ys = [values[0], *values, values[-1]]
+        points = " ".join(f"{x:.1f},{100 - 100 * y:.1f}" for x, y in zip(xs, ys, strict=True))
+        drawn.append(f'<polyline points="{points}" stroke="{color}"><title>{escape(genre)}</title></polyline>')
+    return (
+        '<div class="genre-scaled"><b>1</b><b>0.5</b><b>0</b><svg class="genre-lines" viewBox="0 -2 1000 104" '
+        'preserveAspectRatio="none" aria-label="Probability over time">'
+        f'<path d="M0 0H1000M0 50H1000M0 100H1000"/>{"".join(reversed(drawn))}</svg></div>'
+    )
+
+
+def draw_legend(lines: list[tuple[str, str, NDArray[np.float32]]]) -> str:
+    """The genres of the timeline, in their colours."""
+    return "".join(f'<span><i style="background:{color}"></i>{escape(genre)}</span>' for genre, color, _ in lines)
+
+
+def draw_hertz(predictor: Predictor) -> str:
+    """The frequency axis of the mel spectrogram."""
+    mel = features_of(predictor.features)["mel"]
+    centres = librosa.mel_frequencies(
+        int(getattr(mel, "n_mels", 128)), fmin=getattr(mel, "f_min", 0.0), fmax=getattr(mel, "f_max", None) or mel.sample_rate / 2,
+        htk=getattr(mel, "mel_scale", "slaney") == "htk",
+    )  # fmt: skip
+    return "".join(
+        f'<b style="bottom:{100 * np.interp(hertz, centres, np.linspace(0, 1, len(centres))):.1f}%">{hertz} Hz</b>'
+        for hertz in (500, 2000, 4000)
+        if hertz < 0.9 * centres[-1]
+    )
+
+
+def draw_mel(predictor: Predictor, mono: NDArray[np.float32], genre: str) -> str:
+    """The mel spectrogram of the whole song, with the explanation over it, as the address of a PNG."""
+    mel = features_of(predictor.features)["mel"]
+    enough = np.resize(mono, max(len(mono), mel.n_fft))
+    values = mel.decibels(torch.from_numpy(enough)).numpy()[::-1]  # (bands, time), the highest band first
+    edges = np.linspace(0, values.shape[1], min(COLUMNS, values.shape[1]) + 1).astype(int)[:-1]
+    values = np.add.reduceat(values, edges, axis=1) / np.diff([*edges, values.shape[1]])
+    low, high = limits("mel", values)
+    colors = SEQUENTIAL(np.clip((values - low) / max(high - low, 1e-6), 0, 1), bytes=True)
+    evidence = explanation(predictor, mono, genre)
+    if evidence is not None:  # what speaks for the genre keeps its colours, the rest is darkened
+        mask = Image.fromarray((255 * np.clip(evidence[::-1], 0, 1)).astype(np.uint8)).resize(colors.shape[1::-1])
+        colors = (colors[..., :3] * (0.35 + 0.65 * np.asarray(mask)[..., None] / 255)).astype(np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(colors[..., :3]).quantize(64).save(content, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+
+
+def draw_seconds(seconds: float) -> str:
+    """The time axis."""
+    step = next((step for step in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300) if seconds / step <= 10), 600)
+    ticks = np.arange(0, 0.96 * seconds, step)  # a later label would not fit
+    labels = (f"{tick:g} s" if seconds < 100 else f"{int(tick) // 60}:{int(tick) % 60:02d}" for tick in ticks)
+    return '<div class="genre-axis">' + "".join(
+        f'<span style="left:{100 * tick / max(seconds, 1e-6):.2f}%">{label}</span>'
+        for tick, label in zip(ticks, labels, strict=True)
+    ) + "</div>"  # fmt: skip

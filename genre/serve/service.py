@@ -1,0 +1,165 @@
+"""The HTTP service: one file in, JSON out; the page is mounted beside it."""
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path, PurePath
+
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from genre.errors import GenreError, printable
+from genre.predictor import Predictor
+from genre.serve.page import build_page
+from genre.serve.results import Result, analyse
+from genre.serve.upload import Decoder, UploadError
+
+#: Bytes of a request beyond its file.
+OVERHEAD = 1 << 16
+
+#: Makes the browser refuse whatever is not from this server, such as fonts, scripts and counters of others.
+POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
+
+
+class Service:
+    """Names the genre of uploads.
+
+    Args:
+        predictor: The classifier.
+        decoder: The decoder.
+        max_mb: The largest upload in megabytes.
+    """
+
+    def __init__(self, predictor: Predictor, decoder: Decoder, max_mb: int) -> None:
+        self.predictor, self.decoder, self.max_mb = predictor, decoder, max_mb
+        self._computing = threading.Lock()  # one at a time: memory does not grow with the number of requests
+
+    def app(self, checkpoint: Path, started: Callable[[], None]) -> FastAPI:
+        """The web application, whose documents of FastAPI are left out, as they load scripts of others.
+
+        Args:
+            checkpoint: Named on the page.
+            started: Called when the application is ready.
+        """
+
+        @asynccontextmanager
+        async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+            started()
+            yield
+
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+        app.add_middleware(Guard, max_mb=self.max_mb)
+        app.add_api_route("/predict", self.predict, methods=["POST"], response_model=None)
+        return build_page(app, self, checkpoint)
+
+    async def predict(self, request: Request) -> JSONResponse:
+        """``POST /predict``: the genre of the audio file in the form's field ``file``."""
+        try:
+            form = await request.form(max_files=1, max_fields=10)
+        except HTTPException:
+            return refuse(400, "not a form with one file; send it as curl -F file=@song.mp3 does")
+        try:
+            upload = form.get("file")
+            if not isinstance(upload, UploadFile):
+                return refuse(422, "no field named file holds a file; send one as curl -F file=@song.mp3 does")
+            return await run_in_threadpool(self._answer, upload)
+        finally:
+            await form.close()
+
+    def _answer(self, upload: UploadFile) -> JSONResponse:
+        name = shown_name(upload.filename or "")
+        try:
+            waveform = self.decoder.decode(upload.file, name)
+            with self._computing:
+                prediction = self.predictor.predict(waveform.samples, waveform.sample_rate)
+        except UploadError as error:
+            return refuse(422, f"{name}: {error}")
+        except GenreError as error:
+            return refuse(422, f"{name}: {str(error).removeprefix('the array: ')}")
+        return JSONResponse(
+            {
+                "file": name,
+                "seconds": round(waveform.seconds, 3),
+                "genre": prediction.genre,
+                "probability": prediction.probability,
+                "probabilities": prediction.probabilities,
+            }
+        )
+
+    def analyse(self, path: Path) -> Result:
+        """What the page shows of an upload, which is deleted.
+
+        Raises:
+            GenreError: The upload cannot be used.
+        """
+        try:
+            with path.open("rb") as content:
+                waveform = self.decoder.decode(content, path.name)
+        finally:
+            path.unlink(missing_ok=True)
+        with self._computing:
+            return analyse(self.predictor, waveform)
+
+
+def refuse(status: int, message: str) -> JSONResponse:
+    """An answer with a message for the user."""
+    return JSONResponse({"error": message}, status)
+
+
+def shown_name(name: str) -> str:
+    """The last part of an upload's name, as printable text of limited length."""
+    last = PurePath(name.replace("\\", "/")).name
+    return "".join(sign if sign.isprintable() else "?" for sign in printable(PurePath(last or "upload")))[-100:]
+
+
+class Guard:
+    """Refuses large requests before they are read, to all addresses, and forbids the page to load what others serve.
+
+    Args:
+        app: The application.
+        max_mb: The largest upload in megabytes.
+    """
+
+    def __init__(self, app: ASGIApp, max_mb: int) -> None:
+        self.app, self.max_mb, self.limit = app, max_mb, max_mb * 10**6 + OVERHEAD
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handles a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received, started = 0, False
+        too_large = refuse(413, f"larger than {self.max_mb} MB, the largest that is taken")
+        stated = dict(scope["headers"]).get(b"content-length", b"0")
+        if not stated.isdigit() or int(stated) > self.limit:
+            await too_large(scope, receive, send)
+            return
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.limit:
+                raise TooLargeError
+            return message
+
+        async def guarded(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", []), (b"content-security-policy", POLICY)]
+            await send(message)
+
+        try:
+            await self.app(scope, counted, guarded)
+        except TooLargeError:
+            if not started:
+                await too_large(scope, receive, send)
+
+
+class TooLargeError(Exception):
+    """A request without a stated length goes beyond the limit."""
