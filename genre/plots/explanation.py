@@ -36,11 +36,9 @@ def plot_explanation(explanation: Explanation, feature: Feature, name: str) -> F
         seconds = len(samples) / feature.sample_rate
         above.axvspan(start, start + seconds, fill=False, edgecolor=COLORS[1], linewidth=2)
     figure.colorbar(mesh, ax=above, label="power in decibels", pad=0.01)
-    figure.colorbar(
-        share, ax=below, label=f"share of the map's 99th percentile ({NAMES[explanation.method]})", pad=0.01
-    )
+    figure.colorbar(share, ax=below, label="share of the 99th percentile", pad=0.01)
     above.set_title("mel spectrogram, with the most decisive stretches", loc="left")
-    below.set_title(f"what speaks for {explanation.genre}", loc="left")
+    below.set_title(f"what speaks for {explanation.genre} ({NAMES[explanation.method]})", loc="left")
     for axes in (above, below):
         axes.set_ylabel("frequency in hertz\n(mel scale)")
         set_mel_ticks(axes, MEL_TICKS)

@@ -229,6 +229,7 @@ def _frame_times(feature: Framed, frames: int) -> NDArray[np.float64]:
 
 
 def set_mel_ticks(axes: Axes, hertz: Sequence[int]) -> None:
+    """Puts ticks at these frequencies only."""
     axes.yaxis.set_major_locator(FixedLocator(hertz))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)
