@@ -117,7 +117,9 @@ def test_stretches_are_the_sound_at_their_time(trained: Path, tmp_path: Path) ->
         explain(predictor, FileRecording(tmp_path / "song.wav"), "polka")
 
 
-@pytest.mark.parametrize("feature", [MelSpectrogram, Spectrogram, partial(MFCC, n_mfcc=40)], ids=["mel", "linear", "mfcc"])
+@pytest.mark.parametrize(
+    "feature", [MelSpectrogram, Spectrogram, partial(MFCC, n_mfcc=40)], ids=["mel", "linear", "mfcc"]
+)
 def test_axes_are_in_seconds_and_hertz(feature: Any, tmp_path: Path) -> None:
     wave = tone(0, 1, 4.0)
     soundfile.write(tmp_path / "song.wav", wave, 22050)
