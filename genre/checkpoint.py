@@ -41,8 +41,26 @@ class FrontEnd(NamedTuple):
     evaluation_segments: int
 
 
+class Calibration(NamedTuple):
+    """What makes probabilities mean what they say; :func:`genre.calibration.calibrate` chooses it.
+
+    Attributes:
+        temperature: The divisor of the logits.
+        threshold: A genre whose probability is lower is better called unknown; ``None``: no threshold is known.
+        calibrated_on: The number of validation tracks that both were chosen on; 0: none, so the temperature is 1.
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+    calibrated_on: int = 0
+
+
 def content(
-    genres: Sequence[str], network: Config | None, front_end: FrontEnd, provenance: Provenance | None
+    genres: Sequence[str],
+    network: Config | None,
+    front_end: FrontEnd,
+    provenance: Provenance | None,
+    calibration: Calibration,
 ) -> dict[str, Any]:
     """The ``genre`` entry of a checkpoint, as plain data: all that a prediction needs besides the weights.
 
@@ -51,6 +69,7 @@ def content(
         network: The network's class and arguments; ``None`` if they cannot be named.
         front_end: The features and the segments.
         provenance: The tracks that the weights were trained and chosen on; ``None`` if they are unknown.
+        calibration: The temperature and the threshold.
     """
     return {
         "format": CHECKPOINT_FORMAT,
@@ -60,6 +79,7 @@ def content(
         "segment_seconds": front_end.segment_seconds,
         "evaluation_segments": front_end.evaluation_segments,
         "provenance": None if provenance is None else vars(provenance),
+        **calibration._asdict(),
     }
 
 
@@ -75,6 +95,15 @@ def read_front_end(content: Mapping[str, Any]) -> FrontEnd:
     features = from_config(content["features"], Feature)
     assert isinstance(features, Feature)
     return FrontEnd(features, content["segment_seconds"], content["evaluation_segments"])
+
+
+def read_calibration(content: Mapping[str, Any]) -> Calibration:
+    """The temperature and the threshold of a checkpoint; an earlier version stored none.
+
+    Args:
+        content: The ``genre`` entry of the checkpoint.
+    """
+    return Calibration(**{name: content[name] for name in Calibration._fields if name in content})
 
 
 def network_config(content: Mapping[str, Any], path: Path | str) -> Config:

@@ -17,6 +17,7 @@ from genre.checkpoint import (
     FrontEnd,
     content,
     network_config,
+    read_calibration,
     read_checkpoint,
     read_front_end,
     require_same,
@@ -253,12 +254,14 @@ class GenreClassifier(TrackScorer):
         return loss
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the ``genre`` entry: genres, network, features, segments and provenance."""
+        """Adds the ``genre`` entry: genres, network, features, segments, provenance and calibration."""
         if self.front_end is not None:
-            checkpoint["genre"] = content(self.genres, self.network_config, self.front_end, self.provenance)
+            checkpoint["genre"] = content(
+                self.genres, self.network_config, self.front_end, self.provenance, self.calibration
+            )
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Checks that the checkpoint fits, and takes its features and provenance; see :meth:`require_fitting`."""
+        """Checks that the checkpoint fits, and takes all but its weights from it; see :meth:`require_fitting`."""
         upgrade(checkpoint)
         weights, features = self.state_dict(), self._features_of_data()
         require_same(checkpoint, self.genres, self.network_config, weights, features, self._own_provenance)
@@ -268,6 +271,7 @@ class GenreClassifier(TrackScorer):
         elif saved and features is not None:
             take_statistics(saved["features"], features)
         self.provenance = Provenance.read(saved.get("provenance"))
+        self.calibration = read_calibration(saved)
         self._fresh = False
 
     @classmethod

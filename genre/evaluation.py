@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.trainer.states import TrainerFn
 from torch import Tensor
 
-from genre.checkpoint import FrontEnd
+from genre.calibration import calibrate
+from genre.checkpoint import Calibration, FrontEnd
 from genre.data.segments import Batch
 from genre.errors import GenreError
-from genre.metrics import TrackAverage, TrackPredictions, score
+from genre.metrics import TrackAverage, TrackPredictions, average_segments, score
 from genre.track_rows import TrackRows
 
 
@@ -20,6 +22,10 @@ class TrackScorer(pl.LightningModule):
     Logs ``loss`` (of segments) and ``accuracy``, ``precision``, ``recall``, ``f1`` and ``auroc`` (of tracks, see
     :func:`genre.metrics.score`), each with the prefix ``val_`` or ``test_``.
 
+    The probabilities of a track are the mean of ``softmax(logits / temperature)`` over its segments. Every validation
+    of a fit is scored with a temperature of 1, and then chooses the temperature of the weights that it has scored. All
+    later scores and predictions use it, and every checkpoint stores it. The loss is that of the training, without it.
+
     ``Trainer.predict`` returns one tensor of ``(tracks, genres)`` probabilities per batch. Concatenated, they have one
     row per track of ``data.tracks(data.test_subset)``, equal to the result of :meth:`genre.Predictor.predict`. A track
     without a readable segment has a row of NaN. A trained or loaded classifier keeps its features, so it also takes a
@@ -27,12 +33,16 @@ class TrackScorer(pl.LightningModule):
 
     Attributes:
         front_end: The features and segments that the weights were trained on; ``None`` before a fit.
+        calibration: The temperature and the threshold of the present weights.
+        val_predictions: The predictions of the last validation.
         test_predictions: The predictions of the last test.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.front_end: FrontEnd | None = None
+        self.calibration = Calibration()
+        self.val_predictions: TrackPredictions | None = None
         self.test_predictions: TrackPredictions | None = None
         self.val_tracks, self.test_tracks = TrackAverage(), TrackAverage()
         self._rows = TrackRows()
@@ -55,6 +65,10 @@ class TrackScorer(pl.LightningModule):
         inputs: Tensor = self.front_end.features.to(batch.inputs.device)(batch.inputs)
         return inputs
 
+    def on_train_epoch_start(self) -> None:
+        """Forgets the calibration: the weights change from here on."""
+        self.calibration = Calibration()
+
     def on_validation_epoch_start(self) -> None:
         """Forgets the segments of an evaluation that was cut short."""
         self.val_tracks.reset()
@@ -64,8 +78,18 @@ class TrackScorer(pl.LightningModule):
         self._collect(self.val_tracks, batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Scores the validation tracks."""
-        self._log_scores("val", self.val_tracks)
+        """Scores the validation tracks; in a fit, also calibrates on them."""
+        fitting = self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking
+        temperature = 1.0 if fitting else self.calibration.temperature
+        self.val_predictions = self._log_scores("val", self.val_tracks, temperature)
+        if fitting:
+            self.calibrate()
+
+    def calibrate(self) -> None:
+        """Chooses the temperature and the threshold on the tracks of the last validation."""
+        assert self.val_predictions is not None
+        _, targets, _, _, logits, members = self.val_predictions
+        self.calibration = calibrate(logits, members, targets)
 
     def on_test_epoch_start(self) -> None:
         """Forgets the segments of an evaluation that was cut short."""
@@ -77,11 +101,11 @@ class TrackScorer(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Scores the test tracks."""
-        self.test_predictions = self._log_scores("test", self.test_tracks)
+        self.test_predictions = self._log_scores("test", self.test_tracks, self.calibration.temperature)
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Any:
         """``(tracks, genres)``: the probabilities of the tracks whose last segment is in the batch."""
-        probabilities = self(self.inputs(batch)).float().softmax(1)
+        probabilities = (self(self.inputs(batch)).float() / self.calibration.temperature).softmax(1)
         return self._rows.update(probabilities, batch, dataloader_idx)
 
     def on_predict_epoch_end(self) -> None:
@@ -91,11 +115,17 @@ class TrackScorer(pl.LightningModule):
     def _collect(self, tracks: TrackAverage, batch: Batch) -> None:
         tracks.update(self(self.inputs(batch)), batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
 
-    def _log_scores(self, subset: str, tracks: TrackAverage) -> TrackPredictions:
-        names, targets, probabilities, loss = tracks.compute()
+    def _log_scores(self, subset: str, tracks: TrackAverage, temperature: float) -> TrackPredictions:
+        found: TrackPredictions = tracks.compute()
         tracks.reset()
         # torchmetrics drops the dimension of a tensor with one element, as for a single track.
-        predictions = TrackPredictions(names.view(-1), targets.view(-1), probabilities, loss)
+        members = found.members.view(-1)
+        predictions = found._replace(
+            tracks=found.tracks.view(-1),
+            targets=found.targets.view(-1),
+            members=members,
+            probabilities=average_segments(found.logits, members, temperature),
+        )
         scores = score(predictions.probabilities, predictions.targets) | {"loss": predictions.loss}
         for name, value in scores.items():
             self.log(f"{subset}_{name}", value, prog_bar=subset == "val" and name in ("accuracy", "loss"))

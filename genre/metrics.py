@@ -32,13 +32,34 @@ class TrackPredictions(NamedTuple):
         tracks: ``(N,)`` the index of each track within its subset.
         targets: ``(N,)`` the class index of each track.
         probabilities: ``(N, classes)`` the mean over each track's segments.
-        loss: The mean cross-entropy of the segments.
+        loss: The mean cross-entropy of the segments, without a temperature.
+        logits: ``(S, classes)`` the logits of the segments.
+        members: ``(S,)`` the track of each segment, as its place among the N tracks.
     """
 
     tracks: Tensor
     targets: Tensor
     probabilities: Tensor
     loss: Tensor
+    logits: Tensor
+    members: Tensor
+
+
+def average_segments(logits: Tensor, members: Tensor, temperature: float = 1.0) -> Tensor:
+    """The probabilities of tracks: the mean of ``softmax(logits / temperature)`` over their segments.
+
+    Args:
+        logits: ``(S, classes)`` the logits of the segments.
+        members: ``(S,)`` the track of each segment, from 0 to N - 1.
+        temperature: Above 1, probabilities are more even; below 1, the highest ones are higher.
+
+    Returns:
+        ``(N, classes)`` in float32.
+    """
+    count = members.bincount().unsqueeze(1)
+    total = torch.zeros(len(count), logits.shape[1], dtype=torch.float64, device=logits.device)
+    total.index_add_(0, members, (logits.double() / temperature).softmax(1))
+    return (total / count).float()
 
 
 class TrackAverage(torchmetrics.Metric):
@@ -105,11 +126,8 @@ class TrackAverage(torchmetrics.Metric):
         kept = order[first]
         logits, targets, tracks = logits[kept], targets[kept], tracks[kept]
         names, members = torch.unique(tracks, return_inverse=True)
-        total = torch.zeros(len(names), logits.shape[1], dtype=torch.float64, device=logits.device)
-        total.index_add_(0, members, logits.double().softmax(1))
-        count = members.bincount().unsqueeze(1)
         track_targets = torch.zeros_like(names).index_put_((members,), targets)
-        probabilities = (total / count).float()
+        probabilities = average_segments(logits, members)
         lost = int((~probabilities.isfinite()).any(-1).sum())
         if lost:
             raise GenreError(
@@ -117,7 +135,8 @@ class TrackAverage(torchmetrics.Metric):
                 "learning rate (model.optimizer.lr), clip gradients (trainer.gradient_clip_val: 1) or, in half "
                 "precision, compute in trainer.precision: 32-true"
             )
-        return TrackPredictions(names, track_targets, probabilities, F.cross_entropy(logits, targets))
+        loss = F.cross_entropy(logits, targets)
+        return TrackPredictions(names, track_targets, probabilities, loss, logits, members)
 
 
 def score(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:

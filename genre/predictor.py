@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genre.audio.decode import spread
 from genre.audio.features import Feature
 from genre.audio.recording import Audio, FileRecording, Recording
-from genre.checkpoint import network_config, read_checkpoint, read_front_end
+from genre.checkpoint import Calibration, network_config, read_calibration, read_checkpoint, read_front_end
 from genre.config import from_config
 from genre.data.names import same_names
 from genre.errors import GenreError
@@ -163,6 +163,7 @@ class Predictor(AudioClassifier):
         segment_seconds: The length of a segment.
         evaluation_segments: The largest number of segments per file.
         device: Where to compute.
+        calibration: The temperature, which divides the logits, and the threshold.
 
     Example:
         >>> import genre
@@ -181,11 +182,12 @@ class Predictor(AudioClassifier):
         segment_seconds: float,
         evaluation_segments: int,
         device: torch.device | str = "cpu",
+        calibration: Calibration = Calibration(),  # noqa: B008  # immutable
     ) -> None:
         self.network, self.features = network.to(device).eval(), features.to(device).eval()
         self.genres = genres
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
-        self.device = torch.device(device)
+        self.device, self.calibration = torch.device(device), calibration
 
     def average_probabilities(self, recording: Recording) -> Tensor:  # noqa: D102
         return self._average(self.probabilities, recording)
@@ -197,7 +199,7 @@ class Predictor(AudioClassifier):
     def probabilities(self, waveforms: Tensor) -> Tensor:
         """Waveforms ``(B, 1, samples)`` to the probabilities of the genres ``(B, genres)``."""
         logits: Tensor = self.network(self.features(waveforms.to(self.device)))
-        return logits.float().softmax(1)
+        return (logits.float() / self.calibration.temperature).softmax(1)
 
     @torch.inference_mode()
     def embeddings(self, waveforms: Tensor) -> Tensor:
@@ -310,4 +312,5 @@ def load(
         reason = " ".join(str(error).split())[:160]
         raise GenreError(f"{path}: its weights do not fit {type(module).__name__} ({reason})") from None
     features, segment_seconds, evaluation_segments = read_front_end(content)
-    return Predictor(module, features, genres, segment_seconds, evaluation_segments, device)
+    calibration = read_calibration(content)
+    return Predictor(module, features, genres, segment_seconds, evaluation_segments, device, calibration)

@@ -63,7 +63,7 @@ def test_prediction_is_that_of_the_test(trained: Path) -> None:
 
 
 def test_probabilities_are_the_mean_of_the_segments(trained: Path, tmp_path: Path) -> None:
-    """Computed by hand: decode, cut, transform, network, softmax, mean."""
+    """Computed by hand: decode, cut, transform, network, temperature, softmax, mean."""
     wave = tone(1, 77, 2.4)
     soundfile.write(tmp_path / "song.wav", wave, 22050, subtype="FLOAT")
     predictor = genre.load(trained / "checkpoints" / "best.ckpt")
@@ -71,7 +71,8 @@ def test_probabilities_are_the_mean_of_the_segments(trained: Path, tmp_path: Pat
     starts = [0, round(0.5 * (len(wave) - samples)), len(wave) - samples]
     with torch.no_grad():
         parts = torch.stack([torch.from_numpy(wave[start : start + samples]) for start in starts])
-        expected = predictor.network(predictor.features(parts.unsqueeze(1))).softmax(1).mean(0)
+        logits = predictor.network(predictor.features(parts.unsqueeze(1)))
+        expected = (logits / predictor.calibration.temperature).softmax(1).mean(0)
     found = predictor.predict(tmp_path / "song.wav").probabilities
     assert [found[name] for name in predictor.genres] == pytest.approx(expected.tolist(), abs=1e-6)
     assert sum(found.values()) == pytest.approx(1)

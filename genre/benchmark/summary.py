@@ -12,6 +12,7 @@ from genre.benchmark.plan import Cell, Row
 from genre.metrics import SCORES, Fold, fold_areas, intervals, mean_area, mean_area_interval
 from genre.metrics import score as score_tracks
 from genre.plots.runs import History
+from genre.report.calibration import calibration_scores
 from genre.report.folder import read_run
 from genre.report.results import Results, identity, pool, scores
 
@@ -148,6 +149,7 @@ def pooled_metrics(summary: Summary) -> dict[str, Any]:
     for of_genre, area in zip(metrics["genres"].values(), areas, strict=True):
         of_genre["auroc"] = round(area, 4) if of_genre["tracks"] else None
     absent = [genre for genre, values in metrics["genres"].items() if not values["tracks"]]
+    metrics["calibration"] = calibration_scores(summary.results)
     metrics["absent_genres"] = {"test": absent} if absent else {}  # replaces those of a single fold
     return metrics | {"split": split, "tracks": len(summary.results.tracks)}
 

@@ -145,6 +145,7 @@ class BestCheckpoint(Checkpoint):
             checkpoint = read_checkpoint(self.last)
             checkpoint["state_dict"], checkpoint["epoch"] = pl_module.state_dict(), self.epoch
             checkpoint["callbacks"][self.state_key] = self.state_dict()
+            pl_module.on_save_checkpoint(checkpoint)  # the calibration of these weights
             part = _part(self.best)
             torch.save(checkpoint, part)
             part.replace(self.best)

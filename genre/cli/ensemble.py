@@ -19,6 +19,7 @@ from genre.data.provenance import Provenance
 from genre.data.track import Subset, Track
 from genre.errors import GenreError
 from genre.predictor import Ensemble, load
+from genre.report.calibration import calibration_scores
 from genre.report.callback import count
 from genre.report.conditions import conditions
 from genre.report.folder import print_report, write_report
@@ -54,7 +55,8 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
         "features": ", ".join(dict.fromkeys(type(predictor.features).__name__ for predictor in ensemble.predictors)),
     }
     # The same keys as those of a single run.
-    metrics = scores(results) | members | conditions(data, _merge_artists(provenance)) | {"tracks": len(results.tracks)}
+    more = {"calibration": calibration_scores(results), "tracks": len(results.tracks)}
+    metrics = scores(results) | members | conditions(data, _merge_artists(provenance)) | more
     write_report(out, results, metrics)
     print_report(metrics, out)
     return 0

@@ -15,7 +15,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 from rich.table import Table
 
-from genre.checkpoint import read_checkpoint
+from genre.checkpoint import Calibration, read_calibration, read_checkpoint
 from genre.classifier import GenreClassifier
 from genre.cli.arguments import prepare, use_own_yaml
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
@@ -220,6 +220,7 @@ class GenreCLI(LightningCLI):
             # Not Trainer.test(ckpt_path=…): a callback of the fit may load its running weights from the checkpoint.
             tested = read_checkpoint(best.best)
             model.load_state_dict(tested["state_dict"])
+            model.calibration = read_calibration(tested["genre"])
             self.report.tested_epoch = int(tested["epoch"])
         self.trainer.test(model, datamodule=data, verbose=False)
 
@@ -247,9 +248,11 @@ class GenreCLI(LightningCLI):
     def _score_last_weights(self, best: BestCheckpoint) -> None:
         """Scores the final weights, such as an average over epochs, as one more epoch."""
         started = perf_counter()
+        self.model.calibration = Calibration()
         (scores,) = self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
         seconds = round(perf_counter() - started, 3)
         self.report.history.append({"epoch": self.trainer.current_epoch, "seconds": seconds, **scores})
+        self.model.calibrate()
         best.offer(self.trainer, self.model)
 
     def _fit_callbacks(self, given: Iterable[Callback]) -> list[Callback]:

@@ -302,9 +302,38 @@ def download(
     return 0
 
 
+def explain(
+    checkpoint: Path,
+    file: LocalPath,
+    *,
+    out: Path,
+    genre: str | None = None,
+    segments: PositiveInt | None = None,
+    import_: Repeated[str] = (),
+) -> int:
+    """Draw what speaks for a genre in an audio file.
+
+    Args:
+        checkpoint (CKPT): The checkpoint of a fit.
+        file (FILE): An audio file.
+        out (PNG): The picture to write; the three most decisive stretches go beside it as wav files.
+        genre (GENRE): The genre to explain (default: the most probable one).
+        segments (N): The largest number of segments (default: as in the fit's validation).
+        import_ (MODULE): A module of your own with the checkpoint's network.
+    """
+    if out.suffix.lower() != ".png":
+        raise GenreError(f"--out: found {out}; expected a picture FILE.png")
+    check_folder(out.parent)
+    import_modules(import_)
+    from genre.cli.explain import explain_file
+
+    return explain_file(checkpoint, file, out, genre, segments)
+
+
 #: The function of each verb, by the verb's name.
 VERBS: dict[str, Callable[..., int]] = {
-    verb.__name__: verb for verb in (predict, embed, benchmark, compare, ensemble, figures, audit, recipes, serve, download)
+    verb.__name__: verb
+    for verb in (predict, embed, benchmark, compare, ensemble, figures, audit, recipes, serve, download, explain)
 }
 
 

@@ -59,11 +59,11 @@ def plot_track(clip: Clip, feature: Feature) -> Figure:
         else:
             values = features[name](clip.waveform).numpy()
             times = clip.start + _frame_times(features[name], values.shape[1])
-            mesh = _show_feature(axes, values, features[name], times, limits(name, values))
+            mesh = show_feature(axes, values, features[name], times, limits(name, values))
             figure.colorbar(mesh, ax=axes, label=labels.color, extend="both", extendfrac=0.03, pad=0.01)
         axes.set(ylabel=labels.y.replace(" (mel scale)", "\n(mel scale)").replace(" (full", "\n(full"))
         axes.set_title(labels.title + _arguments(features.get(name)), loc="left")
-    _set_mel_ticks(rows[2], MEL_TICKS)
+    set_mel_ticks(rows[2], MEL_TICKS)
     rows[3].yaxis.set_major_locator(MaxNLocator(6, integer=True))
     rows[3].set(xlabel="time in seconds", xlim=(clip.start, clip.start + len(clip.waveform) / feature.sample_rate))
     figure.suptitle(f"{clip.track.path.name}{f', {clip.track.genre}' if clip.track.genre else ''}")
@@ -94,7 +94,7 @@ def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Inp
     grid[0, 0].set_xlim(0, seconds)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(4 if columns < 6 else 2, steps=[1, 2, 5, 10]))
     if name == "mel":
-        _set_mel_ticks(grid[0, 0], FEW_MEL_TICKS)
+        set_mel_ticks(grid[0, 0], FEW_MEL_TICKS)
     else:
         grid[0, 0].yaxis.set_major_locator(MaxNLocator(4, steps=[1, 5, 10], integer=name != "waveform"))
     figure.supxlabel("time in seconds, from the beginning of the clip", fontsize=10)
@@ -120,7 +120,7 @@ def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, sec
         low, high = -max(-low, high), max(-low, high)
     for axes, (genre, values) in zip(grid.flat, inputs.items(), strict=False):
         times = np.linspace(0, seconds, values.shape[1])
-        mesh = _show_feature(axes, values, feature, times, (float(low), float(high)))
+        mesh = show_feature(axes, values, feature, times, (float(low), float(high)))
         axes.set_title(_short(genre, 24))
     for axes in grid.flat[len(inputs) :]:
         axes.set_axis_off()
@@ -128,7 +128,7 @@ def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, sec
         axes.tick_params(labelbottom=True)
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     if isinstance(feature, MelSpectrogram):
-        _set_mel_ticks(grid[0, 0], MEL_TICKS)
+        set_mel_ticks(grid[0, 0], MEL_TICKS)
     in_hertz = isinstance(feature, Spectrogram | MelSpectrogram)
     figure.supxlabel("time in seconds", fontsize=10)
     figure.supylabel("frequency in hertz" if in_hertz else "row (number)", fontsize=10)
@@ -174,7 +174,7 @@ def _fill(
     values = [framed(clip.waveform).numpy() for _, clip in places]
     scale = limits(name, np.concatenate(values, axis=-1))
     for (axes, _), value in zip(places, values, strict=True):
-        mesh = _show_feature(axes, value, framed, _frame_times(framed, value.shape[1]), scale)
+        mesh = show_feature(axes, value, framed, _frame_times(framed, value.shape[1]), scale)
     label = INPUTS[name].color
     figure.colorbar(mesh, ax=grid, label=label, extend="both", extendfrac=0.01, aspect=50, fraction=0.03, pad=0.01)
 
@@ -186,7 +186,7 @@ def _show_waveform(axes: Axes, clip: Clip, sample_rate: int) -> None:
     axes.set(xlabel="", ylabel="")
 
 
-def _show_feature(
+def show_feature(
     axes: Axes, values: NDArray[np.float32], feature: Feature, times: NDArray[np.float64], scale: tuple[float, float]
 ) -> QuadMesh:
     """Draws ``(frequency, time)`` with time in seconds and frequency in hertz; rows of other features are numbered.
@@ -228,7 +228,8 @@ def _frame_times(feature: Framed, frames: int) -> NDArray[np.float64]:
     return np.arange(frames) * hop / feature.sample_rate
 
 
-def _set_mel_ticks(axes: Axes, hertz: Sequence[int]) -> None:
+def set_mel_ticks(axes: Axes, hertz: Sequence[int]) -> None:
+    """Puts ticks at these frequencies only."""
     axes.yaxis.set_major_locator(FixedLocator(hertz))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0)

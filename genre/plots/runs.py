@@ -71,7 +71,7 @@ def plot_confusion_matrix(
     axes.set_xticks(range(size), genres, rotation=45, ha="right")
     axes.set_yticks(range(size), genres)
     axes.set(xlabel="predicted genre", ylabel="true genre")
-    figure.suptitle(f"Confusion matrix\nof {_scored(len(targets), subset, unit)}")
+    figure.suptitle(f"Confusion matrix\nof {scored(len(targets), subset, unit)}")
     figure.colorbar(image, ax=axes, label=f"share of the genre's {unit}")
     return figure
 
@@ -99,7 +99,7 @@ def plot_roc(
         axes.plot(*curve, label=f"{genres[index]} ({areas[genres[index]]:.2f})", **line(index))
     if curves:
         axes.plot(*mean_curve(curves), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
-    title = f"ROC curves of {_scored(len(targets), subset, unit)},\none genre against the rest"
+    title = f"ROC curves of {scored(len(targets), subset, unit)},\none genre against the rest"
     _finish_roc(axes, title, "genre (area under curve)", columns)
     return figure
 
@@ -248,7 +248,7 @@ def wrapped(name: str, width: int = 30) -> str:
     return "\n".join(textwrap.wrap(name, width))
 
 
-def _scored(number: int, subset: str, unit: str) -> str:
+def scored(number: int, subset: str, unit: str) -> str:
     """The number, subset and unit in a title, such as ``70 test tracks``."""
     return " ".join(filter(None, (str(number), subset, unit if number != 1 else unit.removesuffix("s"))))
 

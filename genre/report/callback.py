@@ -13,6 +13,8 @@ from torch import nn
 
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
+from genre.metrics import average_segments
+from genre.report.calibration import calibration_scores
 from genre.report.conditions import absence, absent_genres, conditions, scored_unit
 from genre.report.folder import print_report, write_report, write_whole
 from genre.report.results import Results, scores
@@ -108,7 +110,10 @@ class Report(pl.Callback):
         assert predictions is not None
         tracks = data.tracks(data.test_subset)
         results = Results(
-            pl_module.genres, [tracks[i] for i in predictions.tracks.tolist()], predictions.probabilities.cpu()
+            pl_module.genres,
+            [tracks[i] for i in predictions.tracks.tolist()],
+            predictions.probabilities.cpu(),
+            average_segments(predictions.logits, predictions.members).cpu(),
         )
         metrics = run_metrics(results, float(predictions.loss), pl_module, data)
         write_cost(folder, self.history, trainer)
@@ -131,7 +136,9 @@ def run_metrics(results: Results, loss: float, model: GenreClassifier, data: Gen
         "trainable": count(model.network, trainable=True),
         "features": type(data.features).__name__,
     }
-    return scores(results) | network | conditions(data, model.provenance) | {"tracks": len(results.tracks)}
+    calibration = {"calibration": calibration_scores(results, model.calibration)}
+    tracks = {"tracks": len(results.tracks)}
+    return scores(results) | calibration | network | conditions(data, model.provenance) | tracks
 
 
 def write_cost(folder: Path, history: list[dict[str, float]], trainer: pl.Trainer) -> None:

@@ -18,9 +18,11 @@ from genre.audio.decode import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.metrics import SCORES
+from genre.plots.calibration import plot_coverage, plot_reliability
 from genre.plots.inputs import plot_inputs
 from genre.plots.runs import History, plot_confusion_matrix, plot_learning_curves, plot_roc
 from genre.plots.style import save
+from genre.report.calibration import describe_calibration
 from genre.report.conditions import pools_folds, remarks
 from genre.report.results import Results, read_results, write_results
 from genre.terminal import terminal
@@ -62,9 +64,18 @@ def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
         table.add_row(name, f"{entry['value']:.3f}", f"{entry['low']:.3f} – {entry['high']:.3f}")
     console = terminal()
     console.print(table)
+    console.print(_calibration_line(metrics["calibration"]), highlight=False)
     for line in remarks(metrics):
         console.print(line, style="yellow", highlight=False)
     console.print(f"report: {short(folder / 'index.html')}", soft_wrap=True, highlight=False)
+
+
+def _calibration_line(entry: Mapping[str, Any]) -> str:
+    before, after = entry["before"], entry["after"]
+    if before is None or not entry["calibrated_on"]:
+        return f"calibration error {after['error']['value']:.3f}"
+    change = f"{before['error']['value']:.3f} before, {after['error']['value']:.3f} after"
+    return f"calibration error {change} dividing the logits by {entry['temperature']:.3g}"
 
 
 @dataclass(frozen=True)
@@ -196,6 +207,11 @@ def _draw(folder: Path, results: Results, metrics: Mapping[str, Any], data: Genr
         areas = {genre: values["auroc"] for genre, values in metrics["genres"].items()}
         roc = plot_roc(targets, probabilities, genres, areas, metrics["auroc"]["value"], subset, unit)
         pictures["roc"] = roc, "ROC curves"
+    of_tracks = results.targets, results.probabilities
+    reliability = plot_reliability(*of_tracks, results.uncalibrated, subset, unit)
+    pictures["reliability"] = reliability, "Reliability of the probabilities"
+    threshold = metrics["calibration"].get("threshold")
+    pictures["coverage"] = plot_coverage(*of_tracks, threshold, subset, unit), "Accuracy by coverage"
     if history:
         pictures["learning_curves"] = plot_learning_curves(history, best_epoch, unit), "Learning curves"
     if data is not None:
@@ -228,6 +244,7 @@ def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, s
         scores=SCORES,
         pictures=pictures,
         remarks=remarks(metrics),
+        calibration=describe_calibration(metrics),
         training=training,
         epochs=len(history),
         best_epoch=best_epoch,

@@ -26,11 +26,13 @@ class Results:
         genres: The names of the classes, in order.
         tracks: The N scored tracks or, with a leaky split, excerpts of tracks.
         probabilities: ``(N, genres)``.
+        uncalibrated: ``(N, genres)`` the probabilities without the temperature; ``None`` if they are unknown.
     """
 
     genres: list[str]
     tracks: list[Track]
     probabilities: Tensor
+    uncalibrated: Tensor | None = None
 
     @property
     def targets(self) -> Tensor:
