@@ -99,7 +99,7 @@ def _fit(root: Path, device: str, batch: int, precision: Any, num_workers: int) 
 
 def bare_step(device: str, batch: int, precision: str) -> float:
     """Seconds per step of the network alone, on a batch of finished features."""
-    network = ResNet18(GENRES, pretrained=False).to(device, memory_format=torch.channels_last)
+    network = ResNet18(GENRES, pretrained=False).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(network.parameters())
     frames = 3 * RATE // 512 + 1
     inputs = torch.randn(batch, 1, 128, frames, device=device).contiguous(memory_format=torch.channels_last)
@@ -111,7 +111,7 @@ def bare_step(device: str, batch: int, precision: str) -> float:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16-mixed"):
             loss = F.cross_entropy(network(inputs).float(), targets)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if device == "cuda":
             torch.cuda.synchronize()

@@ -4,6 +4,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -62,8 +63,9 @@ def _pass(root: Path) -> float:
     data = _data(root)
     data.setup("fit")
     backbone = SideBySide(len(data.genres), NETWORKS).backbone.eval()
+    loaders: list[Any] = [data.train_dataloader(), data.val_dataloader()]
     start = time.perf_counter()
-    for loader in (data.train_dataloader(), data.val_dataloader()):
+    for loader in loaders:
         for batch in loader:
             backbone(data.to_inputs(batch).inputs)
     return time.perf_counter() - start

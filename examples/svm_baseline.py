@@ -56,7 +56,9 @@ def main(options: Sequence[str], contrast_and_chroma: bool) -> None:
     """Fits one machine, or one per fold, and prints the accuracy of all test tracks together."""
     data = read_data(options)
     split = data.split
-    predicted, true, accuracies = [], [], []
+    predicted: list[str] = []
+    true: list[str] = []
+    accuracies: list[float] = []
     for fold in range(split.folds if isinstance(split, KFoldSplit) else 1):
         if isinstance(split, KFoldSplit):
             data = read_data(options)

@@ -1,6 +1,5 @@
 """How a checkpoint names a network's class, wherever that was defined."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -18,6 +17,8 @@ from genre.config import factory_config, from_config, target
 from genre.errors import GenreError
 from genre.models import SpectralCNN
 from genre.schedules import takes
+
+from .processes import run_python
 
 SCRIPT = """
 import sys
@@ -48,9 +49,8 @@ if __name__ == "__main__":
 
 
 def run(folder: Path, *arguments: str | Path) -> str:
-    """What a Python of its own prints; -P: without the current folder among the places of modules, as ``genre`` has it."""
-    command = [sys.executable, "-P", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    """What a process of its own prints; -P: without the current folder among the places of modules, as ``genre`` has it."""
+    done = run_python("-P", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

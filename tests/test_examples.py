@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -194,14 +192,6 @@ def test_recipe_of_a_paper_opens_with_what_it_reports(path: Path) -> None:
     assert second.startswith("# Protocol: ")
 
 
-def test_own_network(folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(EXAMPLES / "own_network.py"), str(folder), "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "Prediction(path=" in done.stdout
-    assert list(tmp_path.rglob("report/index.html"))
-
-
 def test_augmentation_of_gaitanou_makes_four_versions_of_each_example(gtzan: Path) -> None:
     """Stated: 699 train tracks become 2,793, 6,993 segments 27,972; one version in four is the original."""
     files = [GAITANOU / f"{name}.yaml" for name in ("crnn", "3308x20", "augmented")]
@@ -212,35 +202,3 @@ def test_augmentation_of_gaitanou_makes_four_versions_of_each_example(gtzan: Pat
     assert Counter(draw.track for draw in draws) == dict.fromkeys(range(52), 4)
     untouched = [1 - module.probability for module in data.augment_waveform]
     assert math.prod(untouched) == pytest.approx(1 / 4, abs=0.001)
-
-
-def test_svm_baseline(gtzan: Path, tmp_path: Path) -> None:
-    """Folds by artist of any DataModule; the last line is the accuracy over all their tracks."""
-    split = tmp_path / "folds.yaml"
-    split.write_text("class_path: genre.data.KFoldSplit\ninit_args: {folds: 4}\n")
-    recipe = EXAMPLES / "singh" / "spectral_cnn.yaml"
-    command = [sys.executable, str(EXAMPLES / "svm_baseline.py"), f"--config={recipe}", f"--data.root={gtzan}"]
-    plain, more, folds = (
-        subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-        for options in ([], ["--contrast_and_chroma"], [f"--data.split={split}"])
-    )
-    for done in (plain, more, folds):
-        assert done.returncode == 0, done.stderr
-    assert "SVM on 40 features of 20 test tracks: accuracy " in plain.stdout
-    assert "SVM on 78 features of 20 test tracks: accuracy " in more.stdout
-    assert "SVM on 40 features of 80 test tracks: accuracy " in folds.stdout
-    assert "over 4 folds" in folds.stdout
-    accuracy = float(folds.stdout.partition("accuracy ")[2].split()[0])
-    assert accuracy > 0.5  # the pitch tells the genre
-    wrong = subprocess.run([*command, "--data.rot=x"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert wrong.returncode == 2
-    assert "Traceback" not in wrong.stderr
-
-
-def test_leak_study(gtzan: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(EXAMPLES / "khamees" / "leak_study.py"), str(gtzan), "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    rows = [line for line in done.stdout.splitlines() if line.startswith("│ ") and "accuracy" not in line]
-    assert [row.split()[1] for row in rows[-3:]] == ["segment", "track", "artist"]
-    assert [row.rstrip("│ ").endswith("leaky") for row in rows[-3:]] == [True, False, False]

@@ -1,7 +1,5 @@
 """What is laid over the recipes of transfer learning, and the mean of two rows of a benchmark."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from genre.data import Track
 from genre.report.results import Results, read_results, write_results
 
 from .conftest import run_cli
+from .processes import run_python
 
 TRANSFER = Path(__file__).parents[1] / "examples" / "transfer"
 
@@ -65,8 +64,8 @@ def test_ensemble_of_two_rows(tmp_path: Path) -> None:
             report.mkdir(parents=True)
             write_results(report / "predictions.csv", Results(genres, inside, probabilities))
     out = tmp_path / "mean.csv"
-    command = [sys.executable, str(TRANSFER / "ensemble.py"), str(tmp_path), str(out)]
-    done = subprocess.run([*command, "one", "other"], capture_output=True, text=True, timeout=120)
+    command = (TRANSFER / "ensemble.py", tmp_path, out)
+    done = run_python(*command, "one", "other", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     mean = read_results(out)
     assert {track.path for track in mean.tracks} == given["one"].keys()
@@ -74,6 +73,6 @@ def test_ensemble_of_two_rows(tmp_path: Path) -> None:
         torch.testing.assert_close(values, (given["one"][track.path] + given["other"][track.path]) / 2)
     accuracy = float(mean.correct.float().mean())
     assert done.stdout.startswith(f"one + other, 12 tracks: accuracy {accuracy:.3f} (")
-    wrong = subprocess.run([*command, "one", "another"], capture_output=True, text=True, timeout=120)
+    wrong = run_python(*command, "one", "another", cwd=tmp_path)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
     assert "found no finished cell of another" in wrong.stderr

@@ -1,7 +1,5 @@
 """What the command line makes of arguments before they are parsed: short names, lists, learning rates, own modules."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +8,7 @@ from genre.cli.arguments import load, prepare, split
 from genre.cli.recipe import read_recipe
 
 from ..conftest import QUICK
-
-ROOT = Path(__file__).parents[2]
+from ..processes import run_python
 
 OWN_NETWORK = """
 from torch import nn
@@ -88,10 +85,12 @@ def test_a_class_of_ones_own_in_the_current_folder(how: str, folder: Path, tmp_p
     network = {"full name": ["--model.network", "attnet.AttnNet"],
                "import": ["--import", "attnet", "--model.network", "AttnNet"]}[how]  # fmt: skip
     options = [*QUICK[1:], f"--data.root={folder}", f"--runs_dir={tmp_path}", *network, "--model.network.width=3"]
-    code = (
-        f"import sys; sys.path[0] = {str(ROOT)!r}\nfrom genre.cli.recipe import read_recipe\n"
-        f"read_recipe({options!r})\nprint(sys.modules['attnet'].AttnNet(3).width)"
+    script = tmp_path / "elsewhere" / "read.py"
+    script.parent.mkdir()
+    script.write_text(
+        f"import sys\nfrom genre.cli.recipe import read_recipe\nread_recipe({options!r})\n"
+        "print(sys.modules['attnet'].AttnNet(3).width)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    done = run_python("-P", script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "2"

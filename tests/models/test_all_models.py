@@ -152,7 +152,9 @@ def test_the_short_name_is_unambiguous(own: type[nn.Module], all_modules: list[t
 
 @pytest.mark.parametrize(("short", "published"), [(CNN, GaitanouCNN), (CRNN, GaitanouCRNN)])
 def test_short_names(short: type[nn.Module], published: type[nn.Module]) -> None:
-    short(10).load_state_dict(published(10).state_dict())
+    network, weights = short(10), published(10).state_dict()
+    network.load_state_dict(weights)
+    assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
 
 
 TOO_SMALL = [
