@@ -1,7 +1,10 @@
 """An interrupted fit that is resumed gives, bit for bit, what the uninterrupted one gives."""
 
+import os
 import shutil
 import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,22 @@ from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, Stratif
 from genre.models import ResNet18, SpectralCNN
 
 from ..conftest import run_cli
-from ..processes import run_python
+
+ROOT = Path(__file__).parents[2]
+
+
+def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Runs the command line in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "genre", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        start_new_session=True,
+    )
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -53,17 +71,17 @@ def test_sigkill_in_the_middle_of_an_epoch(folder: Path, tmp_path: Path) -> None
         "trainer": {"max_epochs": 3, "accelerator": "cpu", "enable_progress_bar": False},
     }
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    whole = run_python("-m", "genre", "fit", "--config", "run.yaml", "--name", "whole", cwd=tmp_path)
+    whole = genre("fit", "--config", "run.yaml", "--name", "whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     steps = torch.load(tmp_path / "runs/whole/version_0/checkpoints/last.ckpt", weights_only=True)["global_step"]
     middle_of_epoch_2 = steps * 5 // 6
     kill = ["--trainer.callbacks+=tests.callbacks.Kill", f"--trainer.callbacks.step={middle_of_epoch_2}"]
-    killed = run_python("-m", "genre", "fit", "--config", "run.yaml", "--name", "killed", *kill, cwd=tmp_path)
+    killed = genre("fit", "--config", "run.yaml", "--name", "killed", *kill, cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     run = tmp_path / "runs/killed/version_0"
     last = run / "checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["epoch"] == 1
-    resumed = run_python("-m", "genre", "fit", "--config", "run.yaml", "--ckpt_path", str(last), cwd=tmp_path)
+    resumed = genre("fit", "--config", "run.yaml", "--ckpt_path", str(last), cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert_same(weights(last), weights(tmp_path / "runs/whole/version_0/checkpoints/last.ckpt"))
     assert_same(
