@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from genre.audio.features import MelSpectrogram
 from genre.plots.inputs import features_of, limits
 from genre.plots.style import COLORS, SEQUENTIAL
 from genre.predictor import Prediction, Predictor
@@ -63,13 +64,15 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Result:
         (predictor.genres[index], COLORS[place % len(COLORS)], probabilities[:, index])
         for place, index in enumerate(shown)
     ]
+    mel = draw_mel(predictor, mono, prediction.genre)
     html = f"""<figure class="genre-song" data-seconds="{seconds:.3f}">
 <audio controls src="data:audio/mpeg;base64,{encode(waveform)}"></audio>
 <div class="genre-tracks" role="slider" tabindex="0" aria-label="Position" aria-valuemin="0"
  aria-valuemax="{seconds:.1f}" title="Click to play from here"><div class="genre-cursor"></div>
 <h4>Waveform</h4>{draw_waveform(mono)}
 <h4>Probability over time{draw_legend(lines)}</h4>{draw_timeline(times / max(seconds, 1e-6), lines)}
-<h4>Mel spectrogram</h4><div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{draw_mel(predictor, mono, prediction.genre)}"></div>
+<h4>Mel spectrogram</h4>
+<div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{mel}"></div>
 {draw_seconds(seconds)}</div></figure>"""
     return Result(prediction, html)
 
@@ -151,10 +154,9 @@ def draw_legend(lines: list[tuple[str, str, NDArray[np.float32]]]) -> str:
 def draw_hertz(predictor: Predictor) -> str:
     """The frequency axis of the mel spectrogram."""
     mel = features_of(predictor.features)["mel"]
-    centres = librosa.mel_frequencies(
-        int(getattr(mel, "n_mels", 128)), fmin=getattr(mel, "f_min", 0.0), fmax=getattr(mel, "f_max", None) or mel.sample_rate / 2,
-        htk=getattr(mel, "mel_scale", "slaney") == "htk",
-    )  # fmt: skip
+    assert isinstance(mel, MelSpectrogram)
+    top = mel.f_max or mel.sample_rate / 2
+    centres = librosa.mel_frequencies(mel.n_mels, fmin=mel.f_min, fmax=top, htk=mel.mel_scale == "htk")
     return "".join(
         f'<b style="bottom:{100 * np.interp(hertz, centres, np.linspace(0, 1, len(centres))):.1f}%">{hertz} Hz</b>'
         for hertz in (500, 2000, 4000)
@@ -168,7 +170,8 @@ def draw_mel(predictor: Predictor, mono: NDArray[np.float32], genre: str) -> str
     enough = np.resize(mono, max(len(mono), mel.n_fft))
     values = mel.decibels(torch.from_numpy(enough)).numpy()[::-1]  # (bands, time), the highest band first
     edges = np.linspace(0, values.shape[1], min(COLUMNS, values.shape[1]) + 1).astype(int)[:-1]
-    values = np.add.reduceat(values, edges, axis=1) / np.diff([*edges, values.shape[1]])
+    widths = np.diff([*edges, values.shape[1]])
+    values = (np.add.reduceat(values, edges, axis=1) / widths).astype(np.float32)  # the mean of each column's frames
     low, high = limits("mel", values)
     colors = SEQUENTIAL(np.clip((values - low) / max(high - low, 1e-6), 0, 1), bytes=True)
     evidence = explanation(predictor, mono, genre)
