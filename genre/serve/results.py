@@ -68,7 +68,7 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Result:
     ]
     evidence = explanation(predictor, waveform, prediction.genre)
     mel = draw_mel(predictor, mono, evidence)
-    explained = "" if evidence is None else f"<span>bright: what speaks for {escape(prediction.genre)}</span>"
+    explained = "" if evidence is None else f"<span>orange: what speaks for {escape(prediction.genre)}</span>"
     html = f"""<figure class="genre-song" data-seconds="{seconds:.3f}">
 <audio controls src="data:audio/mpeg;base64,{encode(waveform)}"></audio>
 <div class="genre-tracks" role="slider" tabindex="0" aria-label="Position" aria-valuemin="0"
@@ -198,12 +198,15 @@ def draw_mel(predictor: Predictor, mono: NDArray[np.float32], evidence: NDArray[
     widths = np.diff([*edges, values.shape[1]])
     values = (np.add.reduceat(values, edges, axis=1) / widths).astype(np.float32)  # the mean of each column's frames
     low, high = limits("mel", values)
-    colors = SEQUENTIAL(np.clip((values - low) / max(high - low, 1e-6), 0, 1), bytes=True)
-    if evidence is not None:  # what speaks for the genre keeps its colours, the rest is darkened
-        mask = Image.fromarray((255 * np.clip(evidence[::-1], 0, 1)).astype(np.uint8)).resize(colors.shape[1::-1])
-        colors = (colors[..., :3] * (0.35 + 0.65 * np.asarray(mask)[..., None] / 255)).astype(np.uint8)
+    values = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+    if evidence is None:
+        colors = SEQUENTIAL(values, bytes=True)[..., :3]
+    else:  # grey, and orange by the evidence
+        picture = Image.fromarray((255 * evidence[::-1]).astype(np.uint8)).resize(values.shape[::-1])
+        share = np.asarray(picture, np.float32)[..., None] / 255
+        colors = (255 * values[..., None] * (1 - share * np.array([0.0, 0.45, 0.95]))).astype(np.uint8)
     content = io.BytesIO()
-    Image.fromarray(colors[..., :3]).quantize(64).save(content, "PNG", optimize=True)
+    Image.fromarray(colors).quantize(64).save(content, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
