@@ -1,5 +1,6 @@
 """``genre serve``: a web page and an HTTP endpoint that name the genre of songs."""
 
+import logging
 import os
 import signal
 import socket
@@ -44,8 +45,15 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         )
         # log_config None: uvicorn's loggers have no handler of their own; its access log would name uploads.
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
+
+        class Server(uvicorn.Server):
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                """Says nothing of requests that are cut off, such as those of open pages."""
+                logging.getLogger("uvicorn.error").disabled = True
+                await super().shutdown(sockets)
+
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            Server(config).run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("genre: stopped", file=sys.stderr)

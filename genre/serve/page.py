@@ -47,10 +47,11 @@ def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:
         )  # fmt: skip
     resources = files("genre.serve")
     script = (resources / "page.js").read_text(encoding="utf-8")
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app, page, path="/", theme=theme, css=(resources / "page.css").read_text(encoding="utf-8"),
         head=f"<script>{script}</script>", footer_links=[], run_history=False, ssr_mode=False,
     )  # fmt: skip
+    return mounted
 
 
 def _answer(analyser: Analyser) -> Callable[[str | None], list[Any]]:

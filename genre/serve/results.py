@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from genre.audio.features import MFCC, MelSpectrogram
+from genre.audio.recording import open_recording
+from genre.errors import GenreError
 from genre.plots.inputs import features_of, limits
 from genre.plots.style import COLORS, SEQUENTIAL
 from genre.predictor import Prediction, Predictor
@@ -63,26 +66,51 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Result:
         (predictor.genres[index], COLORS[place % len(COLORS)], probabilities[:, index])
         for place, index in enumerate(shown)
     ]
+    evidence = explanation(predictor, waveform, prediction.genre)
+    mel = draw_mel(predictor, mono, evidence)
+    explained = "" if evidence is None else f"<span>orange: what speaks for {escape(prediction.genre)}</span>"
     html = f"""<figure class="genre-song" data-seconds="{seconds:.3f}">
 <audio controls src="data:audio/mpeg;base64,{encode(waveform)}"></audio>
 <div class="genre-tracks" role="slider" tabindex="0" aria-label="Position" aria-valuemin="0"
  aria-valuemax="{seconds:.1f}" title="Click to play from here"><div class="genre-cursor"></div>
 <h4>Waveform</h4>{draw_waveform(mono)}
 <h4>Probability over time{draw_legend(lines)}</h4>{draw_timeline(times / max(seconds, 1e-6), lines)}
-<h4>Mel spectrogram</h4><div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{draw_mel(predictor, mono, prediction.genre)}"></div>
+<h4>Mel spectrogram{explained}</h4>
+<div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{mel}"></div>
 {draw_seconds(seconds)}</div></figure>"""
     return Result(prediction, html)
 
 
-def explanation(predictor: Predictor, mono: NDArray[np.float32], genre: str) -> NDArray[np.float32] | None:
-    """The evidence for a genre over a song, ``(bands, time)`` from 0 to 1; ``None``: the plain spectrogram is drawn.
+def explanation(predictor: Predictor, waveform: Waveform, genre: str) -> NDArray[np.float32] | None:
+    """What speaks for a genre in a song, ``(bands, COLUMNS)`` from 0 to 1, the lowest band first.
 
-    Args:
-        predictor: The classifier.
-        mono: ``(samples,)`` at the rate of the features.
-        genre: The genre.
+    Between the segments that the prediction is the mean of, it is 0. A map over other rows than mel bands, such as
+    those of MFCC, tells the time alone.
+
+    Returns:
+        The map; ``None`` if captum is not installed or the network cannot be explained.
     """
-    return None
+    try:
+        from genre.explain import explain
+
+        with open_recording(waveform.samples, waveform.sample_rate) as recording:
+            found = explain(predictor, recording, genre)
+    except (ImportError, GenreError):
+        return None
+    bands = getattr(features_of(predictor.features)["mel"], "n_mels", 1)
+    maps = (
+        found.maps
+        if found.maps.shape[1] == bands and not isinstance(predictor.features, MFCC)
+        else (found.maps.mean(1, keepdim=True))
+    )
+    columns = np.zeros((maps.shape[1], COLUMNS), np.float32)
+    for start, segment in zip(found.starts, maps.numpy(), strict=True):
+        first, last = (round(COLUMNS * min(second / waveform.seconds, 1)) for second in (start, start + found.seconds))
+        first = min(first, COLUMNS - 1)
+        frames = np.linspace(0, segment.shape[1] - 1, max(1, last - first)).round().astype(int)
+        place = columns[:, first : first + len(frames)]
+        np.maximum(place, segment[:, frames], out=place)
+    return columns / max(float(columns.max()), 1e-9)
 
 
 def timeline(predictor: Predictor, mono: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
@@ -151,10 +179,9 @@ def draw_legend(lines: list[tuple[str, str, NDArray[np.float32]]]) -> str:
 def draw_hertz(predictor: Predictor) -> str:
     """The frequency axis of the mel spectrogram."""
     mel = features_of(predictor.features)["mel"]
-    centres = librosa.mel_frequencies(
-        int(getattr(mel, "n_mels", 128)), fmin=getattr(mel, "f_min", 0.0), fmax=getattr(mel, "f_max", None) or mel.sample_rate / 2,
-        htk=getattr(mel, "mel_scale", "slaney") == "htk",
-    )  # fmt: skip
+    assert isinstance(mel, MelSpectrogram)
+    top = mel.f_max or mel.sample_rate / 2
+    centres = librosa.mel_frequencies(mel.n_mels, fmin=mel.f_min, fmax=top, htk=mel.mel_scale == "htk")
     return "".join(
         f'<b style="bottom:{100 * np.interp(hertz, centres, np.linspace(0, 1, len(centres))):.1f}%">{hertz} Hz</b>'
         for hertz in (500, 2000, 4000)
@@ -162,21 +189,24 @@ def draw_hertz(predictor: Predictor) -> str:
     )
 
 
-def draw_mel(predictor: Predictor, mono: NDArray[np.float32], genre: str) -> str:
+def draw_mel(predictor: Predictor, mono: NDArray[np.float32], evidence: NDArray[np.float32] | None) -> str:
     """The mel spectrogram of the whole song, with the explanation over it, as the address of a PNG."""
     mel = features_of(predictor.features)["mel"]
     enough = np.resize(mono, max(len(mono), mel.n_fft))
     values = mel.decibels(torch.from_numpy(enough)).numpy()[::-1]  # (bands, time), the highest band first
     edges = np.linspace(0, values.shape[1], min(COLUMNS, values.shape[1]) + 1).astype(int)[:-1]
-    values = np.add.reduceat(values, edges, axis=1) / np.diff([*edges, values.shape[1]])
+    widths = np.diff([*edges, values.shape[1]])
+    values = (np.add.reduceat(values, edges, axis=1) / widths).astype(np.float32)  # the mean of each column's frames
     low, high = limits("mel", values)
-    colors = SEQUENTIAL(np.clip((values - low) / max(high - low, 1e-6), 0, 1), bytes=True)
-    evidence = explanation(predictor, mono, genre)
-    if evidence is not None:  # what speaks for the genre keeps its colours, the rest is darkened
-        mask = Image.fromarray((255 * np.clip(evidence[::-1], 0, 1)).astype(np.uint8)).resize(colors.shape[1::-1])
-        colors = (colors[..., :3] * (0.35 + 0.65 * np.asarray(mask)[..., None] / 255)).astype(np.uint8)
+    values = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
+    if evidence is None:
+        colors = SEQUENTIAL(values, bytes=True)[..., :3]
+    else:  # grey, and orange by the evidence
+        picture = Image.fromarray((255 * evidence[::-1]).astype(np.uint8)).resize(values.shape[::-1])
+        share = np.asarray(picture, np.float32)[..., None] / 255
+        colors = (255 * values[..., None] * (1 - share * np.array([0.0, 0.45, 0.95]))).astype(np.uint8)
     content = io.BytesIO()
-    Image.fromarray(colors[..., :3]).quantize(64).save(content, "PNG", optimize=True)
+    Image.fromarray(colors).quantize(64).save(content, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 

@@ -8,6 +8,7 @@ import signal
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -62,8 +63,9 @@ class Decoder:
 
     def __init__(self, folder: Path, max_minutes: int) -> None:
         self.folder, self.max_minutes = folder, max_minutes
-        method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-        self._context = multiprocessing.get_context(method)
+        # Windows has no forkserver. A fork of one that has the decoders takes milliseconds, a new process seconds.
+        forks = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context: ForkServerContext | SpawnContext = ForkServerContext() if forks else SpawnContext()
         multiprocessing.set_forkserver_preload([__name__])
         self._places = threading.Semaphore(os.cpu_count() or 1)
 
