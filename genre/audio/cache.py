@@ -1,4 +1,9 @@
-"""The decoded cache: each file is decoded, mixed down and resampled once; segments are slices of the result."""
+"""The decoded cache: each file is decoded and mixed down once; segments are slices of the result.
+
+The cache has the rate of the source, and a segment is resampled when it is read (0.4 ms for 3 s), as without a cache: a
+slice of a resampled file differs at its ends, where the resampler of a segment begins and stops. So losses are the same
+with and without a cache, and features of any rate share the files.
+"""
 
 import functools
 import hashlib
@@ -17,20 +22,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import soxr
 import torch
 from numpy.typing import NDArray
 from rich.progress import track as progress
 from torch import Tensor
 
-from genre.audio.decode import decode, fault, locate, mix_down, probe, read_segment
+from genre.audio.decode import decode, fault, fit_segment, locate, mix_down, probe, read_segment
 from genre.errors import AudioError, EmptyAudioError, GenreError
 from genre.terminal import terminal
 
-#: A file of the cache: these bytes, the checksum of the samples, the rate and the frames of the source, the number of
-#: samples and the value of one step; then the samples as little-endian int16.
+#: A file of the cache: these bytes, the checksum of the samples, the rate of the source, the number of samples and the
+#: value of one step; then the samples as little-endian int16.
 MAGIC = b"genrepcm"
-HEADER = struct.Struct("<8sIIqqd")
+HEADER = struct.Struct("<8sIIqd")
 
 #: Bytes that identify a source: at its beginning, in its middle and at its end.
 STRETCH = 16 << 10
@@ -49,24 +53,22 @@ class Decoded(NamedTuple):
         samples: ``(N,)`` int16, in units of ``scale``.
         scale: A power of two, so 16-bit audio at its own rate is kept exactly, and quiet audio with small steps.
         source_rate: The rate of the source in hertz.
-        source_frames: The number of frames of the source.
     """
 
     samples: Tensor
     scale: float
     source_rate: int
-    source_frames: int
 
 
 class DecodedCache:
-    """Decodes each file once, at one rate, into int16.
+    """Decodes each file once, into int16.
 
     A file that cannot be decoded as a whole is not kept; its segments are read from the source, with the same errors as
     without a cache. A changed source is decoded anew; so is a damaged file of the cache.
 
     Args:
         folder: The folder of the decoded files, which several processes may share; ``None``: they stay in memory.
-        sample_rate: The rate in hertz.
+        sample_rate: The rate of the segments in hertz.
     """
 
     def __init__(self, folder: Path | None, sample_rate: int) -> None:
@@ -98,10 +100,9 @@ class DecodedCache:
     ) -> tuple[Tensor, float]:
         """Reads a segment; see :func:`genre.audio.decode.read_segment`.
 
-        The segment begins at the sample of the resampled file that is nearest to its place in the source.
-
         Returns:
-            ``(samples,)`` int16 and the value of one step; or float32 and 1 if the file is not in the cache.
+            ``(samples,)`` int16 and the value of one step; or float32 and 1 if the segment is resampled, or its file is
+            not in the cache.
 
         Raises:
             AudioError: The file is missing or undecodable, or the segment is bad.
@@ -109,19 +110,23 @@ class DecodedCache:
         decoded = self._open(path)
         if decoded is None:
             return torch.from_numpy(read_segment(path, self.sample_rate, samples, position, excerpt)), 1.0
-        rate, frames = decoded.source_rate, decoded.source_frames
-        start, wanted = locate(rate, frames, self.sample_rate, samples, position, excerpt)
+        rate = decoded.source_rate
+        start, wanted = locate(rate, len(decoded.samples), self.sample_rate, samples, position, excerpt)
         if not wanted:
             raise EmptyAudioError(path, "no audio frames")
-        length = len(decoded.samples)
-        count = min(samples, length, max(1, round(wanted * self.sample_rate / rate)))
-        begin = min(round(start * self.sample_rate / rate), length - count)
-        part = decoded.samples[begin : begin + count]
-        return part if count == samples else part.repeat(-(-samples // count))[:samples], decoded.scale
+        part = decoded.samples[start : start + wanted]
+        if rate != self.sample_rate:
+            mono = part.cpu().numpy() * np.float32(decoded.scale)
+            return torch.from_numpy(fit_segment(mono, rate, self.sample_rate, samples)), 1.0
+        return part if wanted == samples else part.repeat(-(-samples // wanted))[:samples], decoded.scale
 
     def to(self, device: torch.device) -> None:
         """Moves what is kept in memory to a GPU, if it has twice the space; a folder's files stay where they are."""
-        here = {key: decoded for key, decoded in self._decoded.items() if decoded and decoded.samples.device != device}
+        here = {
+            key: decoded
+            for key, decoded in self._decoded.items()
+            if decoded and decoded.samples.device != device and decoded.source_rate == self.sample_rate
+        }
         size = sum(decoded.samples.nbytes for decoded in here.values())
         if self.folder is None and device.type == "cuda" and 2 * size < torch.cuda.mem_get_info(device)[0]:
             self._decoded |= {key: value._replace(samples=value.samples.to(device)) for key, value in here.items()}
@@ -155,7 +160,7 @@ class DecodedCache:
 
     def _size(self, path: Path) -> int:
         try:
-            return HEADER.size + 2 * math.ceil(probe(path).seconds * self.sample_rate)
+            return HEADER.size + 2 * probe(path).frames
         except AudioError:
             return 0
 
@@ -175,7 +180,7 @@ class DecodedCache:
         """Decodes a file and keeps it; ``None`` if it cannot be decoded."""
         version = _version(path)
         try:
-            decoded = _decode(path, self.sample_rate)
+            decoded = _decode(path)
         except AudioError:
             decoded = None
         if self.folder is None:
@@ -186,7 +191,7 @@ class DecodedCache:
 
     def _file(self, version: tuple[Path, int, int]) -> Path:
         assert self.folder is not None
-        return self.folder / f"{_digest(*version)}-{self.sample_rate}.pcm"
+        return self.folder / f"{_digest(*version)}.pcm"
 
 
 def run_parallel(function: Callable[[Path], Any], paths: Sequence[Path], label: str) -> list[Any]:
@@ -236,17 +241,10 @@ def _digest(path: Path, size: int, changed: int) -> str:
     return content.hexdigest()
 
 
-def _decode(path: Path, sample_rate: int) -> Decoded:
+def _decode(path: Path) -> Decoded:
     """Decodes a file; raises an :class:`AudioError` if any part of it is bad."""
     encoding, blocks = decode(path)
-    rate, frames, parts = encoding.sample_rate, 0, []
-    resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32") if rate != sample_rate else None
-    for block in blocks:
-        frames += len(block)
-        mono = mix_down(block)
-        parts.append(mono if resampler is None else resampler.resample_chunk(mono))
-    if resampler is not None:
-        parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    parts = [mix_down(block) for block in blocks]
     wave: NDArray[np.float32] = np.concatenate([np.zeros(0, np.float32), *parts])
     if not len(wave):
         raise EmptyAudioError(path, "no audio frames")
@@ -256,19 +254,19 @@ def _decode(path: Path, sample_rate: int) -> Decoded:
     top = max(high * 2**15 / (2**15 - 1), -low)
     scale = 2.0 ** (max(-60, math.ceil(math.log2(top))) - 15) if top > 0 else 2.0**-15
     quantised = np.rint(wave / np.float32(scale)).astype(np.int16)
-    return Decoded(torch.from_numpy(quantised), scale, rate, frames)
+    return Decoded(torch.from_numpy(quantised), scale, encoding.sample_rate)
 
 
 def _read(file: Path) -> Decoded | None:
     """Maps a file of the cache; ``None`` if it is missing or damaged."""
     with suppress(OSError, ValueError, struct.error):
         with file.open("rb") as opened:
-            magic, checksum, rate, frames, count, scale = HEADER.unpack(opened.read(HEADER.size))
+            magic, checksum, rate, count, scale = HEADER.unpack(opened.read(HEADER.size))
         if magic == MAGIC and count > 0 and file.stat().st_size == HEADER.size + 2 * count:
             # Copy-on-write, as PyTorch asks for memory that can be written.
             samples = np.memmap(file, "<i2", "c", HEADER.size, (count,))
             if zlib.crc32(samples.data) == checksum:
-                return Decoded(torch.from_numpy(samples), scale, rate, frames)
+                return Decoded(torch.from_numpy(samples), scale, rate)
     return None
 
 
@@ -279,7 +277,7 @@ def _write(file: Path, decoded: Decoded) -> None:
         GenreError: The file cannot be written.
     """
     samples = decoded.samples.numpy().astype("<i2", copy=False)
-    fields = zlib.crc32(samples.data), decoded.source_rate, decoded.source_frames, len(samples), decoded.scale
+    fields = zlib.crc32(samples.data), decoded.source_rate, len(samples), decoded.scale
     part = file.with_name(f".{file.stem}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
