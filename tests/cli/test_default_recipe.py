@@ -42,6 +42,8 @@ def test_the_recipe_depends_on_the_weights(weights: bool) -> None:
         [*BARE, "--config=nowhere.yaml"],
         [*BARE, f"--config={EXAMPLES / 'quickstart.yaml'}"],
         [*BARE, "--model.network=ResNet18", "--data.features=MFCC", "--data.split=splits/by_artist"],
+        ["--config=khamees/cnn", "--data.root=music"],  # its data is another file beside it
+        ["--data=khamees/data.yaml", "--data.root=music", "--model.network=KhameesCNN"],
     ],
 )
 def test_nothing_is_added(options: list[str]) -> None:
