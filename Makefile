@@ -1,9 +1,9 @@
-# make demo, make test, make lint, make bench: each sets up .venv first where it is missing.
+# make demo, make test, make lint, make bench, make package: each sets up .venv first where it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint bench package
 demo: $(READY)
 	$(BIN)/genre fit --config examples/quickstart.yaml
 
@@ -18,6 +18,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+package: $(READY)
+	.ci/package
 
 # musicnn holds the weights of MusiCNN; its own requirements, an old TensorFlow among them, cannot be met.
 $(READY): pyproject.toml Makefile

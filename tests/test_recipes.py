@@ -46,7 +46,9 @@ def test_every_file_is_listed_with_a_description(capsys: pytest.CaptureFixture[s
     assert describe(EXAMPLES / "own_network.py") == "Train a network of your own on a folder of your own."
 
 
-@pytest.mark.parametrize("name", ["transfer/musicnn_probe", "transfer/musicnn_probe.yaml", "examples/transfer/musicnn_probe.yaml"])
+@pytest.mark.parametrize(
+    "name", ["transfer/musicnn_probe", "transfer/musicnn_probe.yaml", "examples/transfer/musicnn_probe.yaml"]
+)
 def test_names(name: str) -> None:
     assert find_recipe(name) == PROBE
 

@@ -57,7 +57,10 @@ def test_configuration_files_count_as_given(tmp_path: Path) -> None:
     options = ["-c", str(trainer), "--config", str(data)]
     assert with_defaults(options)[0][1:] == options
     assert with_defaults(["-c", str(trainer)]) == (["-c", str(trainer)], None)
-    assert with_defaults([*options, "--model.network=ResNet18"])[0][:5] == [*options, "--data.features=genre.audio.MelSpectrogram"]
+    assert with_defaults([*options, "--model.network=ResNet18"])[0][:5] == [
+        *options,
+        "--data.features=genre.audio.MelSpectrogram",
+    ]
 
 
 def test_a_network_gets_features_and_a_split() -> None:
