@@ -1,9 +1,9 @@
-# make demo, make test, make lint, make bench, make docs: each sets up .venv first where it is missing.
+# make demo, make test, make lint, make bench, make docs, make package: each sets up .venv first where it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint bench docs linkcheck
+.PHONY: demo test lint bench docs linkcheck package
 demo: $(READY)
 	$(BIN)/genre fit --config examples/quickstart.yaml
 
@@ -26,6 +26,9 @@ docs: $(READY)
 # External links, where they can be reached: a broken one is printed, and offline nothing fails.
 linkcheck: $(READY)
 	-$(BIN)/python -m sphinx -b linkcheck docs docs/build/linkcheck
+
+package: $(READY)
+	.ci/package
 
 # musicnn holds the weights of MusiCNN; its own requirements, an old TensorFlow among them, cannot be met.
 $(READY): pyproject.toml Makefile

@@ -38,7 +38,7 @@ def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
     import_modules([str(value) for name, value in pairs if name == "--import"])
     pairs = with_own_config(verb, [pair for pair in pairs if pair[0] != "--import"])
     try:
-        pairs = [(name, _recipe(name, value)) for name, value in pairs]
+        pairs = [(name, recipe_path(name, value)) for name, value in pairs]
         for path in config_files(pairs):
             read_yaml(path)
     except GenreError as error:
@@ -109,7 +109,7 @@ def load(text: str) -> Any:
     return _qualified(content)
 
 
-def _recipe(name: str, value: str | None) -> str | None:
+def recipe_path(name: str, value: str | None) -> str | None:
     """Replaces the name of a recipe by its path, also where it takes the place of a class.
 
     Raises:

@@ -1,8 +1,10 @@
 """What ``genre fit`` adds where only the data is given: a recipe or, beside a network, features and a split."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-from genre.cli.arguments import split
+from genre.cli.arguments import recipe_path, split
 from genre.errors import GenreError
 from genre.models.musicnn_weights import FILES, is_installed
 from genre.recipes import find_recipe, recipes_folder
@@ -60,16 +62,24 @@ def _with_recipe(arguments: Sequence[str], *, has_features: bool) -> tuple[list[
 def _given(arguments: Sequence[str]) -> Iterator[str]:
     """Yields the names of the options, and those that configuration files set, down to arguments of the data."""
     for name, value in split(arguments):
-        option = name.removeprefix("--").rstrip("+").replace(".init_args.", ".")
-        yield option.removesuffix(".class_path")
-        if name != "--config" or value is None:
-            continue
-        path = find_recipe(value)
-        content = {} if path.is_fifo() else read_yaml(path)  # a pipe can be read only once
-        for group in ("model", "data"):
-            part = content.get(group)
-            if isinstance(part, dict):
-                arguments_of = (part.get("init_args") or {}) if group == "data" else part
-                yield from (f"{group}.{argument}" for argument in arguments_of)
-            if part is not None and group == "data":
-                yield group
+        option = name.removeprefix("--").rstrip("+").replace(".init_args.", ".").removesuffix(".class_path")
+        yield option
+        if option == "data" and value is not None:
+            yield from _names("data", recipe_path(name, value), Path())
+        elif name == "--config" and value is not None:
+            path = find_recipe(value)
+            content = {} if path.is_fifo() else read_yaml(path)  # a pipe can be read only once
+            for group in content.keys() & {"model", "data"}:
+                yield from _names(group, content[group], path.parent)
+
+
+def _names(group: str, part: Any, folder: Path) -> Iterator[str]:
+    """Yields what the configuration of the model or of the data sets; it may be a file, relative to ``folder``."""
+    if isinstance(part, str):
+        yield group
+        part = read_yaml(folder / part) if (folder / part).is_file() else None
+    elif group == "data":
+        yield group
+    if isinstance(part, dict):
+        names = (part.get("init_args") or {}) if group == "data" else part
+        yield from (f"{group}.{name}" for name in names)

@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from inspect import Parameter
 from pathlib import Path
@@ -200,12 +201,18 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Yields the options and their values; a configuration file's options take the place of ``--config``."""
     for name, value in split(arguments):
         if name == "--config" and config_files([(name, value)]):
-            try:
-                yield from _flatten(read_yaml(Path(str(value))))
-            except GenreError:
-                continue
+            path = Path(str(value))
+            with suppress(GenreError):
+                yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
         elif value is not None and name.startswith("--"):
             yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), value
+
+
+def _beside(config: Path, option: str, value: Any) -> Any:
+    """The path of a file that takes the place of a class, which a configuration file names relative to itself."""
+    if last_part(option) in OPTIONS and isinstance(value, str) and (config.parent / value).is_file():
+        return str(config.parent / value)
+    return value
 
 
 def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

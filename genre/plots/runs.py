@@ -277,5 +277,6 @@ def _plot(axes: Axes, history: History, metric: str, label: str, style: dict[str
     look = style | {"marker": style["marker"] if len(points) < 30 else "", "markersize": 9 if len(points) == 1 else 5}
     axes.plot(x, y, linewidth=width, label=label, **look)
     if len(points) == 1:  # one epoch has no line: the value is written beside its marker
+        axes.margins(y=0.2)  # the edge does not cut the marker
         place, color = (x[0], y[0]), style["color"]
         axes.annotate(f"{y[0]:.3f}", place, (9, 0), textcoords="offset points", va="center", color=color)

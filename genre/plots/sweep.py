@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from statistics import mean
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from genre.plots.runs import wrapped
 from genre.plots.style import COLORS, LINES, WIDTH
@@ -28,6 +29,7 @@ def plot_sweep(accuracies: Mapping[str, Mapping[int, float]], published: Mapping
         if theirs is not None:
             axes.axhline(theirs, color=color, linestyle="--", linewidth=1, label=f"published mean {theirs:.4g}")
     axes.set(xlabel="epochs trained", ylabel="test accuracy", title="Accuracy by the number of epochs", ylim=(0, 1.02))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     axes.legend(title="row", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure

@@ -9,7 +9,14 @@ from genre.audio.features import MFCC, MelSpectrogram
 from genre.data.track import Track
 from genre.plots.corpus import plot_artists, plot_counts
 from genre.plots.inputs import plot_inputs
-from genre.plots.runs import plot_confusion_matrix, plot_learning_curves, plot_roc, plot_runs_accuracy
+from genre.plots.runs import (
+    plot_confusion_matrix,
+    plot_learning_curves,
+    plot_roc,
+    plot_runs_accuracy,
+    plot_runs_learning_curves,
+)
+from genre.plots.sweep import plot_sweep
 from genre.report.folder import duration
 
 
@@ -19,6 +26,16 @@ def test_axes_of_artists_and_tracks_have_whole_numbers() -> None:
     for axes in (plot_artists(tracks).axes[0], plot_counts(partition).axes[0]):  # type: ignore[arg-type]
         axes.figure.draw_without_rendering()
         assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
+@pytest.mark.parametrize("epochs", [(1, 2), (5,), (5, 10, 15)])
+def test_a_sweep_has_whole_epochs(epochs: tuple[int, ...]) -> None:
+    axes = plot_sweep({"lstm": dict.fromkeys(epochs, 0.5)}, {"lstm": 0.97}).axes[0]
+    axes.figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    ticks = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
+    assert ticks
+    assert all(tick.is_integer() for tick in ticks)
 
 
 def test_titles_name_what_is_scored() -> None:
@@ -37,6 +54,8 @@ def test_a_single_epoch_shows_its_values() -> None:
     assert [text.get_text() for text in accuracy.texts] == ["0.200", "0.250"]
     assert (loss.get_ylim()[0], accuracy.get_ylim()) == (0, (0, 1))
     assert all(line.get_marker() in "^o" for axes in (loss, accuracy) for line in axes.lines)
+    low, high = plot_runs_learning_curves({"run": history}, "segments").axes[0].get_ylim()
+    assert (low < 1.45, high > 2.05) == (True, True)  # the markers are not cut
     runs = plot_runs_accuracy({"run": history}, "segments").axes[0]
     assert runs.get_title() == "Accuracy of train segments and validation segments by epoch"
     assert sorted(text.get_text() for text in runs.texts) == ["0.200", "0.250"]
