@@ -75,7 +75,7 @@ def pretrained_networks() -> dict[str, type[nn.Module]]:
     """The networks of :mod:`genre.models` with a method ``features``, which gives the features of their training."""
     return {
         name: cls
-        for name, cls in vars(genre.models).items()
+        for name, cls in ((name, getattr(genre.models, name)) for name in dir(genre.models))
         if isinstance(cls, type) and issubclass(cls, nn.Module) and callable(getattr(cls, "features", None))
     }
 
