@@ -123,7 +123,8 @@ def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]
         options = _read_type(hints[name]) | {"help": help_text} | ({"metavar": metavar} if metavar else {})
         default = parameter.default
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-            parser.add_argument(name, **options)
+            optional = {} if default is parameter.empty else {"nargs": "*"}
+            parser.add_argument(name, **options | optional)
             continue
         if default not in (parameter.empty, None, False, ()):
             options["help"] += f" (default: {default})"
