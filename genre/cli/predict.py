@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from genre.catalogue import FilePrediction, Settings, predict_catalogue
+from genre.catalogue import FilePrediction, Settings, count_cores, predict_catalogue
 from genre.cli.audio_files import AudioFiles, by_size, expand_lists
 from genre.cli.processes import Place, choose_device, find_place
 from genre.cli.results import Results
@@ -66,7 +66,8 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
     if options.timeline:
         _require_one_grid(ensemble)
     files = AudioFiles(expand_lists(*inputs))
-    run = Run(ensemble, "genre" if checkpoints else "tag", options)
+    workers = options.num_workers or max(1, count_cores() // place.local_size)
+    run = Run(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
     if options.out is not None:
         run.write(files, options.out, place)
     elif options.form == "table":

@@ -15,25 +15,35 @@ class Place(NamedTuple):
         rank: Its number, from 0.
         world_size: The number of processes.
         local_rank: Its number on its machine, which chooses its GPU.
+        local_size: The number of processes on its machine, which share the cores.
     """
 
     rank: int = 0
     world_size: int = 1
     local_rank: int = 0
+    local_size: int = 1
 
 
 def find_place() -> Place:
-    """The place that torchrun or SLURM has given to this process."""
+    """The place that torchrun or SLURM has given to this process.
+
+    Raises:
+        GenreError: SLURM has started the processes in a way that Lightning does not take.
+    """
     variables = os.environ
-    if "RANK" in variables and "WORLD_SIZE" in variables:  # torchrun sets all three
+    if "RANK" in variables and "WORLD_SIZE" in variables:  # torchrun sets all four
         rank, world_size = int(variables["RANK"]), int(variables["WORLD_SIZE"])
-        return Place(rank, world_size, int(variables.get("LOCAL_RANK", rank)))
+        local = int(variables.get("LOCAL_RANK", rank)), int(variables.get("LOCAL_WORLD_SIZE", 1))
+        return Place(rank, world_size, *local)
     if "SLURM_NTASKS" in variables:
         # Lightning takes a second to import, so it is imported only here.
         from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
         if SLURMEnvironment.detect():
-            slurm = SLURMEnvironment(auto_requeue=False)
+            try:
+                slurm = SLURMEnvironment(auto_requeue=False)
+            except RuntimeError as error:  # a number of tasks that Lightning does not take
+                raise GenreError(" ".join(str(error).split())) from None
             return Place(slurm.global_rank(), slurm.world_size(), slurm.local_rank())
     return Place()
 

@@ -6,6 +6,7 @@ file: they write the same rows to parts in jsonl, ``FILE.RANK-of-PROCESSES.part`
 is removed only after its rows stand in the file, and a row that stands in both is written once.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -88,8 +89,8 @@ class Results:
         folder = self.file.parent
         if not folder.is_dir():
             return []
-        begin = f"{self.file.name}."
-        return sorted(path for path in folder.iterdir() if path.name.startswith(begin) and path.name.endswith(".part"))
+        name = re.compile(re.escape(self.file.name) + r"\.\d+-of-\d+\.part")
+        return sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
 
 
 def _paths(lines: JsonLines) -> set[str]:

@@ -109,6 +109,8 @@ class JsonLines(LineFile):
             if line.endswith(b"\n"):
                 found.add(printable(Path(self._read(line)["path"])))
                 end += len(line)
+            elif not end:
+                _require_beginning(self.file, line, b'{"path": "')
         return found, end
 
     def _read(self, line: bytes) -> Entry:
@@ -137,18 +139,30 @@ class CsvFile(LineFile):
 
     def _scan(self, stream: BinaryIO) -> tuple[set[str], int]:
         found, end, record = set(), 0, b""
+        csv.field_size_limit(2**31 - 1)  # a long timeline
         for line in stream:
             record += line
             if not line.endswith(b"\n") or record.count(b'"') % 2:  # torn, or a line break inside of a path
                 continue
-            row = next(csv.reader([record.decode(errors="surrogateescape")]))
+            row = self._read(record)
             if end:
                 found.add(printable(Path(row[0])))
             elif row != self.columns:
                 raise _foreign(self.file)
             end += len(record)
             record = b""
+        if not end:
+            _require_beginning(self.file, record, self._header())
         return found, end
+
+    def _read(self, record: bytes) -> list[str]:
+        try:
+            row = next(csv.reader(io.StringIO(record.decode(errors="surrogateescape"), newline="")))
+        except csv.Error:
+            raise _foreign(self.file) from None
+        if len(row) != len(self.columns):
+            raise _foreign(self.file)
+        return row
 
     def _header(self) -> bytes:
         return self._row(self.columns)
@@ -266,6 +280,13 @@ def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
             group = []
     if group:
         yield group
+
+
+def _require_beginning(file: Path, torn: bytes, beginning: bytes) -> None:
+    """Checks that a file without a whole line is not somebody's own before it is emptied."""
+    size = min(len(torn), len(beginning))
+    if torn[:size] != beginning[:size]:
+        raise _foreign(file)
 
 
 def _foreign(file: Path) -> GenreError:
