@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 
 import genre
 from genre import GenreClassifier, GenreError
-from genre.audio.recording import Recording
 from genre.data import CSV, MFCC, Folder, MelSpectrogram, StratifiedSplit
 from genre.models import SpectralCNN
 
@@ -243,14 +241,14 @@ def test_table_and_csv(trained: Path, songs: Path, capsys: pytest.CaptureFixture
 def test_interrupted_table_shows_what_is_done(
     trained: Path, songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    read = genre.Predictor.read
+    rank = genre.Ensemble.rank
 
-    def interrupted(self: genre.Predictor, recording: Recording, positions: Sequence[float]) -> Tensor:
-        if recording.path is not None and recording.path.name.startswith("c"):
+    def interrupted(self: genre.Ensemble, path: Path, probabilities: Tensor) -> genre.Prediction:
+        if path.name.startswith("c"):
             raise KeyboardInterrupt
-        return read(self, recording, positions)
+        return rank(self, path, probabilities)
 
-    monkeypatch.setattr(genre.Predictor, "read", interrupted)
+    monkeypatch.setattr(genre.Ensemble, "rank", interrupted)
     assert run_cli("predict", "--ckpt_path", trained / "checkpoints/best.ckpt", songs) == 130
     output, errors = capsys.readouterr()
     assert "b.ogg" in output.replace("\n", "")
