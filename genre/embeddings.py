@@ -73,9 +73,10 @@ def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
 
 def pretrained_networks() -> dict[str, type[nn.Module]]:
     """The networks of :mod:`genre.models` with a method ``features``, which gives the features of their training."""
+    names = sorted({*dir(genre.models), *vars(genre.models)})  # those to be imported, and those that are
     return {
         name: cls
-        for name, cls in vars(genre.models).items()
+        for name, cls in ((name, getattr(genre.models, name)) for name in names)
         if isinstance(cls, type) and issubclass(cls, nn.Module) and callable(getattr(cls, "features", None))
     }
 

@@ -147,10 +147,13 @@ class AudioClassifier(ABC):
         """
         return self.average_probabilities(FileRecording(Path(path), excerpt))
 
+    def rank(self, path: Path | None, probabilities: Tensor) -> Prediction:
+        """The prediction of a recording from its probabilities ``(genres,)``."""
+        pairs = sorted(zip(self.genres, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
+        return Prediction(path, *pairs[0], dict(pairs))
+
     def _predict(self, recording: Recording) -> Prediction:
-        probabilities = self.average_probabilities(recording).tolist()
-        pairs = sorted(zip(self.genres, probabilities, strict=True), key=lambda pair: -pair[1])
-        return Prediction(recording.path, *pairs[0], dict(pairs))
+        return self.rank(recording.path, self.average_probabilities(recording))
 
 
 class Predictor(AudioClassifier):
@@ -210,18 +213,28 @@ class Predictor(AudioClassifier):
     def embedding_size(self) -> int:  # noqa: D102
         return find_head(self.network)[1].in_features
 
-    def _average(self, function: Callable[[Tensor], Tensor], recording: Recording) -> Tensor:
-        """The mean in float64 of ``function``, from ``(B, 1, samples)`` to ``(B, K)``, over a recording's segments."""
+    def positions(self, seconds: float) -> list[float]:
+        """The positions of the segments of a recording; see :func:`genre.audio.decode.spread`."""
+        return spread(seconds, self.segment_seconds, self.evaluation_segments)
+
+    def read(self, recording: Recording, positions: Sequence[float]) -> Tensor:
+        """The segments at these positions, ``(B, 1, samples)``.
+
+        Raises:
+            AudioError: There is no usable audio.
+        """
         rate = self.features.sample_rate
         samples = round(self.segment_seconds * rate)
+        segments = [recording.segment(rate, samples, position) for position in positions]
+        return torch.stack([torch.from_numpy(segment) for segment in segments]).unsqueeze(1)
+
+    def _average(self, function: Callable[[Tensor], Tensor], recording: Recording) -> Tensor:
+        """The mean in float64 of ``function``, from ``(B, 1, samples)`` to ``(B, K)``, over a recording's segments."""
         recording.verify()
-        positions = spread(recording.seconds, self.segment_seconds, self.evaluation_segments)
-        total = torch.zeros((), dtype=torch.float64)
-        for start in range(0, len(positions), BATCH):
-            segments = [recording.segment(rate, samples, position) for position in positions[start : start + BATCH]]
-            waveforms = torch.stack([torch.from_numpy(segment) for segment in segments]).unsqueeze(1)
-            total = total + function(waveforms).sum(0).double().cpu()
-        return total / len(positions)
+        positions = self.positions(recording.seconds)
+        parts = [positions[start : start + BATCH] for start in range(0, len(positions), BATCH)]
+        rows = torch.cat([function(self.read(recording, part)).cpu() for part in parts])
+        return rows.double().mean(0)
 
 
 class Ensemble(AudioClassifier):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from genre.audio.decode import AudioError
 from genre.audio.recording import Audio, Recording, open_recording
-from genre.data.folder import audio_files, describe_unread, unread_files
+from genre.data.files import audio_files, describe_unread, unread_files
 from genre.errors import GenreError
 
 log = logging.getLogger(__name__)

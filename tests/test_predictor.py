@@ -242,14 +242,14 @@ def test_table_and_csv(trained: Path, songs: Path, capsys: pytest.CaptureFixture
 def test_interrupted_table_shows_what_is_done(
     trained: Path, songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ensemble = genre.Ensemble.predict
+    rank = genre.Ensemble.rank
 
-    def interrupted(self: genre.Ensemble, path: Path) -> genre.Prediction:
+    def interrupted(self: genre.Ensemble, path: Path, probabilities: Tensor) -> genre.Prediction:
         if path.name.startswith("c"):
             raise KeyboardInterrupt
-        return ensemble(self, path)
+        return rank(self, path, probabilities)
 
-    monkeypatch.setattr(genre.Ensemble, "predict", interrupted)
+    monkeypatch.setattr(genre.Ensemble, "rank", interrupted)
     assert run_cli("predict", "--ckpt_path", trained / "checkpoints/best.ckpt", songs) == 130
     output, errors = capsys.readouterr()
     assert "b.ogg" in output.replace("\n", "")

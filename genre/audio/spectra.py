@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-import matplotlib
 import torch
 import torch.nn.functional as F
 import torchaudio
@@ -123,6 +122,8 @@ class Picture(nn.Module):
         if size < 1:
             raise GenreError(f"picture is a number of pixels, at least 1; found {size}")
         self.size = size
+        import matplotlib  # takes as long as all else that a prediction without pictures imports of this library
+
         colors = matplotlib.colormaps["viridis"](range(256))[:, :3]  # red, green, blue of 256 values
         self.register_buffer("colors", torch.tensor(colors, dtype=torch.float32), persistent=False)
 

@@ -67,7 +67,7 @@ def class_paths(option: str) -> dict[str, str]:
     base, modules = OPTIONS[option]
     paths: dict[str, str] = {}
     for module in modules:
-        for name, value in vars(module).items():
+        for name, value in inspect.getmembers(module):  # also those that are imported on first use
             is_class = isinstance(value, type) and issubclass(value, base) and value is not base
             if is_class and value.__module__.startswith(module.__name__) and not name.startswith("_"):
                 paths.setdefault(name, f"{module.__name__}.{name}")

@@ -123,7 +123,9 @@ def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]
         options = _read_type(hints[name]) | {"help": help_text} | ({"metavar": metavar} if metavar else {})
         default = parameter.default
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
-            if default is not parameter.empty:
+            if default == ():
+                options["nargs"] = "*"
+            elif default is not parameter.empty:
                 options |= {"nargs": "?", "default": default}
             parser.add_argument(name, **options)
             continue

@@ -1,23 +1,26 @@
-"""``genre predict`` and ``genre embed``: genres, tags or embeddings of files and folders."""
+"""``genre predict``: the genres or tags of files, printed, or written to a file as they are done."""
 
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from rich.progress import track as progress
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from genre.audio.decode import AudioError
-from genre.embeddings import Embeddings, check_writable, load_embedder, write_embeddings
-from genre.errors import GenreError
-from genre.predictor import Ensemble, Prediction, Tagger, load
-from genre.recordings import list_files
+from genre.catalogue import FilePrediction, Settings, count_cores, predict_catalogue
+from genre.cli.audio_files import AudioFiles, by_size, expand_lists
+from genre.cli.processes import Place, choose_device, find_place
+from genre.cli.results import Results
+from genre.cli.results_file import Entry, check_results_file, csv_columns, csv_row
+from genre.errors import GenreError, printable
+from genre.predictor import Ensemble, Tagger, load
 from genre.terminal import terminal
 
 Format = Literal["table", "json", "csv"]
@@ -25,125 +28,193 @@ Format = Literal["table", "json", "csv"]
 #: The number of runners-up in the table. A song can have several tags, so it has more of them.
 RUNNERS_UP = {"genre": 2, "tag": 4}
 
-T = TypeVar("T")
+#: The name of a genre whose probability is below the threshold.
+UNKNOWN = "unknown"
 
 
-class AudioFiles:
-    """The audio files of several paths, in order. Bad files are counted, and each prints a line on stderr.
+class Options(NamedTuple):
+    """The options of ``genre predict``, see :func:`genre.cli.verbs.predict`."""
+
+    form: Format = "table"
+    out: Path | None = None
+    resume: bool = False
+    timeline: bool = False
+    threshold: float | None = None
+    segments: int | None = None
+    device: str | None = None
+    batch_size: int | None = None
+    num_workers: int | None = None
+
+
+def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Path | None], options: Options) -> int:
+    """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status.
 
     Args:
-        paths: Files, and folders of files.
+        checkpoints: The checkpoints of an ensemble.
+        inputs: Files and folders, and a file that lists more of them.
+        options: The options.
+    """
+    place = find_place()
+    if options.out is not None:
+        check_results_file(options.out)
+    elif place.world_size > 1:
+        raise GenreError(f"{place.world_size} processes share the files; each writes a part of --out FILE, give one")
+    device = choose_device(options.device, place.local_rank)
+    ensemble = Ensemble([load(path, device=device) for path in checkpoints] or [_tagger(device)])
+    for predictor in ensemble.predictors:
+        predictor.evaluation_segments = options.segments or predictor.evaluation_segments
+    if options.timeline:
+        _require_one_grid(ensemble)
+    files = AudioFiles(expand_lists(*inputs))
+    workers = options.num_workers or max(1, count_cores() // place.local_size)
+    run = Run(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
+    if options.out is not None:
+        run.write(files, options.out, place)
+    elif options.form == "table":
+        run.print_table(files)
+    elif options.form == "json":
+        run.print_json(files)
+    else:
+        run.print_csv(files)
+    return 1 if files.faults else 0
 
-    Attributes:
-        paths: The audio files.
-        faults: The number of bad files and folders so far.
+
+class Run:
+    """One call of ``genre predict``.
+
+    Args:
+        ensemble: The classifiers.
+        name: What is predicted: ``genre`` or ``tag``.
+        options: The options.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths: list[Path] = []
-        self.faults = 0
-        for path in paths:
-            files, problem = list_files(path)
-            self.paths += files
-            if problem:
-                self._report(problem)
+    def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
+        self.ensemble, self.name, self.options = ensemble, name, options
 
-    def apply(self, function: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
-        """Yields every readable file with the function's result."""
-        for path in self.paths:
-            try:
-                yield path, function(path)
-            except AudioError as error:
-                self._report(str(error))
+    def write(self, files: AudioFiles, out: Path, place: Place) -> None:
+        """Writes a row per file; a bad file has one, too, with the error, so it is not tried again."""
+        results = Results(out, self.name, self.ensemble.genres, self.options.timeline, place.rank, place.world_size)
+        done = results.begin(self.options.resume)
+        share = by_size(files.paths)[place.rank :: place.world_size]
+        missing = [path for path in share if printable(path) not in done]
+        start, seconds, count = time.perf_counter(), 0.0, 0
+        with closing(results):
+            for result in self._results(files, missing):
+                results.append(self._entry(result))
+                seconds, count = seconds + result.seconds, count + 1
+        if place.world_size == 1:
+            results.merge()
+        _summarise(out, count, len(share) - len(missing), seconds, time.perf_counter() - start, place)
 
-    def _report(self, problem: str) -> None:
-        self.faults += 1
-        print(f"genre: {problem}", file=sys.stderr)
+    def print_table(self, files: AudioFiles) -> None:
+        """Prints a table when all is done."""
+        table = Table(caption="tags by MusiCNN; for genres of your own: genre fit" if self.name == "tag" else None)
+        table.add_column("path", overflow="fold")
+        table.add_column(self.name, style="bold")
+        table.add_column("probability", justify="right")
+        table.add_column("runners-up")
+        try:
+            for entry in self._entries(files):
+                others = list(entry["probabilities"].items())[1 : 1 + RUNNERS_UP[self.name]]
+                runners_up = ", ".join(f"{genre} {probability:.2f}" for genre, probability in others)
+                table.add_row(entry["path"], entry[self.name], f"{entry['probability']:.2f}", runners_up)
+        finally:  # Ctrl-C keeps what is done
+            if table.row_count:
+                terminal().print(table)
 
+    def print_json(self, files: AudioFiles) -> None:
+        """Prints one object per line."""
+        for entry in self._entries(files):
+            print(json.dumps(entry, ensure_ascii=False), flush=True)
 
-def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], form: Format, segments: int | None) -> int:
-    """Prints the genre of every file, or without a checkpoint its tags; returns the exit status."""
-    ensemble = Ensemble([load(path, device=_device()) for path in checkpoints] or [_tagger()])
-    for predictor in ensemble.predictors:
-        predictor.evaluation_segments = segments or predictor.evaluation_segments
-    files = AudioFiles(paths)
-    predictions = (prediction for _, prediction in files.apply(ensemble.predict))
-    name = "genre" if checkpoints else "tag"
-    if form == "table":
-        _print_table(predictions, name)
-    elif form == "json":
-        _print_json(predictions, name)
-    else:
-        _print_csv(predictions, name, ensemble.genres)
-    return 1 if files.faults else 0
+    def print_csv(self, files: AudioFiles) -> None:
+        """Prints a header, and one row per file."""
+        genres, timeline = self.ensemble.genres, self.options.timeline
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(csv_columns(self.name, genres, timeline))
+        for entry in self._entries(files):
+            writer.writerow(csv_row(entry, self.name, genres, timeline))
+            sys.stdout.flush()
 
+    def _entries(self, files: AudioFiles) -> Iterator[Entry]:
+        """The entries of all readable files."""
+        for result in self._results(files, files.paths):
+            if result.error is None:
+                yield self._entry(result)
 
-def embed_files(networks: Sequence[str], paths: Sequence[Path], out: Path, segments: int | None) -> int:
-    """Writes the embeddings of every file, concatenated over the networks; returns the exit status."""
-    check_writable(out)
-    predictors = [load_embedder(network, _device()) for network in networks]
-    for predictor in predictors:
-        predictor.evaluation_segments = segments or predictor.evaluation_segments
-    files = AudioFiles(paths)
-    rows: list[tuple[Path, NDArray[np.float32]]] = []
-    console = terminal()
-    bar = progress(
-        files.apply(lambda path: np.concatenate([predictor.embed(path) for predictor in predictors])),
-        "embedding", len(files.paths), console=console, transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    try:
-        rows.extend(bar)
-    finally:  # Ctrl-C keeps what is done
-        if rows:
-            values = np.stack([row for _, row in rows])
-            write_embeddings(out, Embeddings([path for path, _ in rows], values))
-            line = f"{out}: {len(values)} embeddings of {values.shape[1]} values"
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
-    return 1 if files.faults else 0
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _tagger() -> Tagger:
-    try:
-        return Tagger(device=_device())
-    except GenreError as error:
-        raise GenreError(f"without --ckpt_path CKPT, genre predict names a song's tags, but {error}") from None
-
-
-def _print_table(predictions: Iterator[Prediction], name: str) -> None:
-    table = Table(caption="tags by MusiCNN; for genres of your own: genre fit" if name == "tag" else None)
-    table.add_column("path", overflow="fold")
-    table.add_column(name, style="bold")
-    table.add_column("probability", justify="right")
-    table.add_column("runners-up")
-    try:
-        for prediction in predictions:
-            others = list(prediction.probabilities.items())[1 : 1 + RUNNERS_UP[name]]
-            runners_up = ", ".join(f"{genre} {probability:.2f}" for genre, probability in others)
-            table.add_row(str(prediction.path), prediction.genre, f"{prediction.probability:.2f}", runners_up)
-    finally:  # Ctrl-C keeps what is done
-        if table.row_count:
-            terminal().print(table)
-
-
-def _print_json(predictions: Iterator[Prediction], name: str) -> None:
-    for prediction in predictions:
-        entry = {
-            "path": str(prediction.path),
-            name: prediction.genre,
+    def _entry(self, result: FilePrediction) -> Entry:
+        path = str(result.path)
+        if result.prediction is None:
+            assert result.error is not None
+            return {"path": path, "error": result.error.reason}
+        prediction = result.prediction
+        entry: dict[str, Any] = {
+            "path": path,
+            self.name: self._name(prediction.genre, prediction.probability),
             "probability": prediction.probability,
             "probabilities": prediction.probabilities,
         }
-        print(json.dumps(entry, ensure_ascii=False), flush=True)
+        if self.options.timeline:
+            starts = result.timelines[0][0]
+            rows = torch.stack([values.double() for _, values in result.timelines]).mean(0)
+            entry["timeline"] = [
+                {"start": start, "probabilities": dict(zip(self.ensemble.genres, values, strict=True))}
+                for start, values in zip(starts, rows.tolist(), strict=True)
+            ]
+        return entry
+
+    def _name(self, genre: str, probability: float) -> str:
+        threshold = self.options.threshold
+        return genre if threshold is None or probability >= threshold else UNKNOWN
+
+    def _results(self, files: AudioFiles, paths: Sequence[Path]) -> Iterator[FilePrediction]:
+        """The results of files, with a progress bar on a terminal, and a line on stderr for each bad file."""
+        device = self.ensemble.predictors[0].device
+        settings = Settings.choose(device, self.options.num_workers, self.options.batch_size)
+        console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+        rows_on_terminal = self.options.out is None and self.options.form != "table" and sys.stdout.isatty()
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}", markup=False),
+            TimeRemainingColumn(),
+        )
+        off = rows_on_terminal or not console.is_terminal
+        with Progress(*columns, console=console, transient=True, redirect_stdout=False, disable=off) as bar:
+            task = bar.add_task("predicting", total=len(paths), speed="")
+            start, seconds = time.perf_counter(), 0.0
+            for count, result in enumerate(predict_catalogue(self.ensemble, paths, settings), 1):
+                if result.error is not None:
+                    files.report(str(result.error))
+                seconds += result.seconds
+                bar.update(task, advance=1, speed=_speed(count, seconds, time.perf_counter() - start))
+                yield result
 
 
-def _print_csv(predictions: Iterator[Prediction], name: str, genres: Sequence[str]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["path", name, "probability", *genres])
-    for prediction in predictions:
-        values = [f"{prediction.probabilities[genre]:.6f}" for genre in genres]
-        writer.writerow([prediction.path, prediction.genre, f"{prediction.probability:.6f}", *values])
-        sys.stdout.flush()
+def _speed(files: int, seconds: float, elapsed: float) -> str:
+    return f"{files / elapsed:.1f} files per second, {seconds / elapsed:.0f} × real time"
+
+
+def _summarise(out: Path, count: int, skipped: int, seconds: float, elapsed: float, place: Place) -> None:
+    line = f"{out}: {count} files" + (f", {_speed(count, seconds, elapsed)}" if count else "")
+    if skipped:
+        line += f"; {skipped} had a row already"
+    if place.world_size > 1:
+        line += (
+            f"; process {place.rank} of {place.world_size} has written its part, which the same command with --resume, "
+            "in a single process, merges"
+        )
+    terminal().print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _require_one_grid(ensemble: Ensemble) -> None:
+    if len({(member.segment_seconds, member.evaluation_segments) for member in ensemble.predictors}) > 1:
+        raise GenreError("--timeline: the checkpoints have segments of other lengths or numbers; give one of them")
+
+
+def _tagger(device: str) -> Tagger:
+    try:
+        return Tagger(device=device)
+    except GenreError as error:
+        raise GenreError(f"without --ckpt_path CKPT, genre predict names a song's tags, but {error}") from None

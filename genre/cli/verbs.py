@@ -27,6 +27,16 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1; found '{text}'")
+    return value
+
+
 def _local(text: str) -> Path:
     if re.match(r"\w+://", text):
         raise argparse.ArgumentTypeError(f"addresses are not downloaded; found {text}, expected a file or a folder")
@@ -35,32 +45,64 @@ def _local(text: str) -> Path:
 
 # The second part of an annotation tells argparse the conversion, or that the option may be repeated.
 PositiveInt = Annotated[int, _positive]
+Share = Annotated[float, _share]
 LocalPath = Annotated[Path, _local]
 Repeated = Annotated[Sequence[T], "append"]
 
 
 def predict(
-    paths: Sequence[LocalPath],
+    paths: Sequence[LocalPath] = (),
     *,
     ckpt_path: Repeated[Path] = (),
+    list_: Path | None = None,
+    out: Path | None = None,
+    resume: bool = False,
     format: Literal["table", "json", "csv"] = "table",  # noqa: A002  # the option's name
+    timeline: bool = False,
+    threshold: Share | None = None,
     segments: PositiveInt | None = None,
+    device: str | None = None,
+    batch_size: PositiveInt | None = None,
+    num_workers: PositiveInt | None = None,
     import_: Repeated[str] = (),
 ) -> int:
     """Name the genre of audio files with a checkpoint, or their tags without one.
 
     Args:
-        paths (PATH): Audio files, or folders of them.
+        paths (PATH): Audio files, or folders of them; `-` reads a list of paths from stdin.
         ckpt_path (CKPT): The checkpoint of a fit; given more than once, the mean of several; without one, the tags of
             MusiCNN, a network pretrained on music.
+        list_ (FILE): A file with more paths, one per line.
+        out (FILE): Write a row per file to FILE.csv, FILE.jsonl or FILE.parquet, as they are done, and print none.
+        resume: Go on with --out, and skip the files that have a row.
         format: How to print; json is one object per line.
+        timeline: Also give the probabilities of every segment, with its first second.
+        threshold (P): Name a genre "unknown" if its probability is below this.
         segments (N): The largest number of segments per file (default: as in the fit's validation; 10 for tags).
+        device (DEVICE): Where to compute, such as cpu or cuda:1 (default: a GPU if there is one).
+        batch_size (N): The largest number of segments that are computed together (default: 16 on a CPU, 256 on a GPU).
+        num_workers (N): Threads that decode, and on a CPU compute (default: one per core).
         import_ (MODULE): A module of your own with the checkpoint's network.
     """
+    if not paths and list_ is None:
+        print("genre predict: error: the following arguments are required: PATH", file=sys.stderr)
+        return 2
+    if timeline and format == "table" and out is None:
+        print("genre predict: error: --timeline needs --format=json, --format=csv or --out", file=sys.stderr)
+        return 2
+    if resume and out is None:
+        print("genre predict: error: --resume needs --out, the file to go on with", file=sys.stderr)
+        return 2
+    if out is not None:
+        check_folder(out.parent)
     import_modules(import_)
-    from genre.cli.predict import predict_files
+    from genre.cli.predict import Options, predict_files
 
-    return predict_files(ckpt_path, paths, format, segments)
+    return predict_files(
+        ckpt_path,
+        (paths, list_),
+        Options(format, out, resume, timeline, threshold, segments, device, batch_size, num_workers),
+    )
 
 
 def embed(
@@ -87,7 +129,7 @@ def embed(
     """
     check_folder(out.parent)
     import_modules(import_)
-    from genre.cli.predict import embed_files
+    from genre.cli.embed import embed_files
 
     return embed_files([network, *with_], paths, out, segments)
 

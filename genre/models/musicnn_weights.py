@@ -16,7 +16,6 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from timm.models import load_state_dict
 from torch import Tensor, nn
 
 from genre.errors import GenreError
@@ -113,6 +112,8 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
 def _read_state(file: Path, module: nn.Module) -> dict[str, Tensor]:
     """Reads a ``.pth`` or ``.safetensors`` file of a whole network or of its backbone."""
     try:
+        from timm.models import load_state_dict  # imports torchvision, which takes seconds
+
         stored = load_state_dict(str(file), weights_only=True)
         stored = {name.removeprefix("backbone."): tensor for name, tensor in stored.items()}
         ours = module.state_dict()

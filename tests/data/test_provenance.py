@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from genre.data import Track
-from genre.data.folder import audio_files
+from genre.data.files import audio_files
 from genre.data.provenance import Provenance, artist_digests, digest, digests, shared_artists
 from genre.errors import GenreError
 

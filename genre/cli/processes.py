@@ -1,0 +1,69 @@
+"""The place of one process, if several run the same command under torchrun or SLURM, and the device that it uses."""
+
+import os
+from typing import NamedTuple
+
+import torch
+
+from genre.errors import GenreError
+
+
+class Place(NamedTuple):
+    """The place of this process among those that share the work.
+
+    Attributes:
+        rank: Its number, from 0.
+        world_size: The number of processes.
+        local_rank: Its number on its machine, which chooses its GPU.
+        local_size: The number of processes on its machine, which share the cores.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    local_size: int = 1
+
+
+def find_place() -> Place:
+    """The place that torchrun or SLURM has given to this process.
+
+    Raises:
+        GenreError: SLURM has started the processes in a way that Lightning does not take.
+    """
+    variables = os.environ
+    if "RANK" in variables and "WORLD_SIZE" in variables:  # torchrun sets all four
+        rank, world_size = int(variables["RANK"]), int(variables["WORLD_SIZE"])
+        local = int(variables.get("LOCAL_RANK", rank)), int(variables.get("LOCAL_WORLD_SIZE", 1))
+        return Place(rank, world_size, *local)
+    if "SLURM_NTASKS" in variables:
+        # Lightning takes a second to import, so it is imported only here.
+        from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
+        if SLURMEnvironment.detect():
+            try:
+                slurm = SLURMEnvironment(auto_requeue=False)
+            except RuntimeError as error:  # a number of tasks that Lightning does not take
+                raise GenreError(" ".join(str(error).split())) from None
+            return Place(slurm.global_rank(), slurm.world_size(), slurm.local_rank())
+    return Place()
+
+
+def choose_device(name: str | None = None, local_rank: int = 0) -> str:
+    """Checks the name of a device; without one, chooses a GPU if there is one.
+
+    Args:
+        name: A device of PyTorch, such as ``cpu`` or ``cuda:1``.
+        local_rank: The number of this process on its machine; each takes a GPU of its own.
+
+    Raises:
+        GenreError: There is no such device.
+    """
+    if name is None:
+        return f"cuda:{local_rank % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError):  # unknown, not there, not compiled, without data
+        there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+        there += ["mps"] * torch.backends.mps.is_available()
+        raise GenreError(f"--device {name}: no such device here; found {', '.join(there)}") from None
+    return name
