@@ -28,6 +28,8 @@ def recur(a: Tensor, u: Tensor) -> Tensor:
     Returns:
         The states h, ``(T, B, units)``.
     """
+    if torch.compiler.is_exporting():
+        return recur_by_rnn(a, u)
     return recur_by_loop(a, u) if on_cpu(a) else recur_by_scan(a, u)
 
 
@@ -60,6 +62,15 @@ def recur_by_scan(a: Tensor, u: Tensor) -> Tensor:
     """``recur`` in O(log T) steps."""
     h: Tensor = _Scan.apply(a.to(torch.promote_types(a.dtype, u.dtype)), u)
     return h
+
+
+def recur_by_rnn(a: Tensor, u: Tensor) -> Tensor:
+    """``recur`` as a vanilla RNN with ReLU, whose input weights are the unit matrix and whose recurrent ones diag(u)."""
+    a, u = (x.to(torch.promote_types(a.dtype, u.dtype)) for x in (a, u))
+    weights = [torch.eye(len(u), dtype=u.dtype, device=u.device), u.diag()]
+    start = a.new_zeros(1, *a.shape[1:])
+    # No biases, one layer, no dropout, no training, one direction, time first.
+    return torch.rnn_relu(a, start, weights, False, 1, 0.0, False, False, False)[0]
 
 
 class _Loop(torch.autograd.Function):
