@@ -115,7 +115,7 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
         raise UnknownClassError(
             f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
             f"that it was trained with, this '{module_name}' is "
-            f"{getattr(sys.modules.get(module_name), '__file__', None) or 'built in'}"
+            f"{getattr(source or sys.modules.get(module_name), '__file__', None) or 'built in'}"
         )
     return functools.partial(cls, **config["init_args"])
 

@@ -1,11 +1,12 @@
 """Writes a classifier as an ONNX model: waveforms in, features inside, probabilities out."""
 
+import copy
 import importlib.util
 import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from genre.errors import GenreError, SizeError
+from genre.export.recurrence import with_onnx_recurrences
 from genre.predictor import Predictor
 
 #: The largest difference of a probability between PyTorch and ONNX Runtime.
@@ -45,6 +47,8 @@ class Waveforms(nn.Module):
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__()
+        predictor = copy.copy(predictor)
+        predictor.network = with_onnx_recurrences(predictor.network)
         self.network, self.features = predictor.network, predictor.features
         self.probabilities = predictor.probabilities
 
@@ -186,7 +190,6 @@ def _write(predictor: Predictor, file: Path, any_length: bool) -> None:
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_shapes=(shape,),
-            custom_translation_table=_translations(),
             dynamo=True,
             verbose=False,
         )
@@ -227,31 +230,3 @@ def _reason(error: Exception) -> str:
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """The vanilla RNN, which the exporter does not know."""
-    aten: Any = torch.ops.aten
-    return {aten.rnn_tanh.input: _rnn("Tanh"), aten.rnn_relu.input: _rnn("Relu")}
-
-
-def _rnn(activation: str) -> Callable[..., Any]:
-    from onnxscript import opset18 as op
-
-    def translate(inputs: Any, start: Any, weights: Any, has_biases: bool, num_layers: int, dropout: float,
-                  train: bool, bidirectional: bool, batch_first: bool) -> Any:  # fmt: skip
-        """PyTorch's stacked RNN of one direction in ONNX: a node for each layer, time first."""
-        outputs, last = op.Transpose(inputs, perm=[1, 0, 2]) if batch_first else inputs, None
-        size = 4 if has_biases else 2
-        for layer in range(num_layers):
-            weight_input, weight_state, *biases = weights[layer * size : (layer + 1) * size]
-            bias = op.Unsqueeze(op.Concat(*biases, axis=0), [0]) if biases else None
-            first = op.Slice(start, [layer], [layer + 1], [0])
-            outputs, last = op.RNN(
-                outputs, op.Unsqueeze(weight_input, [0]), op.Unsqueeze(weight_state, [0]), bias, None, first,
-                activations=[activation], hidden_size=weight_state.shape[-1],
-            )  # fmt: skip
-            outputs = op.Squeeze(outputs, [1])
-        return op.Transpose(outputs, perm=[1, 0, 2]) if batch_first else outputs, last
-
-    return translate

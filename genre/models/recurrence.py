@@ -18,7 +18,7 @@ STEPS = 32
 def recur(a: Tensor, u: Tensor) -> Tensor:
     """The states: by a loop on a CPU, elsewhere by a scan, as a loop is bound by its kernel launches.
 
-    An exported graph also has the scan, as a loop would be unrolled. Under autocast, ``a`` is in half precision; the
+    An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. Under autocast, ``a`` is in half precision; the
     recurrence has the precision of ``u``.
 
     Args:
@@ -28,8 +28,8 @@ def recur(a: Tensor, u: Tensor) -> Tensor:
     Returns:
         The states h, ``(T, B, units)``.
     """
-    if torch.compiler.is_exporting():
-        return recur_by_rnn(a, u)
+    if torch.onnx.is_in_onnx_export():
+        return recur_in_onnx(a, u)
     return recur_by_loop(a, u) if on_cpu(a) else recur_by_scan(a, u)
 
 
@@ -64,13 +64,17 @@ def recur_by_scan(a: Tensor, u: Tensor) -> Tensor:
     return h
 
 
-def recur_by_rnn(a: Tensor, u: Tensor) -> Tensor:
-    """``recur`` as a vanilla RNN with ReLU, whose input weights are the unit matrix and whose recurrent ones diag(u)."""
-    a, u = (x.to(torch.promote_types(a.dtype, u.dtype)) for x in (a, u))
-    weights = [torch.eye(len(u), dtype=u.dtype, device=u.device), u.diag()]
-    start = a.new_zeros(1, *a.shape[1:])
-    # No biases, one layer, no dropout, no training, one direction, time first.
-    return torch.rnn_relu(a, start, weights, False, 1, 0.0, False, False, False)[0]
+def recur_in_onnx(a: Tensor, u: Tensor) -> Tensor:
+    """``recur`` as ONNX's RNN with ReLU: its input weights are the unit matrix, its recurrent ones diag(u)."""
+    units = len(u)
+    states = torch.onnx.ops.symbolic(
+        "RNN",
+        (a, torch.eye(units)[None], u.diag()[None]),
+        {"activations": ["Relu"], "hidden_size": units},
+        dtype=a.dtype,
+        shape=(a.shape[0], 1, a.shape[1], units),  # the second is the number of directions
+    )
+    return states.squeeze(1)
 
 
 class _Loop(torch.autograd.Function):

@@ -16,6 +16,7 @@ from tests.conftest import run_cli
 MINIMAL = {
     "predict": (["a.wav", "b"], {"paths": [Path("a.wav"), Path("b")]}),
     "embed": (["net", "a.wav", "--out=e.npz"], {"network": "net", "paths": [Path("a.wav")], "out": Path("e.npz")}),
+    "export": (["a", "b", "--format=hub"], {"checkpoint": Path("a"), "out": Path("b"), "format": "hub"}),
     "benchmark": (["plan.yaml"], {"plan": Path("plan.yaml")}),
     "compare": (["a", "b", "c"], {"first": Path("a"), "others": [Path("b"), Path("c")]}),
     "ensemble": (["a", "b"], {"checkpoints": [Path("a"), Path("b")]}),
@@ -31,7 +32,7 @@ def test_the_defaults_are_those_of_the_function(verb: str) -> None:
     inspect.signature(VERBS[verb]).bind(**expected, **({"fit_options": []} if verb in TAKE_FIT_OPTIONS else {}))
 
 
-TAKE_FIT_OPTIONS = ("benchmark", "ensemble", "figures")
+TAKE_FIT_OPTIONS = ("benchmark", "ensemble", "export", "figures")
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -48,7 +49,7 @@ def test_help_names_every_option_and_loads_no_torch(verb: str) -> None:
     assert ("--import MODULE" in text) is (verb not in ("compare", "audit"))
     assert (
         text.count("(default: ")
-        == {"predict": 2, "embed": 1, "benchmark": 2, "compare": 0, "ensemble": 1, "figures": 2, "audit": 5}[verb]
+        == {"predict": 2, "embed": 1, "export": 0, "benchmark": 2, "compare": 0, "ensemble": 1, "figures": 2, "audit": 5}[verb]
     )
 
 
