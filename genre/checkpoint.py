@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from genre.audio.features import Feature
 from genre.config import Config, from_config, show, to_config, without, without_weights
+from genre.content import require_content, require_stored
 from genre.data.names import same_names
 from genre.data.provenance import Provenance
 from genre.errors import CheckpointError, GenreError
@@ -282,13 +283,14 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
         raise CheckpointError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
     upgrade(checkpoint)
+    require_content(checkpoint, file)
     return checkpoint
 
 
 def upgrade(checkpoint: Mapping[str, Any]) -> None:
     """Changes the ``genre`` entry of an earlier version to the present format, in place."""
     content = checkpoint.get("genre", {})
-    if "heard" in content:  # format 1
+    if isinstance(content, dict) and "heard" in content:  # format 1
         content["provenance"] = content.pop("heard")
 
 
@@ -297,6 +299,9 @@ class _NotLoadedError(Exception):
 
 
 def _load(stream: BinaryIO) -> Any:
+    reason = require_stored(stream, stream.seek(0, 2))
+    if reason:
+        raise _NotLoadedError(reason)
     try:
         return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

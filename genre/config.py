@@ -16,6 +16,9 @@ from genre.errors import GenreError, UnknownClassError
 
 Config: TypeAlias = dict[str, Any]
 
+#: The packages of this library whose classes a config can name. Loading never imports the command line.
+HOMES = ("genre.models", "genre.audio", "genre.data")
+
 #: Python's name for the module of the running script or notebook.
 MAIN = "__main__"
 
@@ -67,9 +70,11 @@ def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Modu
     make = factory(config, base)
     try:
         return make(*args)
-    except TypeError as error:
-        path = config["class_path"]
-        raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {error}") from None
+    except GenreError:
+        raise
+    except Exception as error:  # an argument of another type or size can raise anything
+        path, reason = config["class_path"], " ".join(str(error).split())[:160]
+        raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {reason}") from error
 
 
 def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Module]:
@@ -88,18 +93,19 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
     source = _module(module_name)
-    cls = getattr(source, class_name, None)
+    cls = None if source is None else vars(source).get(class_name)  # getattr could import
     if cls is None and (module_name == MAIN or "<locals>" in path):
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
             "network= to genre.load, or train with a class that stands in a module"
         )
-    if _is_ours(module_name) and cls is None:
+    closed = _is_ours(module_name) and _public_home(module_name) not in HOMES and module_name in sys.modules
+    if _is_ours(module_name) and cls is None and not closed:
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, which genre {__version__} does not have; install the version that "
             "it was trained with"
         )
-    if source is None:
+    if source is None and not closed:
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
             f"'{module_name}', import it first (genre predict --import {module_name}, in the folder where it lies or "
@@ -108,7 +114,8 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise UnknownClassError(
             f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
-            f"that it was trained with, this '{module_name}' is {getattr(source, '__file__', None) or 'built in'}"
+            f"that it was trained with, this '{module_name}' is "
+            f"{getattr(source or sys.modules.get(module_name), '__file__', None) or 'built in'}"
         )
     return functools.partial(cls, **config["init_args"])
 
@@ -174,10 +181,12 @@ def _main_name() -> str:
 def _module(name: str) -> ModuleType | None:
     """A module of this package, the running script, or a module that the program has imported."""
     if _is_ours(name):
+        if _public_home(name) not in HOMES:
+            return None
         for home in (name, _public_home(name)):  # if the file is gone, its package has the class
             try:
                 return importlib.import_module(home)
-            except ModuleNotFoundError:
+            except (ModuleNotFoundError, ValueError):  # ValueError: not the name of a module
                 continue
         return None
     return sys.modules.get(MAIN if name == _main_name() else name)

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from genre.audio.decode import spread
 from genre.audio.features import Feature
 from genre.audio.recording import Audio, FileRecording, Recording
-from genre.checkpoint import Calibration, network_config, read_calibration, read_checkpoint, read_front_end
+from genre.checkpoint import Calibration, network_config, network_weights, read_calibration, read_front_end
 from genre.config import from_config
 from genre.data.names import same_names
 from genre.errors import GenreError
+from genre.hub import read_classifier
 from genre.models.head import find_head, penultimate
 from genre.models.musicnn import TAGS, MusiCNN
 from genre.recordings import apply
@@ -301,29 +302,34 @@ class Tagger(Predictor):
 def load(
     path: Path | str, network: Callable[[int], nn.Module] | None = None, device: torch.device | str = "cpu"
 ) -> Predictor:
-    """Loads a trained classifier from a checkpoint; no code in the file is executed.
+    """Loads a trained classifier; no code in its files is executed.
 
     Args:
-        path: A checkpoint of a fit with a :class:`~genre.data.GenreDataModule`.
+        path: A checkpoint of a fit with a :class:`~genre.data.GenreDataModule`; a folder that ``genre export`` wrote;
+            or the name of such a folder on the hub, ``user/name``.
         network: Builds the network from the number of genres, for a checkpoint that does not name its class.
         device: Where to compute.
 
     Raises:
         GenreError: The file is missing, no checkpoint of this library, or names a class that is not imported.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_classifier(path)
     content = checkpoint["genre"]
     genres = list(content["genres"])
     module = network(len(genres)) if network else from_config(network_config(content, path), nn.Module, len(genres))
-    prefix = "network."
-    weights = {
-        key.removeprefix(prefix): value for key, value in checkpoint["state_dict"].items() if key.startswith(prefix)
-    }
-    try:
-        module.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
-        raise GenreError(f"{path}: its weights do not fit {type(module).__name__} ({reason})") from None
+    _load_weights(module, network_weights(checkpoint["state_dict"]), path)
     features, segment_seconds, evaluation_segments = read_front_end(content)
     calibration = read_calibration(content)
     return Predictor(module, features, genres, segment_seconds, evaluation_segments, device, calibration)
+
+
+def _load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path | str) -> None:
+    kinds = {name: tensor.is_floating_point() for name, tensor in network.state_dict().items()}
+    try:
+        other = [name for name, tensor in weights.items() if tensor.is_floating_point() != kinds.get(name)]
+        network.load_state_dict(weights)
+        if other:
+            raise RuntimeError(f"{other[0]} is {weights[other[0]].dtype}")
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise GenreError(f"{path}: its weights do not fit {type(network).__name__} ({reason})") from None

@@ -10,7 +10,6 @@ from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import AudioError
-from genre.checkpoint import read_checkpoint
 from genre.cli.recipe import read_data
 from genre.cli.run_folder import folder_of
 from genre.data.datamodule import GenreDataModule
@@ -18,7 +17,8 @@ from genre.data.names import unknown_names
 from genre.data.provenance import Provenance
 from genre.data.track import Subset, Track
 from genre.errors import GenreError
-from genre.predictor import Ensemble, load
+from genre.hub import read_classifier
+from genre.predictor import AudioClassifier, Ensemble, load
 from genre.report.calibration import calibration_scores
 from genre.report.callback import count
 from genre.report.conditions import conditions
@@ -38,15 +38,15 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
             configuration of the first checkpoint's run.
     """
     ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
-    data = read_data(_with_config(fit_options, checkpoints[0]))
+    data = read_data(with_config(fit_options, checkpoints[0]))
     unknown = unknown_names(data.corpus.genres, ensemble.genres)
     if unknown:
         raise GenreError(f"the data has genre(s) that the checkpoints do not know: {', '.join(unknown)}")
     tracks = data.tracks(data.test_subset)
-    provenance = [Provenance.read(read_checkpoint(checkpoint)["genre"].get("provenance")) for checkpoint in checkpoints]
+    provenance = [Provenance.read(read_classifier(checkpoint)["genre"].get("provenance")) for checkpoint in checkpoints]
     for checkpoint, known in zip(checkpoints, provenance, strict=True):
         _check_unseen(tracks, checkpoint, known, data.test_subset)
-    results = _predict_tracks(ensemble, tracks, data)
+    results = predict_tracks(ensemble, tracks, data)
     networks = [predictor.network for predictor in ensemble.predictors]
     members = {
         "network": "Ensemble of " + ", ".join(type(network).__name__ for network in networks),
@@ -62,7 +62,8 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     return 0
 
 
-def _with_config(options: Sequence[str], checkpoint: Path) -> list[str]:
+def with_config(options: Sequence[str], checkpoint: Path) -> list[str]:
+    """Options of ``genre fit``, with the configuration of a checkpoint's run unless they name one."""
     run = folder_of(str(checkpoint))
     if run is None or any(option.partition("=")[0] in ("-c", "--config") for option in options):
         return list(options)
@@ -84,17 +85,17 @@ def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provena
         )
 
 
-def _predict_tracks(ensemble: Ensemble, tracks: Sequence[Track], data: GenreDataModule) -> Results:
+def predict_tracks(classifier: AudioClassifier, tracks: Sequence[Track], data: GenreDataModule) -> Results:
     """Predicts every track that can be read, and notes the others as bad files of the data."""
     rows: list[tuple[Track, Tensor]] = []
-    for track in progress(tracks, description=f"{len(ensemble.predictors)} checkpoints", transient=True):
+    for track in progress(tracks, description="predicting", transient=True):
         try:
-            rows.append((track, ensemble.predict_proba(track.path, track.excerpt)))
+            rows.append((track, classifier.predict_proba(track.path, track.excerpt)))
         except AudioError as error:
             data.bad_files.note(track.path, error.reason)
     if not rows:
         raise GenreError(f"every file of the {data.test_subset} split is bad; one is {data.bad_files.first()}")
-    return Results(ensemble.genres, [track for track, _ in rows], torch.stack([row for _, row in rows]).float())
+    return Results(classifier.genres, [track for track, _ in rows], torch.stack([row for _, row in rows]).float())
 
 
 def _merge_artists(provenance: Sequence[Provenance | None]) -> Provenance | None:

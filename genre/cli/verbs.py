@@ -372,10 +372,64 @@ def explain(
     return explain_file(checkpoint, file, out, genre, segments)
 
 
+def export(
+    checkpoint: Path,
+    out: Path,
+    *,
+    format: Literal["hub", "onnx"],  # noqa: A002  # the option's name
+    push: str | None = None,
+    int8: bool = False,
+    import_: Repeated[str] = (),
+    fit_options: Sequence[str],
+) -> int:
+    """Write a checkpoint as a folder for the hub, or as an ONNX model.
+
+    Args:
+        checkpoint (CKPT): The checkpoint of a fit, or an exported folder.
+        out (OUT): The folder of a hub export, or the file of an ONNX model.
+        format: hub: weights, configuration and model card; onnx: a model that takes waveforms and needs no PyTorch.
+        push (NAME): Upload the folder to this repository of the hub, as user/name.
+        int8: Also write OUT with 8-bit weights, as NAME.int8.onnx, and print what that costs; with options of `genre
+            fit` that give the data, such as --data.root ROOT, in accuracy on the test tracks.
+        import_ (MODULE): A module of your own with the checkpoint's network.
+        fit_options: Options of ``genre fit`` that follow.
+    """
+    for given, name, other in ((push, "--push", "hub"), (int8 or fit_options, "--int8", "onnx")):
+        if given and format != other:
+            unknown = f"unrecognized arguments: {' '.join(fit_options)}" if fit_options else f"{name} is for {other}"
+            print(f"genre export: error: {unknown} with --format {format}", file=sys.stderr)
+            return 2
+    if fit_options and not int8:
+        print(f"genre export: error: unrecognized arguments: {' '.join(fit_options)}", file=sys.stderr)
+        return 2
+    check_folder(out if format == "hub" else out.parent)
+    import_modules(import_)
+    from genre.cli.export import export_as_folder, export_as_onnx
+
+    return (
+        export_as_folder(checkpoint, out, push)
+        if format == "hub"
+        else export_as_onnx(checkpoint, out, int8, fit_options)
+    )
+
+
 #: The function of each verb, by the verb's name.
 VERBS: dict[str, Callable[..., int]] = {
     verb.__name__: verb
-    for verb in (predict, embed, benchmark, compare, ensemble, figures, audit, recipes, serve, download, explain)
+    for verb in (
+        predict,
+        embed,
+        export,
+        benchmark,
+        compare,
+        ensemble,
+        figures,
+        audit,
+        recipes,
+        serve,
+        download,
+        explain,
+    )
 }
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from itertools import chain
 from typing import Literal, TypeAlias
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
@@ -152,7 +153,8 @@ class SameMaxPool2d(nn.Module):
         padding: list[int] = []
         for length, step in zip(reversed(x.shape[-2:]), reversed(self.stride), strict=True):  # F.pad: last axis first
             windows = -(-length // step)
-            total = max((windows - 1) * step + self.kernel - length, 0)
+            # Not max(), which would tie an exported graph to the lengths of its example.
+            total = torch.sym_max((windows - 1) * step + self.kernel - length, 0)
             padding += [total // 2, total - total // 2]
         return F.max_pool2d(F.pad(x, padding, value=float("-inf")), self.kernel, self.stride)
 

@@ -18,7 +18,7 @@ STEPS = 32
 def recur(a: Tensor, u: Tensor) -> Tensor:
     """The states: by a loop on a CPU, elsewhere by a scan, as a loop is bound by its kernel launches.
 
-    An exported graph also has the scan, as a loop would be unrolled. Under autocast, ``a`` is in half precision; the
+    An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. Under autocast, ``a`` is in half precision; the
     recurrence has the precision of ``u``.
 
     Args:
@@ -28,6 +28,8 @@ def recur(a: Tensor, u: Tensor) -> Tensor:
     Returns:
         The states h, ``(T, B, units)``.
     """
+    if torch.onnx.is_in_onnx_export():
+        return recur_in_onnx(a, u)
     return recur_by_loop(a, u) if on_cpu(a) else recur_by_scan(a, u)
 
 
@@ -60,6 +62,19 @@ def recur_by_scan(a: Tensor, u: Tensor) -> Tensor:
     """``recur`` in O(log T) steps."""
     h: Tensor = _Scan.apply(a.to(torch.promote_types(a.dtype, u.dtype)), u)
     return h
+
+
+def recur_in_onnx(a: Tensor, u: Tensor) -> Tensor:
+    """``recur`` as ONNX's RNN with ReLU: its input weights are the unit matrix, its recurrent ones diag(u)."""
+    units = len(u)
+    states = torch.onnx.ops.symbolic(
+        "RNN",
+        (a, torch.eye(units)[None], u.diag()[None]),
+        {"activations": ["Relu"], "hidden_size": units},
+        dtype=a.dtype,
+        shape=(a.shape[0], 1, a.shape[1], units),  # the second is the number of directions
+    )
+    return states.squeeze(1)
 
 
 class _Loop(torch.autograd.Function):

@@ -16,6 +16,7 @@ from tests.conftest import run_cli
 MINIMAL = {
     "predict": (["a.wav", "b"], {"paths": [Path("a.wav"), Path("b")]}),
     "embed": (["net", "a.wav", "--out=e.npz"], {"network": "net", "paths": [Path("a.wav")], "out": Path("e.npz")}),
+    "export": (["a", "b", "--format=hub"], {"checkpoint": Path("a"), "out": Path("b"), "format": "hub"}),
     "benchmark": (["plan.yaml"], {"plan": Path("plan.yaml")}),
     "compare": (["a", "b", "c"], {"first": Path("a"), "others": [Path("b"), Path("c")]}),
     "ensemble": (["a", "b"], {"checkpoints": [Path("a"), Path("b")]}),
@@ -24,7 +25,10 @@ MINIMAL = {
     "serve": (["a.ckpt"], {"checkpoint": Path("a.ckpt")}),
     "download": (["ballroom", "--root=music"], {"name": "ballroom", "root": Path("music")}),
     "recipes": ([], {"folder": None}),
-    "explain": (["a.ckpt", "a.wav", "--out=a.png"], {"checkpoint": Path("a.ckpt"), "file": "a.wav", "out": Path("a.png")}),
+    "explain": (
+        ["a.ckpt", "a.wav", "--out=a.png"],
+        {"checkpoint": Path("a.ckpt"), "file": "a.wav", "out": Path("a.png")},
+    ),
 }
 
 
@@ -35,7 +39,7 @@ def test_the_defaults_are_those_of_the_function(verb: str) -> None:
     inspect.signature(VERBS[verb]).bind(**expected, **({"fit_options": []} if verb in TAKE_FIT_OPTIONS else {}))
 
 
-TAKE_FIT_OPTIONS = ("benchmark", "ensemble", "figures")
+TAKE_FIT_OPTIONS = ("benchmark", "ensemble", "export", "figures")
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,0 +1,54 @@
+"""Names the genre of songs with a model of ``genre export --format onnx``: NumPy, soundfile and ONNX Runtime alone.
+
+pip install numpy soundfile onnxruntime
+python onnx_predict.py mine.onnx song.mp3 …
+"""
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+import soundfile
+
+
+def segments(path: str, rate: int, samples: int, most: int) -> np.ndarray:
+    """``(segments, samples)`` in mono at the model's rate, spread evenly over a song."""
+    with soundfile.SoundFile(path) as song:
+        length = min(-(-samples * song.samplerate // rate), song.frames)
+        count = min(most, max(1, int(np.ceil(song.frames / song.samplerate * rate / samples - 1e-6))))
+        parts = []
+        for position in [0.5] if count == 1 else np.linspace(0, 1, count):
+            song.seek(round(position * (song.frames - length)))
+            mono = song.read(length, dtype="float32", always_2d=True).mean(1)
+            parts.append(np.resize(resample(mono, song.samplerate, rate), samples))  # a short song is repeated
+    return np.stack(parts).astype(np.float32)
+
+
+def resample(mono: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
+    """Changes the rate of a segment by its Fourier transform, of which the new rate's frequencies are kept."""
+    if rate == new_rate:
+        return mono
+    length = -(-len(mono) * new_rate // rate)
+    return np.fft.irfft(np.fft.rfft(mono)[: length // 2 + 1], length) * (length / len(mono))
+
+
+def main(model: str, songs: list[str]) -> None:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    about = session.get_modelmeta().custom_metadata_map
+    sizes = (int(about[name]) for name in ("sample_rate", "segment_samples", "evaluation_segments"))
+    rate, samples, most = sizes
+    genres = json.loads(about["genres"])
+    for song in songs:
+        waveforms = segments(song, rate, samples, most)
+        probabilities = session.run(["probabilities"], {"waveforms": waveforms})[0].mean(0)
+        best = np.argsort(-probabilities)
+        print(f"{song}: {genres[best[0]]}")
+        for index in best:
+            print(f"{genres[index]} {probabilities[index]:.6f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("usage: python onnx_predict.py MODEL.onnx SONG …")
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,98 @@
+"""An ONNX model computes what PyTorch computes; `python -m benchmarks.onnx` tries every network."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import nn
+
+import genre
+from genre.audio import MFCC, MelSpectrogram
+from genre.audio.features import Feature
+from genre.errors import GenreError
+from genre.export.onnx import export_onnx, open_session
+from genre.models import GaitanouCRNN, IndRNN, KhameesMLP, WuRNN
+from genre.predictor import Predictor
+from tests.conftest import run_cli, tone
+
+for package in ("onnx", "onnxscript", "onnxruntime"):
+    pytest.importorskip(package, reason=f"the extra onnx is not installed: {package}")
+
+EXAMPLE = Path(__file__).parents[2] / "examples/onnx_predict.py"
+
+
+@pytest.fixture(scope="module")
+def model(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("onnx") / "mine.onnx"
+    assert run_cli("export", trained / "checkpoints/best.ckpt", out, "--format=onnx", "--int8") == 0
+    return out
+
+
+def test_probabilities_of_any_length_and_batch(trained: Path, model: Path) -> None:
+    predictor, session = genre.load(trained / "checkpoints/best.ckpt"), open_session(model)
+    for batch, seconds in ((1, 0.8), (4, 0.8), (2, 1.3), (1, 5.0)):
+        waveforms = torch.from_numpy(np.stack([tone(2, index, seconds) for index in range(batch)]))
+        expected = predictor.probabilities(waveforms.unsqueeze(1)).numpy()
+        found = session.run(["probabilities"], {"waveforms": waveforms.numpy()})[0]
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+        assert abs(expected - 1 / 3).max() > 0.01  # not what any network would say
+
+
+def test_metadata(model: Path) -> None:
+    found = open_session(model).get_modelmeta().custom_metadata_map
+    assert json.loads(found["genres"]) == ["genre0", "genre1", "genre2"]
+    assert (found["sample_rate"], found["segment_seconds"], found["segment_samples"]) == ("22050", "0.8", "17640")
+    assert found["evaluation_segments"] == "10"
+
+
+def test_int8_is_smaller(model: Path) -> None:
+    assert model.with_suffix(".int8.onnx").stat().st_size < model.stat().st_size
+
+
+def test_example_without_torch(trained: Path, model: Path, tmp_path: Path) -> None:
+    """The example names the genre that the checkpoint names, and imports neither torch nor genre."""
+    song = tmp_path / "song.wav"
+    soundfile.write(song, tone(1, 77, 2.7), 22050, subtype="FLOAT")
+    code = f"import runpy, sys; sys.argv[1:] = {[str(model), str(song)]!r}; runpy.run_path({str(EXAMPLE)!r}, run_name='__main__'); assert not {{'torch', 'genre'}} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    prediction = genre.load(trained / "checkpoints/best.ckpt").predict(song)
+    found = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines()[1:])
+    assert done.stdout.splitlines()[0] == f"{song}: {prediction.genre}"
+    for name, probability in prediction.probabilities.items():
+        assert float(found[name]) == pytest.approx(probability, abs=1e-4)
+    assert len(EXAMPLE.read_text().splitlines()) < 60
+
+
+@pytest.mark.parametrize(
+    ("network", "features", "any_length"),
+    [
+        (IndRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
+        (WuRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
+        (GaitanouCRNN(3, filters=4, units=8, cell="gru"), MFCC(n_fft=512, n_mels=40, mean=0.0, std=20.0), True),
+        (KhameesMLP(3, bands=13, frames=44), MFCC(n_mfcc=13, n_fft=512, n_mels=40, mean=0.0, std=20.0), False),
+    ],
+    ids=["IndRNN", "WuRNN", "GaitanouCRNN, GRU", "KhameesMLP"],
+)
+def test_networks(network: nn.Module, features: Feature, any_length: bool, tmp_path: Path) -> None:
+    check = export_onnx(Predictor(network, features, ["a", "b", "c"], 1.0, 3), tmp_path / "x.onnx")
+    assert check.any_length is any_length
+    assert check.difference <= 1e-4
+
+
+class Refused(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(torch.tensor(x.mean((1, 3)).tolist()))  # leaves the graph
+
+
+def test_a_network_that_cannot_be_exported(tmp_path: Path) -> None:
+    features = MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0)
+    with pytest.raises(GenreError, match="Refused cannot be exported to ONNX: ") as caught:
+        export_onnx(Predictor(Refused(32, 3), features, ["a", "b", "c"], 1.0, 3), tmp_path / "x.onnx")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
