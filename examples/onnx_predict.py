@@ -34,6 +34,7 @@ def resample(mono: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 
 
 def main(model: str, songs: list[str]) -> None:
+    """Prints the genre of each song."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
     sizes = (int(about[name]) for name in ("sample_rate", "segment_samples", "evaluation_segments"))

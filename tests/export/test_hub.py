@@ -101,7 +101,7 @@ def test_repository_in_the_cache_of_the_hub(
     assert genre.load("user/name").predict(song) == genre.load(exported).predict(song)
     with pytest.raises(GenreError, match="user/other: no such checkpoint or folder, and the hub's"):
         genre.load("user/other")
-    with pytest.raises(GenreError, match="runs/lost.ckpt: no such checkpoint"):
+    with pytest.raises(GenreError, match=r"runs/lost\.ckpt: no such checkpoint"):
         genre.load("runs/lost.ckpt")
 
 
