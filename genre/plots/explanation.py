@@ -55,7 +55,10 @@ def _to_mel(map_: NDArray[np.float32], feature: Feature, bands: int) -> NDArray[
 
         hertz = np.arange(len(map_)) * feature.sample_rate / feature.n_fft
         centers = librosa.mel_frequencies(bands + 2, fmax=feature.sample_rate / 2)[1:-1]
-        return np.stack([np.interp(centers, hertz, column) for column in map_.T], 1).astype(np.float32)
+        columns: NDArray[np.float32] = np.stack([np.interp(centers, hertz, column) for column in map_.T], 1).astype(
+            "f4"
+        )
+        return columns
     if isinstance(feature, MFCC) or len(map_) != bands:
         return map_.mean(0, keepdims=True).repeat(bands, 0)
     return map_
