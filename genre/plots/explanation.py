@@ -60,5 +60,6 @@ def _to_mel(map_: NDArray[np.float32], feature: Feature, bands: int) -> NDArray[
         )
         return columns
     if isinstance(feature, MFCC) or len(map_) != bands:
-        return map_.mean(0, keepdims=True).repeat(bands, 0)
+        rows: NDArray[np.float32] = map_.mean(0, keepdims=True).repeat(bands, 0)
+        return rows
     return map_
