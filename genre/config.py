@@ -93,7 +93,10 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
     source = _module(module_name)
-    cls = None if source is None else vars(source).get(class_name)  # getattr could import
+    if source is not None and module_name in HOMES:
+        cls = getattr(source, class_name, None)  # a room of this package imports its classes when they are asked for
+    else:
+        cls = None if source is None else vars(source).get(class_name)  # getattr could import
     if cls is None and (module_name == MAIN or "<locals>" in path):
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "

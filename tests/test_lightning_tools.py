@@ -127,6 +127,9 @@ def test_a_loaded_classifier_tests_and_trains_further(music: Path, checkpoint: P
     further.fit(model, datamodule=make(music))
     further.save_checkpoint(tmp_path / "further.ckpt")
     after = torch.load(tmp_path / "further.ckpt", weights_only=True)
+    for saved in (before, after):
+        for chosen in ("temperature", "threshold"):  # on the validation tracks, for the new weights
+            del saved["genre"][chosen]
     assert after["genre"] == before["genre"]  # the features keep their statistics, the tracks are the same
     assert any(not torch.equal(value, before["state_dict"][name]) for name, value in after["state_dict"].items())
 

@@ -199,7 +199,7 @@ OPTIONS = {
 STATED = {
     "model": {"network", "genres", "optimizer", "scheduler"},
     "data": {"root", "features", "split", "segment_seconds", "evaluation_segments", "batch_size", "crops_per_track"}
-    | {"augment_waveform", "seed"},
+    | {"augment_waveform", "cache", "seed"},
     # The last two are set by `genre fit` itself: how often is logged, what is printed.
     "trainer": {"max_epochs", "callbacks", "gradient_clip_val", "gradient_clip_algorithm"}
     | {"log_every_n_steps", "enable_model_summary"},

@@ -27,7 +27,7 @@ MINIMAL = {
     "recipes": ([], {"folder": None}),
     "explain": (
         ["a.ckpt", "a.wav", "--out=a.png"],
-        {"checkpoint": Path("a.ckpt"), "file": "a.wav", "out": Path("a.png")},
+        {"checkpoint": Path("a.ckpt"), "file": Path("a.wav"), "out": Path("a.png")},
     ),
 }
 
