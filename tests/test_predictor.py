@@ -133,7 +133,7 @@ class Bomb:
         return (Path.touch, (Path("exploded"),))
 
 
-def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_in_a_checkpoint_is_executed(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"genre": Bomb()}, "bomb.ckpt")
     with pytest.raises(GenreError, match="could run code"):
@@ -141,7 +141,9 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path: Path, monkeypatch: pytest
     assert not Path("exploded").exists()
     for path, content in {"os.system": {"command": "touch exploded"}, "genre.GenreError": {}}.items():
         spec = {"class_path": path, "init_args": content}
-        torch.save({"genre": {"genres": ["a"], "network": spec}, "state_dict": {}}, "bad.ckpt")
+        saved = torch.load(trained / "checkpoints/best.ckpt", weights_only=True)
+        saved["genre"]["network"] = spec
+        torch.save(saved, "bad.ckpt")
         with pytest.raises(GenreError, match=f"names {path} where a Module"):
             genre.load("bad.ckpt")
     assert not Path("exploded").exists()

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -282,11 +283,20 @@ def test_without_a_logger_the_run_stays_in_its_folder(
 
 
 def test_validate_prints_scores_and_leaves_nothing(
-    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    run = shutil.copytree(trained, tmp_path_factory.mktemp("uncalibrated") / "run")
+    checkpoint = run / "checkpoints/best.ckpt"
+    saved = torch.load(trained / "checkpoints/best.ckpt", weights_only=True)
+    saved["genre"]["temperature"] = 1.0  # as in the epochs of the fit
+    torch.save(saved, checkpoint)
     capsys.readouterr()
-    assert run_cli("validate", f"--ckpt_path={trained / 'checkpoints/best.ckpt'}", f"--runs_dir={tmp_path}") == 0
+    assert run_cli("validate", f"--ckpt_path={checkpoint}", f"--runs_dir={tmp_path}") == 0
     output = capsys.readouterr().out
     assert "6 validation tracks of Folder" in output
     with (trained / "report" / "history.csv").open() as lines:

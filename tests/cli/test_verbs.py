@@ -54,7 +54,16 @@ def test_help_names_every_option_and_loads_no_torch(verb: str) -> None:
             assert f"--{name.rstrip('_')}" in text
     assert ("Any option of `genre fit` may follow." in text) is (verb in TAKE_FIT_OPTIONS)
     assert ("--import MODULE" in text) is (verb not in ("compare", "audit", "download", "recipes"))
-    defaults = {"predict": 5, "embed": 1, "benchmark": 2, "ensemble": 1, "figures": 2, "audit": 5, "serve": 4}
+    defaults = {
+        "predict": 5,
+        "embed": 1,
+        "benchmark": 2,
+        "ensemble": 1,
+        "figures": 2,
+        "audit": 5,
+        "serve": 4,
+        "explain": 2,
+    }
     assert text.count("(default: ") == defaults.get(verb, 0)
 
 
