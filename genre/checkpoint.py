@@ -292,6 +292,9 @@ def upgrade(checkpoint: Mapping[str, Any]) -> None:
     content = checkpoint.get("genre", {})
     if isinstance(content, dict) and "heard" in content:  # format 1
         content["provenance"] = content.pop("heard")
+    state = checkpoint.get("state_dict", {})
+    for name in [name for name in state if name.startswith("network.backbone.pretrained_features.")]:
+        del state[name]  # an earlier version of SideBySide kept its features there
 
 
 class _NotLoadedError(Exception):

@@ -14,7 +14,7 @@ import genre
 import genre.data.embedding
 from genre import GenreClassifier, GenreError, LinearProbe
 from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit
-from genre.models import SideBySide, SpectralCNN
+from genre.models import MusiCNN, SideBySide, SpectralCNN
 
 from .conftest import write_folder
 
@@ -164,3 +164,21 @@ def test_side_by_side(music: Path, tmp_path: Path) -> None:
     assert loaded.predict(song).probabilities.keys() == set(data.genres)
     with pytest.raises(GenreError, match="at least one network"):
         SideBySide(3, [])
+
+
+def test_pretrained_networks_side_by_side_load_from_their_checkpoint(
+    folder: Path, musicnn: Path, tmp_path: Path
+) -> None:
+    """Their features are no part of the state, and those of an earlier version's file are left out."""
+    one = {"class_path": "genre.models.MusiCNN", "init_args": {"pretrained": "mtt"}}
+    data = Folder(folder, MusiCNN.features(), StratifiedSplit(), segment_seconds=0.9, num_workers=0)
+    classifier = GenreClassifier(partial(SideBySide, networks=[one]), data.genres)
+    trainer = pl.Trainer(fast_dev_run=True, accelerator="cpu", logger=False, enable_progress_bar=False)
+    trainer.fit(classifier, datamodule=data)
+    trainer.save_checkpoint(tmp_path / "both.ckpt")
+    song = next(folder.rglob("*.wav"))
+    expected = genre.load(tmp_path / "both.ckpt").predict(song)
+    checkpoint = torch.load(tmp_path / "both.ckpt", weights_only=True)
+    checkpoint["state_dict"]["network.backbone.pretrained_features.power.transform.window"] = torch.ones(512)
+    torch.save(checkpoint, tmp_path / "earlier.ckpt")
+    assert genre.load(tmp_path / "earlier.ckpt").predict(song) == expected

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genre.audio.features import Feature
-from genre.config import from_config, to_config, without_weights
+from genre.config import Config, from_config, to_config, without_weights
 from genre.errors import GenreError
 from genre.models.head import find_head
 
@@ -55,7 +55,8 @@ class SideBySide(nn.Module):
 
     def pretrained_features(self) -> Feature | None:
         """The features that the networks were trained on; ``None`` if no network is pretrained."""
-        return self.backbone.pretrained_features
+        config = self.backbone.features_config
+        return None if config is None else from_config(config, Feature)  # type: ignore[return-value]
 
 
 class Embeddings(nn.Module):
@@ -67,7 +68,8 @@ class Embeddings(nn.Module):
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.pretrained_features = _common_features(networks)
+        # Their configuration: the features themselves would be a part of the state, which a checkpoint's network lacks.
+        self.features_config = _common_features(networks)
         self.num_features = 0
         for network in networks:
             name, head = find_head(network)
@@ -86,17 +88,17 @@ def _build(network: dict[str, Any], num_classes: int, pretrained: bool) -> nn.Mo
     return from_config(config if pretrained else without_weights(config), nn.Module, num_classes)
 
 
-def _common_features(networks: Sequence[nn.Module]) -> Feature | None:
-    """The features that all pretrained networks were trained on."""
-    common: Feature | None = None
+def _common_features(networks: Sequence[nn.Module]) -> Config | None:
+    """The configuration of the features that all pretrained networks were trained on."""
+    common: Config | None = None
     for network in networks:
         features: Feature | None = getattr(network, "pretrained_features", lambda: None)()
         if features is None:
             continue
-        if common is not None and to_config(common) != to_config(features):
+        if common is not None and common != to_config(features):
             raise GenreError(
                 f"SideBySide needs networks that were trained on the same features; those of {type(network).__name__} "
                 "differ from those of the networks before it; train one classifier for each and take their mean"
             )
-        common = features
+        common = to_config(features)
     return common
