@@ -110,10 +110,8 @@ def export_onnx(predictor: Predictor, file: Path) -> Check:
             difference = check_model(predictor, part, any_length)
         except Exception as error:  # the exporter and ONNX Runtime raise many types
             reasons.append(_reason(error))
+            part.unlink(missing_ok=True)
             continue
-        finally:
-            if len(reasons) and part.exists():
-                part.unlink()
         os.replace(part, file)  # noqa: PTH105  # Path.replace is the same
         return Check(difference, any_length)
     raise GenreError(f"{type(predictor.network).__name__} cannot be exported to ONNX: {reasons[-1]}")
