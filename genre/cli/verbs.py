@@ -272,8 +272,10 @@ def export(
     import_modules(import_)
     from genre.cli.export import export_as_folder, export_as_onnx
 
-    return export_as_folder(checkpoint, out, push) if format == "hub" else export_as_onnx(
-        checkpoint, out, int8, fit_options
+    return (
+        export_as_folder(checkpoint, out, push)
+        if format == "hub"
+        else export_as_onnx(checkpoint, out, int8, fit_options)
     )
 
 

@@ -1,6 +1,7 @@
 """Recurrent layers as ONNX has them: one node for any number of steps, where an exported graph would unroll them."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class OnnxRecurrence(nn.Module):
         self.batch_first, self.units = recurrence.batch_first, recurrence.hidden_size
         self.operator = type(recurrence).__name__
         self.directions = 2 if recurrence.bidirectional else 1
-        self.attributes: dict[str, int | str | list[str]] = {"hidden_size": self.units}
+        self.attributes: dict[str, Any] = {"hidden_size": self.units}
         if recurrence.bidirectional:
             self.attributes["direction"] = "bidirectional"
         if isinstance(recurrence, nn.GRU):
@@ -44,6 +45,7 @@ class OnnxRecurrence(nn.Module):
         """``(T, B, inputs)``, or batch first, to ``(T, B, directions · units)``; the last state is not given."""
         x = x.transpose(0, 1) if self.batch_first else x
         for weights in self.weights:
+            assert isinstance(weights, _Weights)
             x = torch.onnx.ops.symbolic(
                 self.operator,
                 (x, weights.input, weights.state, weights.bias),

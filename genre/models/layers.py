@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -154,7 +154,7 @@ class SameMaxPool2d(nn.Module):
         for length, step in zip(reversed(x.shape[-2:]), reversed(self.stride), strict=True):  # F.pad: last axis first
             windows = -(-length // step)
             # Not max(), which would tie an exported graph to the lengths of its example.
-            total = torch.sym_max((windows - 1) * step + self.kernel - length, 0)
+            total: Any = torch.sym_max((windows - 1) * step + self.kernel - length, 0)
             padding += [total // 2, total - total // 2]
         return F.max_pool2d(F.pad(x, padding, value=float("-inf")), self.kernel, self.stride)
 

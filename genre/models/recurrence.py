@@ -18,8 +18,8 @@ STEPS = 32
 def recur(a: Tensor, u: Tensor) -> Tensor:
     """The states: by a loop on a CPU, elsewhere by a scan, as a loop is bound by its kernel launches.
 
-    An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. Under autocast, ``a`` is in half precision; the
-    recurrence has the precision of ``u``.
+    An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. Under
+    autocast, ``a`` is in half precision; the recurrence has the precision of ``u``.
 
     Args:
         a: The input of each step, ``(T, B, units)``.

@@ -49,7 +49,16 @@ def test_help_names_every_option_and_loads_no_torch(verb: str) -> None:
     assert ("--import MODULE" in text) is (verb not in ("compare", "audit"))
     assert (
         text.count("(default: ")
-        == {"predict": 2, "embed": 1, "export": 0, "benchmark": 2, "compare": 0, "ensemble": 1, "figures": 2, "audit": 5}[verb]
+        == {
+            "predict": 2,
+            "embed": 1,
+            "export": 0,
+            "benchmark": 2,
+            "compare": 0,
+            "ensemble": 1,
+            "figures": 2,
+            "audit": 5,
+        }[verb]
     )
 
 

@@ -83,7 +83,9 @@ def test_model_card(trained: Path, exported: Path) -> None:
     assert "leaky: no" in text
 
 
-def test_repository_in_the_cache_of_the_hub(exported: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repository_in_the_cache_of_the_hub(
+    exported: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The layout of the hub's cache: blobs, a snapshot of links to them, a reference."""
     commit = "0123456789abcdef0123456789abcdef01234567"
     repository = tmp_path / "models--user--name"
@@ -99,18 +101,22 @@ def test_repository_in_the_cache_of_the_hub(exported: Path, folder: Path, tmp_pa
     assert genre.load("user/name").predict(song) == genre.load(exported).predict(song)
     with pytest.raises(GenreError, match="user/other: no such checkpoint or folder, and the hub's"):
         genre.load("user/other")
-    with pytest.raises(GenreError, match="runs/lost.ckpt: no such checkpoint"):
+    with pytest.raises(GenreError, match=r"runs/lost\.ckpt: no such checkpoint"):
         genre.load("runs/lost.ckpt")
 
 
-def test_push(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_push(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls: list[tuple[str, Any]] = []
 
     class Api:
         def create_repo(self, repo_id: str, exist_ok: bool) -> None:
             calls.append((repo_id, exist_ok))
 
-        def upload_folder(self, *, repo_id: str, folder_path: Path, allow_patterns: list[str], commit_message: str) -> Any:
+        def upload_folder(
+            self, *, repo_id: str, folder_path: Path, allow_patterns: list[str], commit_message: str
+        ) -> Any:
             calls.append((repo_id, {name for name in allow_patterns if (folder_path / name).exists()}))
             return SimpleNamespace(commit_url="https://hub/user/name/commit/1")
 
@@ -157,11 +163,15 @@ def change(file: Path, edit: Callable[[dict[str, Any]], object]) -> None:
 
 @pytest.mark.parametrize("path", EVIL)
 @pytest.mark.parametrize("place", ["network", "features", "nested"])
-def test_other_classes_are_refused(copy: Path, path: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_classes_are_refused(
+    copy: Path, path: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     evil = {"class_path": path, "init_args": {"command": "touch exploded"}}
     nested = {"class_path": "genre.models.SideBySide", "init_args": {"networks": [evil]}}
-    change(copy / "config.json", lambda config: config.update({"network": nested} if place == "nested" else {place: evil}))
+    change(
+        copy / "config.json", lambda config: config.update({"network": nested} if place == "nested" else {place: evil})
+    )
     with pytest.raises(GenreError) as caught:
         genre.load(copy)
     assert "\n" not in str(caught.value)
@@ -231,9 +241,14 @@ def test_damaged_weights(copy: Path, damage: str, capsys: pytest.CaptureFixture[
     assert_refused(copy, capsys)
 
 
-def test_checkpoints_that_could_fill_the_memory(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_checkpoints_that_could_fill_the_memory(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bomb = tmp_path / "bomb.ckpt"
-    with zipfile.ZipFile(trained / "checkpoints/best.ckpt") as source, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as out:
+    with (
+        zipfile.ZipFile(trained / "checkpoints/best.ckpt") as source,
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as out,
+    ):
         for member in source.infolist():
             out.writestr(member.filename, source.read(member))
     assert_refused(bomb, capsys)
