@@ -44,7 +44,7 @@ def export_as_onnx(checkpoint: Path, out: Path, int8: bool, fit_options: Sequenc
         else:
             difference = check_model(predictor, small, check.any_length, tolerance=1.0)
             cost = (
-                f"probabilities up to {difference:.2g} off on noise and tones; give the data, such as --data.root ROOT, "
+                f"probabilities up to {difference:.2g} off on noise and tones; give the data (--data.root ROOT) "
                 "for the accuracy that it costs"
             )
         _print(f"{small}: {_megabytes(small)}, {cost}")
