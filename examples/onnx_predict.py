@@ -34,11 +34,10 @@ def resample(mono: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
 
 
 def main(model: str, songs: list[str]) -> None:
-    """Prints the genre of each song."""
+    """Prints the genre and the probabilities of every song."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     about = session.get_modelmeta().custom_metadata_map
-    sizes = (int(about[name]) for name in ("sample_rate", "segment_samples", "evaluation_segments"))
-    rate, samples, most = sizes
+    rate, samples, most = (int(about[name]) for name in ("sample_rate", "segment_samples", "evaluation_segments"))
     genres = json.loads(about["genres"])
     for song in songs:
         waveforms = segments(song, rate, samples, most)

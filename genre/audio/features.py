@@ -148,8 +148,8 @@ class Feature(nn.Module, ABC):
         with torch.autocast(waveform.device.type, enabled=False):
             # An explicit number of clips: reshape cannot infer -1 if the clips are empty.
             clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])
-            # On a CPU, a batch's spectrogram does not fit in the cache; one clip at a time is twice as fast. An
-            # exported graph takes batches of any size, so it computes all clips at once.
+            # On a CPU, a batch's spectrogram does not fit in the cache; one clip at a time is twice as fast.
+            # An exported graph takes batches of any size, so it computes all clips at once.
             one_by_one = clips.device.type == "cpu" and not torch.compiler.is_exporting()
             parts = torch.split(clips, 1) if one_by_one else (clips,)
             result = torch.cat([self.transform(part) for part in parts])

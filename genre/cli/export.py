@@ -39,10 +39,14 @@ def export_as_onnx(checkpoint: Path, out: Path, int8: bool, fit_options: Sequenc
     if int8:
         small = out.with_suffix(".int8.onnx")
         quantize(out, small)
-        cost = _accuracies(predictor, checkpoint, out, small, fit_options) if fit_options else (
-            f"probabilities up to {check_model(predictor, small, check.any_length, tolerance=1.0):.2g} off on noise "
-            "and tones; give the data, such as --data.root ROOT, for the accuracy that it costs"
-        )  # fmt: skip
+        if fit_options:
+            cost = _accuracies(predictor, checkpoint, out, small, fit_options)
+        else:
+            difference = check_model(predictor, small, check.any_length, tolerance=1.0)
+            cost = (
+                f"probabilities up to {difference:.2g} off on noise and tones; give the data (--data.root ROOT) "
+                "for the accuracy that it costs"
+            )
         _print(f"{small}: {_megabytes(small)}, {cost}")
     return 0
 

@@ -103,6 +103,4 @@ def _read_scores(file: Path) -> Mapping[str, Any]:
             "bad_files": len(metrics["bad_files"])
         }
     except (ValueError, AttributeError, KeyError, TypeError):
-        raise GenreError(
-            f"{file}: not the scores of a run; test the run's checkpoint again, or move the file"
-        ) from None
+        raise GenreError(f"{file}: not the scores of a run; test the checkpoint again, or move the file") from None

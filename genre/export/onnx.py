@@ -101,20 +101,21 @@ def export_onnx(predictor: Predictor, file: Path) -> Check:
         GenreError: The network cannot be exported, or its probabilities differ.
     """
     require_onnx()
-    attempts = [True, False] if _takes_other_lengths(predictor) else [False]
-    reasons = []
-    for any_length in attempts:
-        part = file.with_name(f".{file.name}.part")
-        try:
-            _write(predictor, part, any_length)
-            difference = check_model(predictor, part, any_length)
-        except Exception as error:  # the exporter and ONNX Runtime raise many types
-            reasons.append(_reason(error))
-            part.unlink(missing_ok=True)
-            continue
-        os.replace(part, file)  # noqa: PTH105  # Path.replace is the same
-        return Check(difference, any_length)
-    raise GenreError(f"{type(predictor.network).__name__} cannot be exported to ONNX: {reasons[-1]}")
+    part = file.with_name(f".{file.name}.part")
+    reason = ""
+    try:
+        for any_length in (True, False) if _takes_other_lengths(predictor) else (False,):
+            try:
+                _write(predictor, part, any_length)
+                difference = check_model(predictor, part, any_length)
+            except Exception as error:  # the exporter and ONNX Runtime raise many types
+                reason = _reason(error)
+            else:
+                os.replace(part, file)  # noqa: PTH105  # Path.replace is the same
+                return Check(difference, any_length)
+    finally:
+        part.unlink(missing_ok=True)
+    raise GenreError(f"{type(predictor.network).__name__} cannot be exported to ONNX: {reason}")
 
 
 def check_model(predictor: Predictor, file: Path, any_length: bool, tolerance: float = TOLERANCE) -> float:

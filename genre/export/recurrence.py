@@ -1,8 +1,7 @@
 """Recurrent layers as ONNX has them: one node for any number of steps, where an exported graph would unroll them."""
 
 import copy
-from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +35,7 @@ class OnnxRecurrence(nn.Module):
         self.batch_first, self.units = recurrence.batch_first, recurrence.hidden_size
         self.operator = type(recurrence).__name__
         self.directions = 2 if recurrence.bidirectional else 1
-        self.attributes: dict[str, Attribute] = {"hidden_size": self.units}
+        self.attributes: dict[str, Any] = {"hidden_size": self.units}
         if recurrence.bidirectional:
             self.attributes["direction"] = "bidirectional"
         if isinstance(recurrence, nn.GRU):

@@ -152,7 +152,7 @@ class SameMaxPool2d(nn.Module):
         """``(B, C, H, W)`` to ``(B, C, ceil(H / stride), ceil(W / stride))``."""
         padding: list[int] = []
         for length, step in zip(reversed(x.shape[-2:]), reversed(self.stride), strict=True):  # F.pad: last axis first
-            windows = -(-length // step)
+            windows = (length + step - 1) // step  # rounded up, without a negative number: ONNX divides towards zero
             # Not max(), which would tie an exported graph to the lengths of its example.
             total: Any = torch.sym_max((windows - 1) * step + self.kernel - length, 0)
             padding += [total // 2, total - total // 2]

@@ -123,10 +123,9 @@ def test_push(
     monkeypatch.setattr(huggingface_hub, "HfApi", Api)
     options = ("export", trained / "checkpoints/best.ckpt", tmp_path / "out", "--format=hub", "--push=user/name")
     assert run_cli(*options) == 0
-    (created, (name, uploaded)) = calls
-    assert created == ("user/name", True)
-    assert name == "user/name"
-    assert uploaded - {"confusion_matrix.png"} == {"README.md", "config.json", "model.safetensors"}  # where it is drawn
+    # The picture is there only where the fixture's report was drawn with pictures.
+    assert calls[0] == ("user/name", True)
+    assert calls[1][1] - {"confusion_matrix.png"} == {"README.md", "config.json", "model.safetensors"}
     assert "user/name: https://hub/user/name/commit/1" in capsys.readouterr().out.replace("\n", "")
 
     def refuse(self: Api, repo_id: str, exist_ok: bool) -> None:

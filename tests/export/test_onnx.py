@@ -16,7 +16,8 @@ from genre.audio import MFCC, MelSpectrogram
 from genre.audio.features import Feature
 from genre.errors import GenreError
 from genre.export.onnx import export_onnx, open_session
-from genre.models import GaitanouCRNN, IndRNN, KhameesMLP, WuRNN
+from genre.models import IndRNN, KhameesLSTM, KhameesMLP, WuRNN
+from genre.models.layers import SameMaxPool2d
 from genre.predictor import Predictor
 from tests.conftest import run_cli, tone
 
@@ -74,15 +75,31 @@ def test_example_without_torch(trained: Path, model: Path, tmp_path: Path) -> No
     [
         (IndRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
         (WuRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
-        (GaitanouCRNN(3, filters=4, units=8, cell="gru"), MFCC(n_fft=512, n_mels=40, mean=0.0, std=20.0), False),
+        (KhameesLSTM(3, cell="gru"), MFCC(n_mfcc=13, n_fft=512, n_mels=40, mean=0.0, std=20.0), True),
         (KhameesMLP(3, bands=13, frames=44), MFCC(n_mfcc=13, n_fft=512, n_mels=40, mean=0.0, std=20.0), False),
     ],
-    ids=["IndRNN", "WuRNN", "GaitanouCRNN, GRU", "KhameesMLP"],
+    ids=["IndRNN", "WuRNN", "KhameesLSTM, GRU", "KhameesMLP"],
 )
 def test_networks(network: nn.Module, features: Feature, any_length: bool, tmp_path: Path) -> None:
     check = export_onnx(Predictor(network, features, ["a", "b", "c"], 1.0, 3), tmp_path / "x.onnx")
     assert check.any_length is any_length
     assert check.difference <= 1e-4
+
+
+def test_pools_of_any_length(tmp_path: Path) -> None:
+    """ONNX rounds a quotient of integers towards zero, Python downwards."""
+    import onnxruntime
+
+    pool, dynamic = SameMaxPool2d(3, 2), torch.export.Dim.DYNAMIC
+    program = torch.onnx.export(
+        pool, (torch.randn(1, 1, 9, 44),), input_names=["x"], dynamic_shapes=({3: dynamic},), dynamo=True, verbose=False
+    )
+    assert program is not None
+    program.save(tmp_path / "pool.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "pool.onnx")
+    for frames in (43, 44, 45, 46, 90, 91):
+        x = torch.randn(1, 1, 9, frames)
+        np.testing.assert_array_equal(session.run(None, {"x": x.numpy()})[0], pool(x).numpy())
 
 
 class Refused(nn.Linear):
