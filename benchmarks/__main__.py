@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import augmentation, decoded, features, fit_loop, indrnn, probe
+from benchmarks import augmentation, catalogue, decoded, features, fit_loop, indrnn, probe, startup
 
 warnings.filterwarnings("ignore")
 for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
@@ -19,7 +19,7 @@ for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
 table = Table(title=f"torch {torch.__version__}, {torch.get_num_threads()} threads")
 table.add_column("what")
 table.add_column("figure", justify="right")
-for part in (features, fit_loop, decoded, probe, augmentation):
+for part in (startup, features, fit_loop, decoded, catalogue, probe, augmentation):
     for row in part.rows():
         table.add_row(*row)
     table.add_section()

@@ -26,7 +26,8 @@ import genre
 from genre.audio import MelSpectrogram
 from genre.audio.decode import decode
 from genre.catalogue import Settings, count_cores, predict_catalogue
-from genre.checkpoint import FrontEnd, content
+from genre.checkpoint import CHECKPOINT_FORMAT
+from genre.config import to_config
 from genre.models import SpectralCNN
 
 #: The format, the rate in hertz and the number of channels of each kind of file.
@@ -49,11 +50,17 @@ def rows() -> list[tuple[str, str]]:
 def write_checkpoint(file: Path) -> Path:
     """A checkpoint of an untrained network."""
     network = SpectralCNN(GENRES)
-    front_end = FrontEnd(MelSpectrogram(mean=-30.0, std=15.0), 3.0, SEGMENTS)
-    config = {"class_path": "genre.models.SpectralCNN", "init_args": {}}
-    genres = [f"genre{index}" for index in range(GENRES)]
+    content = {
+        "format": CHECKPOINT_FORMAT,
+        "genres": [f"genre{index}" for index in range(GENRES)],
+        "network": {"class_path": "genre.models.SpectralCNN", "init_args": {}},
+        "features": to_config(MelSpectrogram(mean=-30.0, std=15.0)),
+        "segment_seconds": 3.0,
+        "evaluation_segments": SEGMENTS,
+        "provenance": None,
+    }
     weights = {f"network.{name}": value for name, value in network.state_dict().items()}
-    torch.save({"genre": content(genres, config, front_end, None), "state_dict": weights}, file)
+    torch.save({"genre": content, "state_dict": weights}, file)
     return file
 
 

@@ -97,6 +97,8 @@ def predict_catalogue(ensemble: Ensemble, paths: Iterable[Path], settings: Setti
     Yields:
         One result per file. A bad file has an error; it does not stop the others.
     """
+    for predictor in ensemble.predictors:
+        predictor.arrange()
     workers = settings.num_workers
     on_cpu = ensemble.predictors[0].device.type == "cpu"
     before = torch.get_num_threads()

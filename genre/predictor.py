@@ -214,6 +214,15 @@ class Predictor(AudioClassifier):
     def embedding_size(self) -> int:  # noqa: D102
         return find_head(self.network)[1].in_features
 
+    def arrange(self) -> None:
+        """Chooses the memory format of the weights that is faster to predict with; changes results by rounding only.
+
+        On a CPU, ``channels_last`` halves the time of convolutions with pools, as in the papers' networks; a backbone
+        takes a tenth longer with it.
+        """
+        if self.device.type == "cpu" and not hasattr(self.network, "backbone"):
+            self.network.to(memory_format=torch.channels_last)
+
     def positions(self, seconds: float) -> list[float]:
         """The positions of the segments of a recording; see :func:`genre.audio.decode.spread`."""
         return spread(seconds, self.segment_seconds, self.evaluation_segments)
@@ -231,6 +240,7 @@ class Predictor(AudioClassifier):
 
     def _average(self, function: Callable[[Tensor], Tensor], recording: Recording) -> Tensor:
         """The mean in float64 of ``function``, from ``(B, 1, samples)`` to ``(B, K)``, over a recording's segments."""
+        self.arrange()
         recording.verify()
         positions = self.positions(recording.seconds)
         parts = [positions[start : start + BATCH] for start in range(0, len(positions), BATCH)]

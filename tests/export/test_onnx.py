@@ -16,7 +16,7 @@ from genre.audio import MFCC, MelSpectrogram
 from genre.audio.features import Feature
 from genre.errors import GenreError
 from genre.export.onnx import export_onnx, open_session
-from genre.models import IndRNN, KhameesLSTM, KhameesMLP, WuRNN
+from genre.models import GaitanouCRNN, IndRNN, KhameesLSTM, KhameesMLP, WuRNN
 from genre.models.layers import SameMaxPool2d
 from genre.predictor import Predictor
 from tests.conftest import run_cli, tone
@@ -75,10 +75,11 @@ def test_example_without_torch(trained: Path, model: Path, tmp_path: Path) -> No
     [
         (IndRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
         (WuRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
+        (GaitanouCRNN(3, filters=4, units=8, cell="gru"), MFCC(n_fft=512, n_mels=40, mean=0.0, std=20.0), True),
         (KhameesLSTM(3, cell="gru"), MFCC(n_mfcc=13, n_fft=512, n_mels=40, mean=0.0, std=20.0), True),
         (KhameesMLP(3, bands=13, frames=44), MFCC(n_mfcc=13, n_fft=512, n_mels=40, mean=0.0, std=20.0), False),
     ],
-    ids=["IndRNN", "WuRNN", "KhameesLSTM, GRU", "KhameesMLP"],
+    ids=["IndRNN", "WuRNN", "GaitanouCRNN, GRU", "KhameesLSTM, GRU", "KhameesMLP"],
 )
 def test_networks(network: nn.Module, features: Feature, any_length: bool, tmp_path: Path) -> None:
     check = export_onnx(Predictor(network, features, ["a", "b", "c"], 1.0, 3), tmp_path / "x.onnx")
