@@ -9,7 +9,6 @@ segments of one file, because larger ones gain nothing there; so the numbers are
 features treat each segment alone, so its logits are the same up to rounding (1e-6).
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from genre.audio.cache import count_cores
 from genre.audio.recording import FileRecording
 from genre.errors import AudioError
 from genre.predictor import BATCH, Ensemble, Prediction
@@ -115,11 +115,6 @@ def predict_catalogue(ensemble: Ensemble, paths: Iterable[Path], settings: Setti
         for executor in {pool, computing}:
             executor.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
-
-
-def count_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ahead(pool: Executor, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:

@@ -235,7 +235,7 @@ class Predictor(AudioClassifier):
         """
         rate = self.features.sample_rate
         samples = round(self.segment_seconds * rate)
-        segments = [recording.segment(rate, samples, position) for position in positions]
+        segments = recording.segments(rate, samples, positions)
         return torch.stack([torch.from_numpy(segment) for segment in segments]).unsqueeze(1)
 
     def _average(self, function: Callable[[Tensor], Tensor], recording: Recording) -> Tensor:

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from genre.catalogue import FilePrediction, Settings, count_cores, predict_catalogue
+from genre.audio.cache import count_cores
+from genre.catalogue import FilePrediction, Settings, predict_catalogue
 from genre.cli.audio_files import AudioFiles, by_size, expand_lists
 from genre.cli.processes import Place, choose_device, find_place
 from genre.cli.results import Results

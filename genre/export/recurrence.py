@@ -19,10 +19,6 @@ def with_onnx_recurrences(network: nn.Module) -> nn.Module:
     return network
 
 
-#: A value that an operator of ONNX takes.
-Attribute: TypeAlias = int | float | str | bool | Sequence[int] | Sequence[float] | Sequence[str] | Sequence[bool]
-
-
 class OnnxRecurrence(nn.Module):
     """Stacked recurrent layers; it can be exported, but not run.
 
