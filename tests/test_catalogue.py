@@ -348,7 +348,9 @@ class TestProcesses:
         slow = start(command, rank=1, pause=0.3)
         part = tmp_path / "out.csv.1-of-2.part"
         deadline = time.monotonic() + 200
-        while not part.exists() and time.monotonic() < deadline and slow.poll() is None:
+        while (
+            not (part.exists() and b"\n" in part.read_bytes()) and time.monotonic() < deadline and slow.poll() is None
+        ):
             time.sleep(0.01)
         slow.send_signal(signal.SIGKILL)
         slow.wait()
