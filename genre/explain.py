@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genre.audio.decode import spread
 from genre.audio.recording import Recording
 from genre.errors import GenreError
 from genre.models.indrnn import IndRNNLayer
@@ -68,20 +67,20 @@ def explain(
     if genre is not None and genre not in predictor.genres:
         raise GenreError(f"--genre: found {genre}; the checkpoint knows {', '.join(predictor.genres)}")
     recording.verify()
-    rate, seconds = predictor.features.sample_rate, predictor.segment_seconds
-    positions = spread(recording.seconds, seconds, predictor.evaluation_segments)
-    samples = round(seconds * rate)
-    waveforms = torch.stack([torch.from_numpy(recording.segment(rate, samples, place)) for place in positions])
+    seconds, positions = predictor.segment_seconds, predictor.positions(recording.seconds)
+    waveforms = predictor.read(recording, positions)  # (segments, 1, samples)
+    probabilities = predictor.probabilities(waveforms).mean(0)
     with torch.no_grad():
-        inputs = predictor.features(waveforms.unsqueeze(1).to(predictor.device))
-        rows, frames = predictor.features.decibels(waveforms[0].to(predictor.device)).shape
-        probabilities = (predictor.network(inputs).float() / predictor.calibration.temperature).softmax(1).mean(0)
+        inputs = predictor.features(waveforms.to(predictor.device))
+        rows, frames = predictor.features.decibels(waveforms[0, 0].to(predictor.device)).shape
     target = int(probabilities.argmax()) if genre is None else predictor.genres.index(genre)
     chosen = method or method_of(predictor.network, inputs[:1])
     maps = torch.cat([attribute(predictor.network, part, target, chosen) for part in inputs.split(1)])
     maps = F.interpolate(maps.unsqueeze(1), (rows, frames), mode="bilinear").squeeze(1).clamp(min=0).cpu()
     starts = [place * max(0.0, recording.seconds - seconds) for place in positions]
-    return Explanation(predictor.genres[target], float(probabilities[target]), chosen, starts, seconds, maps, waveforms)
+    return Explanation(
+        predictor.genres[target], float(probabilities[target]), chosen, starts, seconds, maps, waveforms[:, 0]
+    )
 
 
 def attribute(network: nn.Module, inputs: Tensor, target: int, method: Method) -> Tensor:

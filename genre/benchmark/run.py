@@ -4,7 +4,7 @@ import errno
 import inspect
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -98,12 +98,7 @@ def run_plan(
     sweep = None if not epochs else list(epochs) if len(epochs) > 1 else []
     plan = read_plan(path, list(splits), list(seeds), sweep)
     names = {option.partition("=")[0] for option in fit_options}
-    if "--seed_everything" in names:
-        raise GenreError("a benchmark has a seed for every cell: give --seeds in place of --seed_everything")
-    if plan.epochs and "--trainer.max_epochs" in names:
-        raise GenreError(
-            "this benchmark runs several numbers of epochs: give --epochs in place of --trainer.max_epochs"
-        )
+    _check_options(names, plan)
     common = [*([f"--trainer.max_epochs={epochs[0]}"] if len(epochs) == 1 else []), *fit_options]
     options = dict.fromkeys(plan.rows, common)
     setups = {row: _read_row(row, common, command_line) for row in plan.rows}
@@ -249,6 +244,16 @@ def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Se
         print(f"genre: the mistake is in the row {row.name} ({files}); no cell was run", file=sys.stderr)
         raise
     return setup
+
+
+def _check_options(names: Set[str], plan: Plan) -> None:
+    """Refuses options of a fit that options of the benchmark replace."""
+    if "--seed_everything" in names:
+        raise GenreError("a benchmark has a seed for every cell: give --seeds in place of --seed_everything")
+    if plan.epochs and "--trainer.max_epochs" in names:
+        raise GenreError(
+            "this benchmark runs several numbers of epochs: give --epochs in place of --trainer.max_epochs"
+        )
 
 
 def _shared_cache(folder: Path, setup: Setup, cells: int) -> Path | None:

@@ -127,7 +127,8 @@ def test_a_moved_source_is_not_decoded_again(tmp_path: Path, monkeypatch: pytest
     DecodedCache(tmp_path / "decoded", RATE).fill([path])
     moved = path.rename(tmp_path / "b.wav")
     monkeypatch.setattr(caching, "decode", lambda path: pytest.fail(f"{path} is decoded again"))
-    DecodedCache(tmp_path / "decoded", RATE).segment(moved, RATE, 0.5, None)
+    steps, scale = DecodedCache(tmp_path / "decoded", RATE).segment(moved, RATE, 0.5, None)
+    np.testing.assert_allclose((steps * scale).numpy(), read_segment(moved, RATE, RATE, 0.5), atol=2**-16)
 
 
 @pytest.mark.parametrize("damage", ["cut", "bits", "header", "empty"])
