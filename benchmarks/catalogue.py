@@ -24,8 +24,9 @@ from torch import nn
 
 import genre
 from genre.audio import MelSpectrogram
+from genre.audio.cache import count_cores
 from genre.audio.decode import decode
-from genre.catalogue import Settings, count_cores, predict_catalogue
+from genre.catalogue import Settings, predict_catalogue
 from genre.checkpoint import CHECKPOINT_FORMAT
 from genre.config import to_config
 from genre.models import SpectralCNN
