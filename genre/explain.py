@@ -36,6 +36,7 @@ class Explanation:
         method: How the maps were computed.
         starts: ``(segments,)`` the second at which each segment begins.
         seconds: The length of a segment.
+        duration: The length of the recording; a shorter one is repeated to fill a segment.
         maps: ``(segments, rows, frames)`` what speaks for the genre, at least 0, on the grid of the features.
         waveforms: ``(segments, samples)`` the segments at the rate of the features.
     """
@@ -45,6 +46,7 @@ class Explanation:
     method: Method
     starts: list[float]
     seconds: float
+    duration: float
     maps: Tensor
     waveforms: Tensor
 
@@ -79,7 +81,14 @@ def explain(
     maps = F.interpolate(maps.unsqueeze(1), (rows, frames), mode="bilinear").squeeze(1).clamp(min=0).cpu()
     starts = [place * max(0.0, recording.seconds - seconds) for place in positions]
     return Explanation(
-        predictor.genres[target], float(probabilities[target]), chosen, starts, seconds, maps, waveforms[:, 0]
+        genre=predictor.genres[target],
+        probability=float(probabilities[target]),
+        method=chosen,
+        starts=starts,
+        seconds=seconds,
+        duration=recording.seconds,
+        maps=maps,
+        waveforms=waveforms[:, 0],
     )
 
 
@@ -162,18 +171,20 @@ def integrated_gradients(network: nn.Module, inputs: Tensor, target: int) -> Ten
 def decisive_stretches(explanation: Explanation) -> list[tuple[float, Tensor]]:
     """The most decisive stretches: the second at which each begins, and its samples, the most decisive first.
 
-    They have :data:`STRETCH_SECONDS`, or the length of a segment if that is shorter, and do not overlap.
+    They have :data:`STRETCH_SECONDS`, or the length of a segment or of the recording if that is shorter, and do not
+    overlap.
     """
     profile = explanation.maps.sum(1)  # (segments, frames)
     frames = profile.shape[1]
-    width = max(1, min(frames, round(STRETCH_SECONDS / explanation.seconds * frames)))
+    heard = min(explanation.seconds, explanation.duration)
+    length = min(STRETCH_SECONDS, heard)
+    width = max(1, min(frames, round(length / explanation.seconds * frames)))
     sums = profile.unfold(1, width, 1).sum(2)  # (segments, frames - width + 1)
     rate = explanation.waveforms.shape[1] / explanation.seconds
-    length = min(STRETCH_SECONDS, explanation.seconds)
     found: list[tuple[float, Tensor]] = []
     for place in sums.flatten().argsort(descending=True).tolist():
         segment, frame = divmod(place, sums.shape[1])
-        offset = min(frame / frames * explanation.seconds, explanation.seconds - length)
+        offset = min(frame / frames * explanation.seconds, heard - length)
         start = explanation.starts[segment] + offset
         if all(abs(start - other) >= length for other, _ in found):
             first = round(offset * rate)

@@ -118,6 +118,14 @@ def test_stretches_are_the_sound_at_their_time(trained: Path, tmp_path: Path) ->
         explain(predictor, FileRecording(tmp_path / "song.wav"), "polka")
 
 
+def test_a_clip_shorter_than_a_segment_has_one_stretch(trained: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "clip.wav", tone(1, 3, 0.1), 22050, subtype="FLOAT")
+    predictor = genre.load(trained / "checkpoints" / "best.ckpt")
+    ((start, samples),) = decisive_stretches(explain(predictor, FileRecording(tmp_path / "clip.wav")))
+    assert start == 0
+    np.testing.assert_allclose(samples, soundfile.read(tmp_path / "clip.wav", dtype="float32")[0], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "feature", [MelSpectrogram, Spectrogram, partial(MFCC, n_mfcc=40)], ids=["mel", "linear", "mfcc"]
 )

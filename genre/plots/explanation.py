@@ -14,7 +14,7 @@ NAMES = {"gradcam": "Grad-CAM", "integrated_gradients": "integrated gradients"}
 
 
 def plot_explanation(explanation: Explanation, feature: Feature, name: str) -> Figure:
-    """Draws the mel spectrogram of all segments, and the same with the map over it.
+    """Draws the mel spectrogram of all segments and, below it, the map.
 
     Args:
         explanation: The explanation.
@@ -42,7 +42,7 @@ def plot_explanation(explanation: Explanation, feature: Feature, name: str) -> F
     for axes in (above, below):
         axes.set_ylabel("frequency in hertz\n(mel scale)")
         set_mel_ticks(axes, MEL_TICKS)
-    end = explanation.starts[-1] + explanation.seconds
+    end = min(explanation.starts[-1] + explanation.seconds, explanation.duration)
     below.set(xlabel="time in seconds", xlim=(explanation.starts[0], end))
     figure.suptitle(f"{name}: {explanation.genre}, probability {explanation.probability:.2f}")
     return figure
