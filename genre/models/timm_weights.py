@@ -134,6 +134,12 @@ def _load(source: str, weights: Path, in_channels: int, drop_path: float) -> nn.
     model = _build(source, in_channels, drop_path)
     try:
         state: Mapping[str, Tensor] = load_state_dict(str(weights), weights_only=True)
+    except Exception as error:  # torch, safetensors and timm raise many types for a file that they cannot read
+        raise GenreError(
+            f"{weights}: no weights for {_shown(source)} ({type(error).__name__} while it was read; it has to be a "
+            "file of torch.save or safetensors that holds tensors alone)"
+        ) from None
+    try:
         if not state.keys() & model.state_dict().keys():
             state = convert_by_order(state, _outline(source).state_dict())
         classes = _classes(state, model)
