@@ -344,7 +344,7 @@ class TestProcesses:
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         out = tmp_path / "out.csv"
-        command = ["predict", "--ckpt_path", checkpoint, music, "--out", out, "--num_workers=1"]
+        command: list[str | Path] = ["predict", "--ckpt_path", checkpoint, music, "--out", out, "--num_workers=1"]
         slow = start(command, rank=1, pause=0.3)
         part = tmp_path / "out.csv.1-of-2.part"
         deadline = time.monotonic() + 200

@@ -85,7 +85,8 @@ class _Other(torch.nn.Module):
         self.head = torch.nn.Linear(32, num_classes)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.head(inputs.mean(3).flatten(1))
+        logits: torch.Tensor = self.head(inputs.mean(3).flatten(1))
+        return logits
 
 
 def test_a_fit_goes_on_with_its_own_optimizer_only(folder: Path, checkpoint: Path) -> None:

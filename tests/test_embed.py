@@ -14,8 +14,10 @@ from torch import Tensor, nn
 import genre
 from genre import Ensemble, GenreError, Predictor
 from genre.audio.decode import AudioError, read_segment
+from genre.audio.recording import Recording
 from genre.data import MelSpectrogram
 from genre.embeddings import Embeddings, read_embeddings, write_embeddings
+from genre.models import SpectralCNN
 
 from .conftest import run_cli, tone
 
@@ -50,7 +52,8 @@ class StandIn(nn.Module):
         self.head = nn.Linear(16, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.scale * x.mean((1, 3)))
+        logits: Tensor = self.head(self.scale * x.mean((1, 3)))
+        return logits
 
     @staticmethod
     def features() -> MelSpectrogram:
@@ -76,6 +79,7 @@ def test_an_embedding_is_the_mean_over_segments_of_what_enters_the_head(predicto
     samples = round(0.8 * 22050)
     starts = [0, round(0.5 * (len(wave) - samples)), len(wave) - samples]
     network = predictor.network
+    assert isinstance(network, SpectralCNN)
     with torch.no_grad():
         parts = torch.stack([torch.from_numpy(wave[start : start + samples]) for start in starts])
         maps = network.blocks(network.input_norm(predictor.features(parts.unsqueeze(1)))).mean((2, 3))
@@ -172,7 +176,7 @@ def test_an_interrupted_run_keeps_what_is_done(
 ) -> None:
     average = Predictor.average_embedding
 
-    def interrupted(self: Predictor, recording: object) -> object:
+    def interrupted(self: Predictor, recording: Recording) -> object:
         if recording.path.name == "c ü.wav":
             raise KeyboardInterrupt
         return average(self, recording)
@@ -244,6 +248,7 @@ def test_a_file_that_holds_no_embeddings(tmp_path: Path, content: bytes | str) -
     elif content == "NaN":
         np.savez(file, paths=np.array(["a"]), embeddings=np.full((1, 3), np.nan))
     else:
+        assert isinstance(content, bytes)
         file.write_bytes(content)
     with pytest.raises(GenreError, match=r"e\.npz: (not what|found 1 paths|found NaN)"):
         read_embeddings(file)

@@ -1,5 +1,6 @@
 """A caller tells the kinds of errors by their class."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def write_text(path: Path) -> None:
     ],
     ids=["missing", "folder", "dangling link", "empty", "no frame", "text"],
 )
-def test_kinds_of_audio(make, kind: type[AudioError], tmp_path: Path) -> None:
+def test_kinds_of_audio(make: Callable[[Path], object], kind: type[AudioError], tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     make(path)
     for read in (probe, lambda path: read_segment(path, 22050, 100, 0.5)):
@@ -56,7 +57,7 @@ def test_kinds_of_audio(make, kind: type[AudioError], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda path: None, Path.mkdir, write_nothing, write_text])
-def test_no_checkpoint(make, tmp_path: Path) -> None:
+def test_no_checkpoint(make: Callable[[Path], object], tmp_path: Path) -> None:
     make(tmp_path / "best.ckpt")
     with pytest.raises(CheckpointError, match=r"best\.ckpt: "):
         read_checkpoint(tmp_path / "best.ckpt")

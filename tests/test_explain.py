@@ -70,7 +70,7 @@ class Loud(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(1, 1, 1)
         self.convolution.weight.data.fill_(1.0)
-        self.convolution.bias.data.zero_()
+        self.convolution.get_parameter("bias").data.zero_()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         inside = self.convolution(x)[:, :, 8:16, 40:60].clamp(min=0).sum((1, 2, 3))

@@ -29,7 +29,9 @@ def test_linear_probe_trains_the_head_alone(network: type[nn.Module], head: int)
     ("network", "first", "last", "number"),
     [(ResNet18, "conv1.weight", "layer4.1.bn2.bias", 5), (EfficientNetV2S, "conv_stem.weight", "bn2.bias", 7)],
 )
-def test_layers_hold_every_parameter_once(network: type[nn.Module], first: str, last: str, number: int) -> None:
+def test_layers_hold_every_parameter_once(
+    network: type[ResNet18 | EfficientNetV2S], first: str, last: str, number: int
+) -> None:
     backbone = network(10, pretrained=False).backbone
     found = layers(backbone)
     names = [name for layer in found for name in layer]
@@ -45,7 +47,7 @@ def test_learning_rates_fall_from_head_to_stem() -> None:
     scale_learning_rates(optimizer)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.8, 0.4, 0.2, 0.1, 0.05, 0.025])
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(network.parameters()))
-    assert optimizer.param_groups[-1]["params"][0] is network.backbone.conv1.weight
+    assert optimizer.param_groups[-1]["params"][0] is network.backbone.get_parameter("conv1.weight")
     step = StepLR(optimizer, 1, gamma=0.1)
     optimizer.step()
     step.step()

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytorch_lightning as pl
@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.callbacks import BackboneFinetuning, BatchSizeFinder, LearningRateFinder
 from pytorch_lightning.tuner import Tuner
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+from torch.utils.data import DataLoader
 
 import genre
 from genre import GenreClassifier, GenreError
@@ -73,7 +74,8 @@ def test_predict_gives_one_row_per_track(
     source: str, batch_size: int, music: Path, checkpoint: Path, expected: torch.Tensor
 ) -> None:
     model = GenreClassifier.load_from_checkpoint(checkpoint)
-    rows = torch.cat(trainer().predict(model, **SOURCES[source](make(music, batch_size=batch_size))))
+    batches = trainer().predict(model, **SOURCES[source](make(music, batch_size=batch_size)))
+    rows = torch.cat(cast(list[torch.Tensor], batches))
     assert rows.shape == (6, 3)
     torch.testing.assert_close(rows, expected, rtol=0, atol=1e-6)
 
@@ -81,7 +83,7 @@ def test_predict_gives_one_row_per_track(
 def test_predict_with_a_checkpoints_path(music: Path, checkpoint: Path, expected: torch.Tensor) -> None:
     data = make(music)
     rows = trainer().predict(classifier(data), data.test_dataloader(), ckpt_path=checkpoint, weights_only=True)
-    torch.testing.assert_close(torch.cat(rows), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(torch.cat(cast(list[torch.Tensor], rows)), expected, rtol=0, atol=1e-6)
 
 
 def test_a_loader_needs_features_and_whole_tracks(music: Path, checkpoint: Path) -> None:
@@ -108,7 +110,8 @@ def test_a_bad_file_is_a_row_of_nan(tmp_path: Path, checkpoint: Path) -> None:
     nan = tracks[4].path
     soundfile.write(nan, np.full(20000, np.nan, np.float32), 22050, subtype="FLOAT")
     data = make(music)
-    rows = torch.cat(trainer().predict(GenreClassifier.load_from_checkpoint(checkpoint), datamodule=data))
+    batches = trainer().predict(GenreClassifier.load_from_checkpoint(checkpoint), datamodule=data)
+    rows = torch.cat(cast(list[torch.Tensor], batches))
     assert [track.path for track in data.tracks("test")] == [
         damaged if track.path == whole else track.path for track in tracks if track.path != nan
     ]
@@ -180,7 +183,9 @@ def test_batches_without_a_trainer_are_those_of_the_steps(music: Path) -> None:
     with pytest.raises(GenreError, match="MelSpectrogram has no mean and std yet"):
         alone.features(batch.inputs)
     assert torch.equal(alone.to_inputs(batch, training=True).inputs, keep.__dict__["train"].inputs)
-    evaluated = alone.on_after_batch_transfer(next(iter(alone.val_dataloader())), 0)
+    loader = alone.val_dataloader()
+    assert isinstance(loader, DataLoader)
+    evaluated = alone.on_after_batch_transfer(next(iter(loader)), 0)
     assert torch.equal(evaluated.inputs, keep.__dict__["validation"].inputs)
 
 

@@ -91,7 +91,7 @@ def test_the_sweep_runs(gtzan: Path, tmp_path: Path) -> None:
     plan.write_text(text.replace("published: ", f"published: {engelkes}/"))
     # A tenth of 80 tracks is less than one of each genre.
     options = [*SMALL[1:], f"--data.root={gtzan}", "--data.split.test=0.25", "--model.network.layers=1"]
-    runs = ["--name=sweep", "--runs_dir", tmp_path]
+    runs: list[str | Path] = ["--name=sweep", "--runs_dir", tmp_path]
     assert run_cli("benchmark", plan, "--epochs", "1", "2", *runs, *options) == 0
     folder = tmp_path / "sweep" / "version_0"
     fits = [

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytorch_lightning as pl
@@ -78,7 +79,8 @@ def test_predict_with_the_best_checkpoint(music: Path, tmp_path: Path) -> None: 
     keep = ModelCheckpoint(tmp_path, monitor="val_loss", filename="best")
     fit: pl.Trainer = trainer(max_epochs=3, callbacks=[keep], enable_checkpointing=True)
     fit.fit(classifier(data, optimizer=lambda groups: torch.optim.Adam(groups, lr=0.05)), datamodule=data)
-    rows = torch.cat(fit.predict(datamodule=data, ckpt_path="best", weights_only=True))
+    batches = fit.predict(datamodule=data, ckpt_path="best", weights_only=True)
+    rows = torch.cat(cast(list[torch.Tensor], batches))
     predictor = genre.load(keep.best_model_path)
     alone = torch.stack([predictor.predict_proba(track.path) for track in data.tracks("test")]).float()
     torch.testing.assert_close(rows, alone, rtol=0, atol=1e-6)

@@ -5,8 +5,10 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 import genre
 from genre import GenreClassifier, GenreError
-from genre.data import CSV, MFCC, Folder, MelSpectrogram, StratifiedSplit
+from genre.data import CSV, MFCC, Feature, Folder, MelSpectrogram, StratifiedSplit
 from genre.models import SpectralCNN
 
 from .conftest import run_cli, tone
@@ -32,10 +34,13 @@ class Tiny(nn.Module):
         self.head = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.conv(x).mean((2, 3)))
+        logits: Tensor = self.head(self.conv(x).mean((2, 3)))
+        return logits
 
 
-def fit_by_hand(folder: Path, network: object, out: Path, features: object = None) -> GenreClassifier:
+def fit_by_hand(
+    folder: Path, network: Callable[[int], nn.Module], out: Path, features: Feature | None = None
+) -> GenreClassifier:
     data = Folder(
         folder, features or MelSpectrogram(n_mels=32, n_fft=512), StratifiedSplit(), segment_seconds=0.8, num_workers=0
     )
@@ -88,12 +93,15 @@ def test_moved_checkpoint_in_another_process(trained: Path, folder: Path, tmp_pa
 
 
 @pytest.mark.parametrize("network", [SpectralCNN, partial(SpectralCNN, dropout=0.0)], ids=["class", "partial"])
-def test_checkpoint_of_a_trainer_used_by_hand(folder: Path, tmp_path: Path, network: object) -> None:
+def test_checkpoint_of_a_trainer_used_by_hand(
+    folder: Path, tmp_path: Path, network: Callable[[int], nn.Module]
+) -> None:
     features = MFCC(n_mfcc=36, n_fft=512, n_mels=40)
     classifier = fit_by_hand(folder, network, tmp_path / "hand.ckpt", features)
     predictor = genre.load(tmp_path / "hand.ckpt")
     assert type(predictor.network) is SpectralCNN
-    measured = classifier.trainer.datamodule.features  # a copy of those that it was given, which stay as they are
+    trainer: Any = classifier.trainer
+    measured = trainer.datamodule.features  # a copy of those that it was given, which stay as they are
     assert predictor.features.mean == measured.mean is not None
     assert features.mean is None
     inputs = torch.randn(2, 1, 36, 40)
@@ -104,11 +112,14 @@ def test_checkpoint_of_a_trainer_used_by_hand(folder: Path, tmp_path: Path, netw
 def test_network_of_the_users_own(folder: Path, tmp_path: Path) -> None:
     """Its module is imported already, as in the program that trained it; a lambda has to be given again."""
     fit_by_hand(folder, partial(Tiny, width=3), tmp_path / "own.ckpt")
-    assert genre.load(tmp_path / "own.ckpt").network.conv.out_channels == 3
+    assert genre.load(tmp_path / "own.ckpt").network.get_submodule("conv").out_channels == 3
     fit_by_hand(folder, lambda classes: Tiny(classes, width=5), tmp_path / "lambda.ckpt")
     with pytest.raises(GenreError, match="pass network="):
         genre.load(tmp_path / "lambda.ckpt")
-    assert genre.load(tmp_path / "lambda.ckpt", network=lambda n: Tiny(n, 5)).network.conv.out_channels == 5
+    assert (
+        genre.load(tmp_path / "lambda.ckpt", network=lambda n: Tiny(n, 5)).network.get_submodule("conv").out_channels
+        == 5
+    )
 
 
 def test_foreign_module_is_not_imported(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from numpy.typing import NDArray
 
 import genre
 from genre import Ensemble, GenreError, Predictor
@@ -73,7 +74,7 @@ def test_integers_have_the_scale_of_a_wav_file(predictor: Predictor, subtype: st
     wave = tone(1, 3, 2.0).astype(np.float16).astype(np.float32)
     soundfile.write(tmp_path / "song.wav", wave, 22050, subtype=subtype)
     if subtype == "FLOAT":
-        array = wave.astype(dtype)
+        array: NDArray[Any] = wave.astype(dtype)
     elif subtype == "PCM_U8":
         array = np.round(soundfile.read(tmp_path / "song.wav")[0] * 128 + 128).astype(np.uint8)
     else:
@@ -129,6 +130,7 @@ def test_a_list_and_a_folder(predictor: Predictor, folder: Path) -> None:
     assert predictor.predict(tuple(songs)) == expected
     assert predictor.predict([]) == []
     whole = predictor.predict(folder)
+    assert isinstance(whole, list)
     assert [prediction.path for prediction in whole] == sorted(folder.rglob("*.wav"))
     assert whole[:3] == expected
 
@@ -139,7 +141,9 @@ def test_a_bad_file_of_a_folder_is_named_and_left_out(
     soundfile.write(tmp_path / "good.wav", tone(0, 0, 1.0), 22050)
     (tmp_path / "bad.wav").write_text("no audio")
     with caplog.at_level(logging.WARNING):
-        (prediction,) = predictor.predict(tmp_path)
+        predictions = predictor.predict(tmp_path)
+    assert isinstance(predictions, list)
+    (prediction,) = predictions
     assert prediction.path == tmp_path / "good.wav"
     (message,) = caplog.messages
     assert message.startswith(f"skipped {tmp_path / 'bad.wav'}: undecodable")

@@ -22,7 +22,8 @@ from genre.models import ResNet18, SpectralCNN
 from genre.models.head import find_head
 
 from .conftest import QUICK, run_cli, write_folder
-from .models.test_all_models import Build, each_model
+from .models.networks import Build
+from .models.test_all_models import each_model
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,8 @@ class Start(pl.Callback):
 
 
 def weights(checkpoint: Path) -> dict[str, Tensor]:
-    return torch.load(checkpoint, weights_only=True)["state_dict"]
+    state: dict[str, Tensor] = torch.load(checkpoint, weights_only=True)["state_dict"]
+    return state
 
 
 def record(checkpoint: Path) -> Provenance:
@@ -85,7 +87,8 @@ def record(checkpoint: Path) -> Provenance:
 
 
 def metrics(run: Path) -> dict[str, Any]:
-    return json.loads((run / "report" / "metrics.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((run / "report" / "metrics.json").read_text(encoding="utf-8"))
+    return found
 
 
 def test_all_but_the_head_is_taken_before_the_first_step(best: Path, four: Path, tmp_path: Path) -> None:
@@ -309,7 +312,7 @@ def test_a_second_fit_of_the_same_object(best: Path, four: Path, others: Path, t
     """It goes on from where it is, and keeps the record of the first one."""
     model = fit(four, tmp_path / "one.ckpt", pretrained=best, seed=1)
     start = Start()
-    options = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False,
+    options: dict[str, Any] = {"accelerator": "cpu", "logger": False, "enable_checkpointing": False, "enable_progress_bar": False,
                "enable_model_summary": False}  # fmt: skip
     second = pl.Trainer(max_epochs=1, callbacks=[start], **options)
     second.fit(model, datamodule=data(others))
@@ -338,8 +341,8 @@ def test_the_record_of_a_fit_that_continues_another() -> None:
     first = Provenance({"train": ["1", "2"], "validation": ["3"]}, {"train": ["a"], "validation": ["b"]})
     second = Provenance({"train": ["2", "4"], "validation": ["1"]}, {"train": ["c"], "validation": ["a", "d"]})
     both = second.continuing(first)
-    assert both.tracks == second.tracks | {"earlier_train": ["1"], "earlier_validation": ["3"]}
-    assert both.artists == second.artists | {"earlier_train": ["a"], "earlier_validation": ["b"]}
+    assert both.tracks == dict(second.tracks) | {"earlier_train": ["1"], "earlier_validation": ["3"]}
+    assert both.artists == dict(second.artists) | {"earlier_train": ["a"], "earlier_validation": ["b"]}
     assert both.artist_subsets() == ({"a", "c"}, {"a", "b", "d"})
     assert Provenance.read(vars(both)) == both
     assert second.continuing(None) == second
@@ -355,7 +358,8 @@ class HeadAlone(nn.Module):
         self.norm = nn.BatchNorm2d(1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm(x).mean((1, 3))[:, :3]
+        logits: Tensor = self.norm(x).mean((1, 3))[:, :3]
+        return logits
 
 
 def test_a_network_without_a_head() -> None:

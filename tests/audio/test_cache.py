@@ -174,7 +174,7 @@ def test_too_little_space_is_one_line_and_writes_nothing(
 ) -> None:
     path = write(tmp_path / "a.wav")
     monkeypatch.setattr(caching, "memory_size", lambda: 1000)
-    monkeypatch.setattr(caching.shutil, "disk_usage", lambda folder: _Usage)
+    monkeypatch.setattr("genre.audio.cache.shutil.disk_usage", lambda folder: _Usage)
     with pytest.raises(GenreError, match=r"0\.00 GB are needed to keep 1 decoded files, 0\.00 GB are there") as error:
         cache.fill([path])
     assert "\n" not in str(error.value)

@@ -31,6 +31,7 @@ BANKS: list[tuple[int, Any, Any, float, float | None]] = [
 ]
 
 FEATURES = [Spectrogram, MelSpectrogram, MFCC]
+Kind = Callable[..., Feature]
 
 
 def sweep(sample_rate: int = RATE, samples: int | None = None, seed: int = 0) -> NDArray[np.float32]:
@@ -38,11 +39,11 @@ def sweep(sample_rate: int = RATE, samples: int | None = None, seed: int = 0) ->
     time = np.arange(samples or sample_rate) / sample_rate
     phase = 2 * np.pi * (100 * time + (0.45 * sample_rate - 100) / 2 * time**2 / time[-1])
     random = np.random.default_rng(seed)
-    wave = 0.5 * np.sin(phase) * np.exp(-2 * time) + 0.01 * random.standard_normal(len(time))
+    wave: NDArray[np.float64] = 0.5 * np.sin(phase) * np.exp(-2 * time) + 0.01 * random.standard_normal(len(time))
     return wave.astype(np.float32)
 
 
-def plain(kind: type[Feature], **arguments: Any) -> Feature:
+def plain(kind: Kind, **arguments: Any) -> Feature:
     """The feature without normalisation."""
     return kind(mean=0, std=1, **arguments)
 
@@ -107,7 +108,7 @@ class TestAgainstLibrosa:
 
     @pytest.mark.parametrize("kind", [MelSpectrogram, MFCC])
     @pytest.mark.parametrize(("sample_rate", "frames"), [(11025, (2048, None, 512)), (RATE, (441, None, 220))])
-    def test_odd_sample_rate_and_odd_frame(self, kind: type[Feature], sample_rate: int, frames: Any) -> None:
+    def test_odd_sample_rate_and_odd_frame(self, kind: Kind, sample_rate: int, frames: Any) -> None:
         wave, bank = sweep(sample_rate), (64, "slaney", "slaney", 0.0, None)
         expected = librosa.power_to_db(librosa_mel(wave, sample_rate, frames, bank))
         if kind is MFCC:
@@ -157,7 +158,7 @@ class TestAgainstTorchaudio:
 @pytest.mark.parametrize("kind", FEATURES)
 class TestShapesAndTypes:
     @pytest.mark.parametrize("shape", [(), (2,), (2, 1), (2, 3), (1, 2, 2)])
-    def test_any_leading_shape(self, kind: type[Feature], shape: tuple[int, ...]) -> None:
+    def test_any_leading_shape(self, kind: Kind, shape: tuple[int, ...]) -> None:
         feature = plain(kind)
         waves = torch.stack([torch.from_numpy(sweep(samples=4000, seed=seed)) for seed in range(int(np.prod(shape)))])
         found = feature(waves.reshape(*shape, 4000))
@@ -166,7 +167,7 @@ class TestShapesAndTypes:
             assert torch.equal(clip, feature(wave))
 
     @pytest.mark.parametrize("method", ["forward", "transform"])
-    def test_clip_does_not_depend_on_louder_neighbours(self, kind: type[Feature], method: str) -> None:
+    def test_clip_does_not_depend_on_louder_neighbours(self, kind: Kind, method: str) -> None:
         """Of ``transform`` too, which gets a whole batch at once on a GPU."""
         compute: Callable[[Tensor], Tensor] = getattr(plain(kind), method)
         quiet, loud = 1e-3 * torch.from_numpy(sweep(seed=1)), torch.from_numpy(sweep(seed=2))
@@ -174,7 +175,7 @@ class TestShapesAndTypes:
         assert torch.equal(alone, among)
         assert alone.std() > 1
 
-    def test_float32_under_autocast(self, kind: type[Feature]) -> None:
+    def test_float32_under_autocast(self, kind: Kind) -> None:
         feature, wave = plain(kind), torch.from_numpy(sweep())[None]
         with torch.autocast("cpu", torch.bfloat16):
             assert (wave @ wave.T).dtype == torch.bfloat16  # it is on
@@ -183,11 +184,11 @@ class TestShapesAndTypes:
         assert torch.equal(found, feature(wave))
 
     @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-    def test_float32_from_other_types(self, kind: type[Feature], dtype: torch.dtype) -> None:
+    def test_float32_from_other_types(self, kind: Kind, dtype: torch.dtype) -> None:
         feature, wave = plain(kind), torch.from_numpy(sweep()).to(dtype)
         assert torch.equal(feature(wave), feature(wave.float()))
 
-    def test_silence_is_finite(self, kind: type[Feature]) -> None:
+    def test_silence_is_finite(self, kind: Kind) -> None:
         silence = torch.zeros(1, RATE)
         assert plain(kind)(silence).isfinite().all()
         feature = kind()
@@ -195,26 +196,26 @@ class TestShapesAndTypes:
         assert feature(silence).abs().max() == 0
         assert feature(torch.from_numpy(sweep())).isfinite().all()
 
-    def test_too_short_clip(self, kind: type[Feature]) -> None:
+    def test_too_short_clip(self, kind: Kind) -> None:
         feature = plain(kind, n_fft=512, hop_length=128)
         with pytest.raises(GenreError, match=r"^a clip of 256 samples is too short for n_fft=512; give at least 257 "):
             feature(torch.zeros(1, 256))
         assert feature(torch.zeros(1, 257)).shape[-1] == 3
 
     @pytest.mark.parametrize("shape", [(0,), (1, 0), (2, 1, 0)])
-    def test_clip_without_samples(self, kind: type[Feature], shape: tuple[int, ...]) -> None:
+    def test_clip_without_samples(self, kind: Kind, shape: tuple[int, ...]) -> None:
         with pytest.raises(GenreError, match=r"^a clip of 0 samples is too short for n_fft=2048; give at least 1025 "):
             plain(kind)(torch.zeros(shape))
 
     @pytest.mark.parametrize("name", ["sample_rate", "n_fft", "win_length", "hop_length"])
     @pytest.mark.parametrize("value", [0, -1])
-    def test_argument_below_one(self, kind: type[Feature], name: str, value: int) -> None:
+    def test_argument_below_one(self, kind: Kind, name: str, value: int) -> None:
         with pytest.raises(GenreError, match=rf"{name} must be at least 1; found {value}$"):
             kind(**{name: value})
 
-    def test_window_longer_than_the_frame(self, kind: type[Feature]) -> None:
+    def test_window_longer_than_the_frame(self, kind: Kind) -> None:
         with pytest.raises(GenreError, match=r"^win_length must be at most n_fft, which is 512; found 513$"):
-            kind(n_fft=512, win_length=513)  # type: ignore[call-arg]
+            kind(n_fft=512, win_length=513)
         assert plain(kind, n_fft=512, win_length=512)(torch.zeros(1, RATE)).isfinite().all()
 
 
@@ -222,54 +223,54 @@ class TestShapesAndTypes:
 class TestStatistics:
     CLIPS = tuple(torch.from_numpy(sweep(samples=samples, seed=samples)) for samples in (22050, 9000, 1500))
 
-    def reference(self, kind: type[Feature]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def reference(self, kind: Kind) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation of each row over all frames of all clips."""
         values = np.concatenate([plain(kind)(clip).numpy() for clip in self.CLIPS], axis=1).astype(np.float64)
         return values.mean(axis=1), values.std(axis=1)
 
-    def test_are_those_of_numpy(self, kind: type[Feature]) -> None:
+    def test_are_those_of_numpy(self, kind: Kind) -> None:
         feature = kind()
         assert not feature.measured
         feature.measure(self.CLIPS)
         mean, std = self.reference(kind)
         assert feature.measured
-        np.testing.assert_allclose(feature.mean, mean, rtol=1e-5, atol=1e-5)  # type: ignore[arg-type]
-        np.testing.assert_allclose(feature.std, std, rtol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(feature.mean, mean, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(feature.std, std, rtol=1e-5)
 
-    def test_normalise(self, kind: type[Feature]) -> None:
+    def test_normalise(self, kind: Kind) -> None:
         feature = kind()
         feature.measure(self.CLIPS)
         values = torch.cat([feature(clip) for clip in self.CLIPS], dim=1).double()
         np.testing.assert_allclose(values.mean(1), 0, atol=1e-5)
         np.testing.assert_allclose(values.std(1, correction=0), 1, atol=1e-5)
 
-    def test_given_numbers_are_applied(self, kind: type[Feature]) -> None:
+    def test_given_numbers_are_applied(self, kind: Kind) -> None:
         found = kind(mean=-40.0, std=8.0)(self.CLIPS[0])
         np.testing.assert_allclose(found, (plain(kind)(self.CLIPS[0]) + 40) / 8, rtol=1e-5, atol=1e-5)
 
-    def test_given_rows_are_applied(self, kind: type[Feature]) -> None:
+    def test_given_rows_are_applied(self, kind: Kind) -> None:
         values = plain(kind)(self.CLIPS[0]).numpy()
         mean, std = np.arange(len(values), dtype=np.float32), 1 + np.arange(len(values), dtype=np.float32)
         found = kind(mean=mean.tolist(), std=std.tolist())(self.CLIPS[0])
         np.testing.assert_allclose(found, (values - mean[:, None]) / std[:, None], rtol=1e-5, atol=1e-5)
 
-    def test_a_given_one_is_kept_when_the_other_is_measured(self, kind: type[Feature]) -> None:
+    def test_a_given_one_is_kept_when_the_other_is_measured(self, kind: Kind) -> None:
         mean, std = self.reference(kind)
         given_mean, given_std = kind(mean=-40.0), kind(std=8.0)
         for feature in (given_mean, given_std):
             assert not feature.measured
             feature.measure(self.CLIPS)
-        np.testing.assert_allclose(given_std.mean, mean, rtol=1e-5, atol=1e-5)  # type: ignore[arg-type]
-        np.testing.assert_allclose(given_mean.std, std, rtol=1e-5)  # type: ignore[arg-type]
+        np.testing.assert_allclose(given_std.mean, mean, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(given_mean.std, std, rtol=1e-5)
         assert given_mean.mean == -40.0
         assert given_std.std == 8.0
 
-    def test_of_nothing(self, kind: type[Feature]) -> None:
+    def test_of_nothing(self, kind: Kind) -> None:
         with pytest.raises(GenreError, match="no readable train track"):
             kind().measure([])
 
-    def test_survive_describe_and_build(self, kind: type[Feature]) -> None:
-        feature = kind(sample_rate=16000, n_fft=512, hop_length=160, top_db=60.0)  # type: ignore[call-arg]
+    def test_survive_describe_and_build(self, kind: Kind) -> None:
+        feature = kind(sample_rate=16000, n_fft=512, hop_length=160, top_db=60.0)
         feature.measure(self.CLIPS)
         spec = json.loads(json.dumps(to_config(feature)))
         again = from_config(spec, Feature)
@@ -280,7 +281,7 @@ class TestStatistics:
 
 
 @pytest.mark.parametrize("kind", [Spectrogram, MelSpectrogram])
-def test_top_db_is_the_range_of_a_clip(kind: type[Feature]) -> None:
+def test_top_db_is_the_range_of_a_clip(kind: Kind) -> None:
     found = plain(kind, top_db=30.0)(torch.from_numpy(sweep()))
     assert found.max() - found.min() == pytest.approx(30.0, abs=1e-4)
 
@@ -292,17 +293,17 @@ def test_more_coefficients_than_bands() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [(MelSpectrogram, "n_mels"), (MFCC, "n_mels"), (MFCC, "n_mfcc")])
-def test_no_rows(kind: type[Feature], name: str) -> None:
+def test_no_rows(kind: Kind, name: str) -> None:
     with pytest.raises(GenreError, match=rf"^{name} must be at least 1; found 0$"):
         kind(**{name: 0})
 
 
 @pytest.mark.parametrize("kind", [MelSpectrogram, MFCC])
-def test_range_of_frequencies_that_holds_none(kind: type[Feature]) -> None:
+def test_range_of_frequencies_that_holds_none(kind: Kind) -> None:
     with pytest.raises(GenreError, match=r"^f_min must be below f_max, which is 11025 Hz; found 12000 Hz$"):
-        kind(f_min=12000.0)  # type: ignore[call-arg]
+        kind(f_min=12000.0)
     with pytest.raises(GenreError, match=r"^f_min must be below f_max, which is 50 Hz; found 50 Hz$"):
-        kind(f_min=50.0, f_max=50.0)  # type: ignore[call-arg]
+        kind(f_min=50.0, f_max=50.0)
 
 
 def test_coefficients_of_a_flat_spectrum() -> None:
@@ -347,7 +348,7 @@ def test_statistics_are_one_for_each_row_or_one_for_all() -> None:
 
 @pytest.mark.parametrize("kind", FEATURES)
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_centering_takes_its_share_of_each_rows_mean(kind: type[Feature], share: float) -> None:
+def test_centering_takes_its_share_of_each_rows_mean(kind: Kind, share: float) -> None:
     wave = torch.from_numpy(sweep())
     whole = plain(kind)(wave).numpy()
     expected = whole - share * whole.mean(1, keepdims=True)

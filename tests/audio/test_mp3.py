@@ -30,7 +30,8 @@ def write(path: Path, rate: int, channels: int, mode: str, level: float) -> None
 
 def whole(path: Path) -> NDArray[np.float32]:
     """All of a file, mono, block by block."""
-    return np.concatenate(list(decode(path)[1])).mean(axis=1)
+    samples: NDArray[np.float32] = np.concatenate(list(decode(path)[1])).mean(axis=1)
+    return samples
 
 
 @pytest.mark.parametrize(("rate", "channels", "mode", "level"), ENCODINGS.values(), ids=ENCODINGS)

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import matplotlib
 import pytest
 import torch
+from matplotlib.colors import ListedColormap
 
 import genre
 from genre import GenreError
@@ -17,7 +19,7 @@ from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram
 from tests.conftest import run_cli
 from tests.test_examples import EXAMPLES, options
 
-VIRIDIS = torch.tensor(matplotlib.colormaps["viridis"].colors)
+VIRIDIS = torch.tensor(cast(ListedColormap, matplotlib.colormaps["viridis"]).colors)
 
 
 def test_colours_and_orientation() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -92,9 +93,9 @@ class TestHeardWhole:
     @pytest.mark.parametrize("ending", [".wav", ".aiff"])
     def test_chunks_after_the_audio_are_none(self, tmp_path: Path, ending: str) -> None:
         data = sound(tmp_path / f"a{ending}")
-        order = "little" if ending == ".wav" else "big"
+        order: Literal["little", "big"] = "little" if ending == ".wav" else "big"
         for name in (b"LIST", b"ID3 "):
-            data += name + (60000).to_bytes(4, order) + bytes(60000)  # type: ignore[arg-type]
+            data += name + (60000).to_bytes(4, order) + bytes(60000)
         (tmp_path / f"a{ending}").write_bytes(data)
         assert probe(tmp_path / f"a{ending}").seconds == 3.0
 
@@ -210,7 +211,7 @@ class TestPyAV:
         encode(tmp_path / "a.m4a", "alac", "ipod")
         segment = read_segment(tmp_path / "a.m4a", RATE, RATE, position)
         spectrum = np.abs(np.fft.rfft(segment * np.hanning(RATE)))
-        assert (segment.shape, spectrum.argmax()) == ((RATE,), 1000)
+        assert (segment.shape, int(spectrum.argmax())) == ((RATE,), 1000)
         assert np.sqrt(2 * np.mean(segment[2000:-2000] ** 2)) == pytest.approx(0.5, rel=0.01)
 
     def test_in_several_threads(self, tmp_path: Path) -> None:

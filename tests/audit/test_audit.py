@@ -1,5 +1,6 @@
 import csv
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +223,7 @@ def test_interrupt_does_not_wait_for_a_long_file(tmp_path: Path) -> None:
     stop.set()
     assert examine(track, Limits(), stop).seconds < examine(track, Limits()).seconds
     running = examine_all([track] * 3, Limits())
+    assert isinstance(running, Generator)
     next(running)
     running.close()  # returns
 

@@ -75,12 +75,13 @@ class Audit(NamedTuple):
 
 def music(genre: str, artist: int, track: int, seconds: float = 5.0, rate: int = RATE) -> NDArray[np.float32]:
     wave = render_track(genre, artist, track, seed=3, seconds=seconds, sample_rate=rate)
-    return (0.4 * wave / np.abs(wave).max()).astype(np.float32)
+    scaled: NDArray[np.float32] = (0.4 * wave / np.abs(wave).max()).astype(np.float32)
+    return scaled
 
 
 def write(path: Path, wave: NDArray[np.float32], rate: int = RATE, **encoding: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, wave, rate, **encoding)  # type: ignore[arg-type]
+    soundfile.write(path, wave, rate, **encoding)
 
 
 def write_mp3(path: Path, wave: NDArray[np.float32], rate: int = RATE) -> None:

@@ -182,8 +182,13 @@ def test_pretrained_without_a_network_that_takes_weights(
     plan: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan.write_text("recipes: [good.yaml]\n")
-    ran = []
-    monkeypatch.setattr(module.Benchmark, "run", lambda self: ran.append(self) or 0)
+    ran: list[module.Benchmark] = []
+
+    def record(self: module.Benchmark) -> int:
+        ran.append(self)
+        return 0
+
+    monkeypatch.setattr(module.Benchmark, "run", record)
     assert run(plan, "--pretrained=maybe") == 0
     assert capsys.readouterr().err == "genre: --pretrained does nothing here: no network of the plan takes weights\n"
     (cell,) = ran[0].cells.values()

@@ -20,7 +20,7 @@ Try = Callable[..., str | None]
 def quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures and intervals take most of a small fit's time."""
     monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
-    monkeypatch.setattr("genre.report.results.intervals", lambda *given: intervals(*given[:2], 5))
+    monkeypatch.setattr("genre.report.results.intervals", lambda scores, targets, *_: intervals(scores, targets, 5))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import torch
 from genre.cli.classes import class_paths
 from genre.cli.help_page import CLASSES
 from genre.data.gtzan import fault_filtered_split
-from genre.data.track import SUBSETS
+from genre.data.track import SUBSETS, Subset
 from genre.predictor import load
 
 from ..conftest import QUICK, run_cli, tone, write_folder, write_gtzan
@@ -320,9 +320,9 @@ def test_a_single_test_track_is_scored(tmp_path: Path) -> None:
     names = {subset: [name for name, there in fault_filtered_split().items() if there == subset] for subset in SUBSETS}
 
     def numbers(genre: str) -> list[int]:
+        counts: dict[Subset, int] = {"train": 2, "validation": 1, "test": genre == "jazz"}
         picked = [
-            [name for name in names[subset] if name.startswith(f"{genre}.")][:count]
-            for subset, count in (("train", 2), ("validation", 1), ("test", genre == "jazz"))
+            [name for name in names[subset] if name.startswith(f"{genre}.")][:count] for subset, count in counts.items()
         ]
         return sorted(int(name.partition(".")[2]) for part in picked for name in part)
 

@@ -39,7 +39,8 @@ def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
-    return torch.load(checkpoint, weights_only=True)["state_dict"]
+    state: dict[str, torch.Tensor] = torch.load(checkpoint, weights_only=True)["state_dict"]
+    return state
 
 
 def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -209,7 +210,8 @@ def test_linear_probe_goes_on_and_keeps_the_backbone(folder: Path, tmp_path: Pat
     def run(epochs: int, name: str, checkpoint: Path | None = None) -> None:
         fit(folder, epochs, tmp_path / name, checkpoint, (LinearProbe(),), tiny_resnet())
 
-    run(1, "one.ckpt"), run(3, "three.ckpt")
+    run(1, "one.ckpt")
+    run(3, "three.ckpt")
     run(3, "resumed.ckpt", tmp_path / "one.ckpt")
     one, three = weights(tmp_path / "one.ckpt"), weights(tmp_path / "three.ckpt")
     backbone = {name: value for name, value in one.items() if ".backbone." in name}

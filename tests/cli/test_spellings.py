@@ -30,7 +30,8 @@ def metrics_of(run: Path) -> dict[str, object]:
 def spelt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two genres of 18 tracks by four artists, of which one is spelt in three ways and another in two."""
     root = tmp_path_factory.mktemp("spelt")
-    if (root / "é").mkdir() or (root / nfd("é")).exists():
+    (root / "é").mkdir()
+    if (root / nfd("é")).exists():
         pytest.skip("this file system knows one form only")
     (root / "é").rmdir()
     spellings = (("Beyoncé", nfd("Beyoncé"), "BEYONCÉ"), ("The Band", "the  band", "Ella", "Nina"))

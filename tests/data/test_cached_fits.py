@@ -2,13 +2,14 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import soundfile
 import torch
+from torch.utils.data import DataLoader
 
 from genre import GenreClassifier
 from genre.audio import cache as caching
@@ -60,7 +61,7 @@ def run(data: Folder, epochs: int = 2, **fit: Any) -> tuple[list[float], float, 
     trainer.fit(classifier, datamodule=data, **fit)
     scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
     predictions = trainer.predict(classifier, datamodule=data) or []
-    probabilities = torch.cat(predictions)
+    probabilities = torch.cat(cast(list[torch.Tensor], predictions))
     return losses.values, scores["test_loss"], probabilities, trainer
 
 
@@ -99,7 +100,12 @@ def test_no_file_is_decoded_twice_by_several_folds(
 ) -> None:
     opened: list[Path] = []
     decode = decoding.decode
-    monkeypatch.setattr(caching, "decode", lambda path: (opened.append(path), decode(path))[1])
+
+    def record(path: Path) -> Any:
+        opened.append(path)
+        return decode(path)
+
+    monkeypatch.setattr(caching, "decode", record)
     monkeypatch.setattr(segment_reading, "read_segment", lambda path, *_: pytest.fail(f"{path} is read"))
     monkeypatch.setattr(segment_reading, "read_segments", lambda path, *_: pytest.fail(f"{path} is read"))
     for fold in range(2):
@@ -107,6 +113,7 @@ def test_no_file_is_decoded_twice_by_several_folds(
         for stage in ("fit", "test"):
             data.setup(stage)
         for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+            assert isinstance(loader, DataLoader)
             for batch in loader:
                 data.to_inputs(batch)
     assert len(opened) == len(set(opened)) == 16
@@ -122,6 +129,7 @@ def test_a_bad_file_is_left_out_and_named(music: dict[str, Path], tmp_path: Path
         data.setup("fit")
         data.setup("test")
         for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+            assert isinstance(loader, DataLoader)
             for batch in loader:
                 data.to_inputs(batch)
         reasons.append(dict(data.bad_files))
@@ -134,7 +142,12 @@ def test_evaluation_decodes_a_file_in_one_pass(music: dict[str, Path], monkeypat
     open_source = decoding._open
     data = make(music["mp3"], None, batch_size=8)
     data.setup("test")
-    monkeypatch.setattr(decoding, "_open", lambda path: (opened.append(path), open_source(path))[1])
+
+    def record(path: Path) -> Any:
+        opened.append(path)
+        return open_source(path)
+
+    monkeypatch.setattr(decoding, "_open", record)
     batches = list(data.test_dataloader())
     assert len(opened) == len(set(opened)) == len(data.tracks("test"))
     segments = data._evaluation_segments("test")

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import soundfile
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from genre.audio.decode import read_segment
 from genre.checkpoint import require_same_features, take_statistics
@@ -240,7 +241,7 @@ class TestBatches:
         write_nan(root / "genre0" / "train9.wav")
         write_nan(root / "genre1" / "validation9.wav")
         write_text(root / "genre1" / "train8.wav")
-        augmented = {
+        augmented: dict[str, Any] = {
             "augment_waveform": [Gain(), TimeShift()],
             "augment_spectrogram": [SpecAugment()],
             "mixup": Mixup(),
@@ -275,7 +276,7 @@ class TestAugmentation:
         assert all(batch.targets.dtype == torch.int64 for batch in batches["validation"])
 
     def test_follows_from_the_seed_of_the_data(self, root: Path) -> None:
-        augmented = {
+        augmented: dict[str, Any] = {
             "augment_waveform": [Gain(), TimeShift()],
             "augment_spectrogram": [SpecAugment()],
             "mixup": Mixup(),
@@ -467,7 +468,9 @@ class TestGenres:
         assert data.genres == ["genre0", "genre1"]
         data.use_genres(["genre1", "jazz", "genre0"])
         assert data.genres == ["genre1", "jazz", "genre0"]
-        assert next(iter(data.val_dataloader())).targets.tolist() == [2] * 4  # type: ignore[arg-type]
+        loader = data.val_dataloader()
+        assert isinstance(loader, DataLoader)
+        assert next(iter(loader)).targets.tolist() == [2] * 4
 
 
 class TestMistakes:
@@ -481,7 +484,7 @@ class TestMistakes:
             ("crops_per_track", 0),
         ],
     )
-    def test_argument_out_of_range(self, root: Path, name: str, value: float) -> None:
+    def test_argument_out_of_range(self, root: Path, name: str, value: Any) -> None:
         with pytest.raises(GenreError, match=rf"{name} must be .*found {value}"):
             make(root, **{name: value})
 

@@ -2,6 +2,7 @@ import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -156,9 +157,9 @@ class TestTracks:
         looked_up: list[str] = []
         stat = os.stat
 
-        def record(path: object, **arguments: object) -> os.stat_result:
+        def record(path: Any, **arguments: Any) -> os.stat_result:
             looked_up.append(str(path))
-            return stat(path, **arguments)  # type: ignore[call-overload,no-any-return]
+            return stat(path, **arguments)
 
         monkeypatch.setattr(os, "stat", record)
         assert len(data(FMA, tmp_path).corpus.tracks) == 5

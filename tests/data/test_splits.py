@@ -227,7 +227,7 @@ class TestStratified:
         """Of 20 to 62 artists a genre, some always make up 15 of its 100 tracks, give or take a few."""
         partition = StratifiedSplit(0.15, 0.15, by_artist=True, seed=seed)(gtzan_names())
         for subset in ("validation", "test"):
-            found = Counter(track.genre for track in partition[subset])  # type: ignore[index]
+            found = Counter(track.genre for track in partition[subset])
             assert {genre: found[genre] for genre in GENRES if abs(found[genre] - 15) > 5} == {}
 
     def test_tracks_of_unknown_artists_are_divided_one_by_one(self) -> None:

@@ -39,7 +39,7 @@ def tag(path: Path, artists: list[str], album_artist: str = "", compilation: boo
     if file.tags is None:
         file.add_tags()
     if isinstance(file.tags, ID3):
-        frames = [TPE1(3, artists)] if artists else []
+        frames: list[TPE1 | TPE2] = [TPE1(3, artists)] if artists else []
         frames += [TPE2(3, [album_artist])] if album_artist else []
         for frame in [*frames, TCMP(3, ["1"])] if compilation else frames:
             file.tags.add(frame)

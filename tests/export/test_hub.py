@@ -214,6 +214,11 @@ def _tensors(file: Path, edit: Callable[[dict[str, torch.Tensor]], object]) -> N
     save_file(tensors, file)
 
 
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "huge header": lambda file: file.write_bytes(struct.pack("<Q", 1 << 62) + file.read_bytes()[8:]),
     "header of 1 GB": lambda file: file.write_bytes(struct.pack("<Q", 1 << 30) + file.read_bytes()[8:]),
@@ -231,7 +236,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
         file, lambda tensors: tensors.update({name: tensor.int() for name, tensor in tensors.items()})
     ),
     "missing": lambda file: file.unlink(),
-    "folder": lambda file: (file.unlink(), file.mkdir()),
+    "folder": _folder,
 }  # fmt: skip
 
 

@@ -57,7 +57,8 @@ def by_formula(name: str, place: int, like: Tensor) -> Tensor:
     values = torch.arange(like.numel(), dtype=torch.float64).mul(0.37 + place).sin().view_as(like)
     if name.endswith("running_var"):
         return values.abs() + 0.5
-    return values / max(1, like[0].numel() if like.ndim > 1 else 4) ** 0.5
+    scaled: Tensor = values / max(1, like[0].numel() if like.ndim > 1 else 4) ** 0.5
+    return scaled
 
 
 @pytest.mark.parametrize("path", OLD)

@@ -1,14 +1,20 @@
 from collections.abc import Callable
+from typing import Literal, cast
 
 import pytest
 import torch
 from torch import Tensor
 
 from genre.models import IndRNN
+from genre.models.indrnn import IndRNNLayer
 from genre.models.recurrence import linear_over_time, recur, recur_by_loop, recur_by_scan
 
 Recur = Callable[[Tensor, Tensor], Tensor]
 both_paths = pytest.mark.parametrize("path", [recur_by_loop, recur_by_scan])
+
+
+def layers_of(model: IndRNN) -> list[IndRNNLayer]:
+    return cast(list[IndRNNLayer], list(model.layers))
 
 
 def naive(a: Tensor, u: Tensor) -> Tensor:
@@ -76,6 +82,7 @@ def test_half_precision_input_is_scanned_in_that_of_the_weights(path: Recur) -> 
     assert h.dtype == torch.float32
     torch.testing.assert_close(h, naive(half.float(), u))
     h.sum().backward()
+    assert half.grad is not None
     assert half.grad.dtype == torch.bfloat16
 
 
@@ -95,7 +102,7 @@ def test_an_exported_network_scans() -> None:
 
 
 @pytest.mark.parametrize("norm", ["before", "after"])
-def test_the_network_step_by_step(norm: str) -> None:
+def test_the_network_step_by_step(norm: Literal["before", "after"]) -> None:
     model = IndRNN(4, bands=6, units=5, layers=2, norm=norm)
     x = torch.randn(3, 1, 6, 11)
     h = x[:, 0].permute(2, 0, 1)
@@ -103,7 +110,7 @@ def test_the_network_step_by_step(norm: str) -> None:
     def normed(y: Tensor) -> Tensor:
         return (y - y.mean((0, 1))) / (y.var((0, 1), unbiased=False) + 1e-5).sqrt()
 
-    for layer in model.layers:
+    for layer in layers_of(model):
         a = h @ layer.linear.weight.T + layer.linear.bias
         h = naive(normed(a), layer.u) if norm == "before" else normed(naive(a, layer.u))
     torch.testing.assert_close(model(x), model.classifier(h[-1]))
@@ -130,25 +137,25 @@ def test_no_clip_at_all() -> None:
 
 def test_u_starts_within_its_bound() -> None:
     for steps, growth in ((130, 2.0), (10, 5.0)):
-        u = torch.cat([layer.u for layer in IndRNN(10, units=512, steps=steps, growth=growth).layers])
+        u = torch.cat([layer.u for layer in layers_of(IndRNN(10, units=512, steps=steps, growth=growth))])
         assert 0 <= u.min() < 0.01
         assert 0.99 * growth ** (1 / steps) < u.max() <= growth ** (1 / steps)
 
 
-@pytest.mark.parametrize("optimiser", [torch.optim.SGD, torch.optim.Adam])
-def test_u_stays_within_its_bound(optimiser: Callable[..., torch.optim.Optimizer]) -> None:
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_u_stays_within_its_bound(kind: Callable[..., torch.optim.Optimizer]) -> None:
     model = IndRNN(10, bands=8, units=16, layers=2, steps=20)
     bound = 2 ** (1 / 20)
-    optimiser = optimiser(model.parameters(), lr=5.0)
+    optimiser = kind(model.parameters(), lr=5.0)
     x = torch.randn(4, 1, 8, 20)
     for _ in range(3):
         optimiser.zero_grad()
         model(x).square().mean().backward()
-        assert all(layer.u.abs().max() <= bound + 1e-6 for layer in model.layers)
+        assert all(layer.u.abs().max() <= bound + 1e-6 for layer in layers_of(model))
         optimiser.step()
     # After the last step the parameter may be outside, but nothing that is computed from it is.
-    assert any(layer.u.abs().max() > bound for layer in model.layers)
-    assert all(layer.eval().bounded_u().abs().max() <= bound + 1e-6 for layer in model.layers)
+    assert any(layer.u.abs().max() > bound for layer in layers_of(model))
+    assert all(layer.eval().bounded_u().abs().max() <= bound + 1e-6 for layer in layers_of(model))
     # A checkpoint of this moment goes on as the model itself does.
     resumed = IndRNN(10, bands=8, units=16, layers=2, steps=20)
     resumed.load_state_dict(model.state_dict())
@@ -157,10 +164,11 @@ def test_u_stays_within_its_bound(optimiser: Callable[..., torch.optim.Optimizer
 
 def test_u_at_its_bound_has_a_gradient_and_comes_back() -> None:
     model = IndRNN(10, bands=8, units=16, layers=1, steps=20)
-    layer = model.layers[0]
+    (layer,) = layers_of(model)
     layer.u.data.fill_(3.0)
     layer.bounded_u().sum().backward()
     assert torch.equal(layer.u, torch.full((16,), 2 ** (1 / 20)))
+    assert layer.u.grad is not None
     assert torch.equal(layer.u.grad, torch.ones(16))
 
 
@@ -172,7 +180,7 @@ def test_two_forwards_before_one_backward() -> None:
 
 
 def test_dropout_has_one_mask_for_all_steps() -> None:
-    layer = IndRNN(10, bands=8, units=64, layers=1, dropout=0.5, norm="before").layers[0]
+    (layer,) = layers_of(IndRNN(10, bands=8, units=64, layers=1, dropout=0.5, norm="before"))
     layer.linear.bias.data.fill_(5.0)
     layer.norm.bias.data.fill_(5.0)  # no state is zero of itself
     dropped = layer(torch.randn(12, 4, 8)) == 0
@@ -190,4 +198,4 @@ def test_autocast() -> None:
         logits = model(x)
     logits.float().square().sum().backward()
     torch.testing.assert_close(logits.float(), exact, rtol=0.1, atol=0.1)
-    assert all(p.grad.dtype == torch.float32 for p in model.parameters())
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in model.parameters())

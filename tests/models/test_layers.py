@@ -81,17 +81,19 @@ def squares(*weights: Tensor) -> float:
 
 def test_penalties() -> None:
     crnn = YaacobCRNN(8)
-    expected = squares(*(crnn.convolutions[i].weight for i in (0, 5, 10)), crnn.head.dense.weight)
+    expected = squares(*(crnn.convolutions[i].get_parameter("weight") for i in (0, 5, 10)), crnn.head.dense.weight)
     assert crnn.penalty().item() == pytest.approx(expected)
     rnn = YaacobRNN(8)
     assert rnn.penalty().item() == pytest.approx(squares(rnn.head.dense.weight))
     for cnn in (YaacobCNN1D(8), YaacobCNN2D(8)):
-        expected = squares(*(cnn.convolutions[5 * i].weight for i in range(5)), cnn.head.dense.weight)
+        expected = squares(*(cnn.convolutions[5 * i].get_parameter("weight") for i in range(5)), cnn.head.dense.weight)
         assert cnn.penalty().item() == pytest.approx(expected)
     mlp = KhameesMLP(10, regularised=True)
-    assert mlp.penalty().item() == pytest.approx(squares(*(mlp.hidden[i].weight for i in (1, 4, 7))))
+    assert mlp.penalty().item() == pytest.approx(squares(*(mlp.hidden[i].get_parameter("weight") for i in (1, 4, 7))))
     mlp.penalty().backward()
-    assert torch.allclose(mlp.hidden[1].weight.grad, 2e-3 * mlp.hidden[1].weight)
+    weight = mlp.hidden[1].get_parameter("weight")
+    assert weight.grad is not None
+    assert torch.allclose(weight.grad, 2e-3 * weight)
     assert KhameesMLP(10).penalty().item() == 0
 
 
@@ -103,17 +105,17 @@ WRONG: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "dropout of the MLP": (lambda: KhameesMLP(10, dropout=-1.0), "dropout is the share .* found -1.0"),
     "dropout of IndRNN": (lambda: IndRNN(10, dropout=1.5), "dropout is the share .* found 1.5"),
     "dropout of SpectralCNN": (lambda: SpectralCNN(10, dense_dropout=-0.5), "dense_dropout is the share .* found -0.5"),
-    "unknown cell": (lambda: CRNN(10, cell="ltsm"), "cell must be one of lstm, gru, rnn; found ltsm"),
-    "unknown cell of Wu": (lambda: WuRNN(10, cell="indrnn"), "cell must be one of lstm, gru, rnn; found indrnn"),
+    "unknown cell": (lambda: CRNN(10, cell="ltsm"), "cell must be one of lstm, gru, rnn; found ltsm"),  # type: ignore[arg-type]  # the case
+    "unknown cell of Wu": (lambda: WuRNN(10, cell="indrnn"), "cell must be one of lstm, gru, rnn; found indrnn"),  # type: ignore[arg-type]  # the case
     "negative growth": (lambda: IndRNN(10, growth=-2.0), "growth .* must be positive; found -2.0"),
     "no growth": (lambda: IndRNN(10, growth=0.0), "growth .* must be positive; found 0.0"),
-    "unknown place of the norm": (lambda: IndRNN(10, norm="between"), "before or after the recurrence; found between"),
+    "unknown place of the norm": (lambda: IndRNN(10, norm="between"), "before or after the recurrence; found between"),  # type: ignore[arg-type]  # the case
     "no layer": (lambda: YaacobCNN1D(8, layers=0), "layers must be a whole number of at least 1; found 0"),
     "no recurrent layer": (
         lambda: CRNN(10, recurrent_layers=0),
         "recurrent_layers must be a whole number of at least 1; found 0",
     ),
-    "half a layer": (lambda: KhameesCNN(10, layers=2.5), "layers must be a whole number of at least 1; found 2.5"),
+    "half a layer": (lambda: KhameesCNN(10, layers=2.5), "layers must be a whole number of at least 1; found 2.5"),  # type: ignore[arg-type]  # the case
     "no filter": (lambda: CNN(10, filters=0), "filters must be a whole number of at least 1; found 0"),
     "no filter in a layer": (lambda: CNN(10, filters=[32, 64, -1, 128]), "filters must be a whole number .* found -1"),
     "filters of two layers": (lambda: CRNN(10, filters=[8, 16]), "filters has 2 numbers for 4 layers"),

@@ -176,7 +176,7 @@ def test_the_short_way_of_the_gradient() -> None:
     front = MusiCNN(10, pretrained=False).double().eval().backbone.frontend
     nn.init.constant_(front.norm.weight, 0.7)
     nn.init.constant_(front.norm.bias, -0.3)
-    nn.init.constant_(front.norm.running_mean, 0.2)
+    nn.init.constant_(front.norm.get_buffer("running_mean"), 0.2)
     x = torch.rand(2, 1, 96, 20).double()
     results = []
     for output in (torch.cat([f(front.norm(x)) for f in (*front.timbral, *front.temporal)], 1), front(x)):
@@ -184,7 +184,7 @@ def test_the_short_way_of_the_gradient() -> None:
         (output * torch.linspace(-1, 1, output.numel()).double().view_as(output)).sum().backward()
         results.append([output, *(parameter.grad for parameter in front.parameters())])
     torch.testing.assert_close(*results)
-    before = front.norm.running_mean.clone()
+    before = front.norm.get_buffer("running_mean").clone()
     front.train()(x)
     assert front.norm.running_mean == pytest.approx((0.99 * before + 0.01 * x.mean()).item())
 

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tracemalloc
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from torch import nn
 
 from genre import GenreError
 from genre.models import MusiCNN
@@ -175,8 +177,13 @@ def test_changed_index(checkpoint: Path) -> None:
 def test_changed_index_with_right_checksums(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As above, where whoever changed the file has set the checksums of the blocks right: lengths run wild."""
     content, random = checkpoint.read_bytes(), np.random.default_rng(1)
-    checked = []
-    monkeypatch.setattr("genre.models.musicnn_weights._checksum", lambda block: checked.append(block) or AnyChecksum())
+    checked: list[bytes] = []
+
+    def checksum(block: bytes) -> AnyChecksum:
+        checked.append(block)
+        return AnyChecksum()
+
+    monkeypatch.setattr("genre.models.musicnn_weights._checksum", checksum)
     for place in random.integers(0, len(content), 500):
         changed = bytearray(content)
         changed[place] = int(random.integers(256))
@@ -261,7 +268,12 @@ def hide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_missing_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     hide(monkeypatch, tmp_path)
-    for build_it in (lambda: MusiCNN(10), lambda: MusiCNN(10, "mtt"), lambda: MusiCNN.tagger("msd")):
+    builds: list[Callable[[], nn.Module]] = [
+        lambda: MusiCNN(10),
+        lambda: MusiCNN(10, "mtt"),
+        lambda: MusiCNN.tagger("msd"),
+    ]
+    for build_it in builds:
         with pytest.raises(GenreError, match=r"pip install --no-deps musicnn==0\.1\.0") as error:
             build_it()
         assert "\n" not in str(error.value)

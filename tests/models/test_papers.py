@@ -3,6 +3,9 @@
 The number of parameters is the proof that a network is the published one.
 """
 
+from collections.abc import Callable
+from typing import Literal
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -207,14 +210,16 @@ def test_choi_has_15_steps_of_128() -> None:
 
 
 @pytest.mark.parametrize(("cell", "reference"), [("rnn", nn.RNN), ("lstm", nn.LSTM)])
-def test_wu_against_one_stacked_module(cell: str, reference: type[nn.RNNBase]) -> None:
+def test_wu_against_one_stacked_module(cell: Literal["rnn", "lstm"], reference: Callable[..., nn.RNNBase]) -> None:
     """With batch norm at its initial statistics, five layers are torch's five-layer network."""
     model = WuRNN(10, bands=40, units=32, cell=cell).eval()
     stack = reference(40, 32, num_layers=5)
     for i, layer in enumerate(model.recurrences):
         for name, value in layer.named_parameters():
             getattr(stack, name.replace("l0", f"l{i}")).data.copy_(value)
-        model.norms[i].eps = 0.0
+        norm = model.norms[i]
+        assert isinstance(norm, nn.BatchNorm1d)
+        norm.eps = 0.0
     x = torch.randn(3, 1, 40, 25)
     expected = model.classifier(stack(x[:, 0].permute(2, 0, 1))[0][-1])
     torch.testing.assert_close(model(x), expected)

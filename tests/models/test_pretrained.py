@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
@@ -38,10 +39,10 @@ class Watch(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.rates = [group["lr"] for group in trainer.optimizers[0].param_groups]
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         self.before = {name: value.detach().clone() for name, value in pl_module.network.named_parameters()}
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         after = pl_module.network.named_parameters()
         self.changed.append({name for name, value in after if not torch.equal(value, self.before[name])})
 
@@ -54,8 +55,8 @@ def test_family(name: str, folder: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     network = partial(Backbone, name=name, pretrained=False, dropout=0.1, drop_path=0.1)
     classifier = GenreClassifier(network, data.genres, partial(torch.optim.AdamW, lr=0.5), layer_decay=0.5)
-    backbone, watch = classifier.network.backbone, Watch()
-    assert classifier.network.head.in_features == units
+    backbone, watch = classifier.network.get_submodule("backbone"), Watch()
+    assert classifier.network.get_submodule("head").in_features == units
 
     frozen = pl.LightningModule()
     frozen.network = classifier.network
@@ -114,7 +115,8 @@ def test_three_channels(name: str) -> None:
     network = Backbone(3, name, pretrained=False, in_channels=3).eval()
     read: list[Tensor] = []
     network.backbone.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
-    mean, std = (torch.tensor(network.backbone.pretrained_cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
+    config: Any = network.backbone.pretrained_cfg
+    mean, std = (torch.tensor(config[key]).view(3, 1, 1) for key in ("mean", "std"))
     picture = torch.rand(2, 3, 32, 32)
     network(picture)
     torch.testing.assert_close(read[0], (picture - mean) / std)
@@ -126,7 +128,7 @@ def test_three_channels(name: str) -> None:
                                                          + torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)))  # fmt: skip
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "misspelt": ({"name": "resnet19"}, "timm has no network named resnet19; did you mean resnet18"),
     "unknown": ({"name": "zzzzzz"}, "timm has no network named zzzzzz"),
     "tag": ({"name": "resnet18.in22k"}, "timm has no weights named resnet18.in22k; it has resnet18.a1_in1k, "),
@@ -141,8 +143,9 @@ WRONG = {
 @pytest.mark.parametrize("case", WRONG)
 def test_arguments_that_cannot_be(case: str) -> None:
     arguments, message = WRONG[case]
+    options: dict[str, Any] = {"pretrained": False, **arguments}
     with pytest.raises(GenreError, match=message) as error:
-        Backbone(10, **{"pretrained": False, **arguments})
+        Backbone(10, **options)
     assert "\n" not in str(error.value)
 
 

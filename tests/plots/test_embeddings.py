@@ -42,9 +42,13 @@ def test_tsne_keeps_clusters_apart_and_names_them() -> None:
     centres = places.mean(1)
     nearest = np.linalg.norm(places[:, :, None] - centres, axis=-1).argmin(-1)
     assert (nearest == np.arange(11)[:, None]).mean() > 0.95
-    styles = {(to_hex(s.get_facecolor()[0]), s.get_paths()[0].vertices.tobytes()) for s in drawn}
+    styles = {
+        (to_hex(np.asarray(s.get_facecolor())[0]), np.asarray(s.get_paths()[0].vertices).tobytes()) for s in drawn
+    }
     assert len(styles) == 11
-    assert [text.get_text() for text in axes["legend"].get_legend().get_texts()] == sorted(set(points.genres))
+    legend = axes["legend"].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == sorted(set(points.genres))
     assert axes["points"].get_title() == "what a point is; perplexity 30"
     again = plot_tsne(points).figure.axes[0].collections[0].get_offsets()
     np.testing.assert_array_equal(again, drawn[0].get_offsets())

@@ -87,19 +87,20 @@ def test_track_is_on_axes_in_seconds_and_hertz(clip: Clip) -> None:
     assert [bar.get_ylabel() for bar in bars] == ["power in decibels"] * 2 + ["coefficient in decibels"]
 
     values = mesh_of(spectrogram).get_array()
+    assert values is not None
     expected = librosa.power_to_db(np.abs(librosa.stft(clip.waveform.numpy(), pad_mode="reflect")) ** 2, top_db=80.0)
     np.testing.assert_allclose(values, expected, atol=0.01)
     # The loudest bin is drawn at the frequency that it stands for, and the last frame at its second.
-    corners = mesh_of(spectrogram).get_coordinates()
+    corners = np.asarray(mesh_of(spectrogram).get_coordinates())
     row = values.mean(1).argmax()
     hertz = librosa.fft_frequencies(sr=RATE, n_fft=2048)[row]
     assert corners[row, 0, 1] < hertz < corners[row + 1, 0, 1]
     assert corners[0, -2, 0] < (values.shape[1] - 1) * 512 / RATE < corners[0, -1, 0]
 
-    corners = mesh_of(mel).get_coordinates()
+    corners = np.asarray(mesh_of(mel).get_coordinates())
     centres = librosa.mel_frequencies(66, fmin=0, fmax=RATE / 2)[1:-1]
     assert ((corners[:-1, 0, 1] < centres) & (centres < corners[1:, 0, 1])).all()
-    assert mesh_of(mfcc).get_array().shape[0] == 20
+    assert np.asarray(mesh_of(mfcc).get_array()).shape[0] == 20
 
 
 def test_excerpt_stands_at_its_seconds(clip: Clip) -> None:

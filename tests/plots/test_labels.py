@@ -23,15 +23,16 @@ from genre.report.folder import duration
 def test_axes_of_artists_and_tracks_have_whole_numbers() -> None:
     tracks = [Track(Path(f"{genre}.wav"), genre, genre) for genre in ("blues", "jazz")]
     partition = {"train": tracks, "validation": [], "test": []}
-    for axes in (plot_artists(tracks).axes[0], plot_counts(partition).axes[0]):  # type: ignore[arg-type]
-        axes.figure.draw_without_rendering()
-        assert all(float(tick).is_integer() for tick in axes.get_xticks())
+    for figure in (plot_artists(tracks), plot_counts(partition)):  # type: ignore[arg-type]
+        figure.draw_without_rendering()
+        assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
 
 
 @pytest.mark.parametrize("epochs", [(1, 2), (5,), (5, 10, 15)])
 def test_a_sweep_has_whole_epochs(epochs: tuple[int, ...]) -> None:
-    axes = plot_sweep({"lstm": dict.fromkeys(epochs, 0.5)}, {"lstm": 0.97}).axes[0]
-    axes.figure.draw_without_rendering()
+    figure = plot_sweep({"lstm": dict.fromkeys(epochs, 0.5)}, {"lstm": 0.97})
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
     low, high = axes.get_xlim()
     ticks = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
     assert ticks
@@ -53,7 +54,7 @@ def test_a_single_epoch_shows_its_values() -> None:
     assert [text.get_text() for text in loss.texts] == ["2.000", "1.500"]
     assert [text.get_text() for text in accuracy.texts] == ["0.200", "0.250"]
     assert (loss.get_ylim()[0], accuracy.get_ylim()) == (0, (0, 1))
-    assert all(line.get_marker() in "^o" for axes in (loss, accuracy) for line in axes.lines)
+    assert all(line.get_marker() in {"^", "o"} for axes in (loss, accuracy) for line in axes.lines)
     low, high = plot_runs_learning_curves({"run": history}, "segments").axes[0].get_ylim()
     assert (low < 1.45, high > 2.05) == (True, True)  # the markers are not cut
     runs = plot_runs_accuracy({"run": history}, "segments").axes[0]

@@ -45,16 +45,17 @@ def test_scatter_is_the_projection(points: Points) -> None:
     assert axes["points"].get_ylabel() == f"second principal component ({share[1]:.1f} % of the variance)"
     assert axes["points"].get_title() == "what a point is"
     np.testing.assert_allclose([bar.get_height() for bar in axes["scree"].containers[0]], share[:10], atol=1e-8)
-    np.testing.assert_allclose(axes["scree"].lines[0].get_ydata(), np.cumsum(share)[:10], atol=1e-8)
+    np.testing.assert_allclose(np.asarray(axes["scree"].lines[0].get_ydata()), np.cumsum(share)[:10], atol=1e-8)
     assert axes["scree"].get_ylabel() == "explained variance in per cent"
 
 
 def test_genres_differ_in_colour_or_marker(points: Points) -> None:
     figure = plot_pca(points)
     drawn = {
-        (to_hex(scattered.get_facecolor()[0]), scattered.get_paths()[0].vertices.tobytes())
+        (to_hex(np.asarray(scattered.get_facecolor())[0]), np.asarray(scattered.get_paths()[0].vertices).tobytes())
         for scattered in figure.axes[0].collections
     }
     assert len(drawn) == 11
     legend = next(axes for axes in figure.axes if axes.get_label() == "legend").get_legend()
+    assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == sorted(set(points.genres))
