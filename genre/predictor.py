@@ -87,12 +87,15 @@ class AudioClassifier(ABC):
     @overload
     def predict(self, audio: BinaryIO | NDArray[Any] | Tensor, sample_rate: float | None = None) -> Prediction: ...
 
+    # A folder's path gives a list, a file's path one prediction; the type of a path cannot tell them apart. It comes
+    # before the sequences, as a string is a sequence of strings too.
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self, audio: Path | str, sample_rate: float | None = None
+    ) -> Prediction | Any: ...
+
     @overload
     def predict(self, audio: Sequence[Audio], sample_rate: float | None = None) -> list[Prediction]: ...
-
-    # A folder's path gives a list, a file's path one prediction; the type of a path cannot tell them apart.
-    @overload
-    def predict(self, audio: Path | str, sample_rate: float | None = None) -> Prediction | Any: ...
 
     def predict(
         self, audio: Audio | Sequence[Audio], sample_rate: float | None = None
