@@ -111,7 +111,7 @@ def bare_step(device: str, batch: int, precision: str) -> float:
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16-mixed"):
             loss = F.cross_entropy(network(inputs).float(), targets)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         if device == "cuda":
             torch.cuda.synchronize()

@@ -260,8 +260,8 @@ class TestStatistics:
         for feature in (given_mean, given_std):
             assert not feature.measured
             feature.measure(self.CLIPS)
-        np.testing.assert_allclose(given_std.mean, mean, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(given_mean.std, std, rtol=1e-5)
+        np.testing.assert_allclose(np.asarray(given_std.mean), mean, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(given_mean.std), std, rtol=1e-5)
         assert given_mean.mean == -40.0
         assert given_std.std == 8.0
 
