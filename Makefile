@@ -1,15 +1,19 @@
-# make demo, make test, make lint, make bench, make docs, make package: each sets up .venv first where it is missing.
+# make demo, test, coverage, lint, bench, docs, linkcheck, package: each sets up .venv first where it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint bench docs linkcheck package
+.PHONY: demo test coverage lint bench docs linkcheck package
 demo: $(READY)
 	$(BIN)/genre fit --config examples/quickstart.yaml
 
 # One process per core, each with a thread of its own. A file stays in one process, which fits once for all its tests.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+# The suite, and the share of the lines of genre/ that it runs, in processes that it starts too.
+coverage: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check
