@@ -237,6 +237,7 @@ def test_a_folder_in_python_is_the_folder_on_the_command_line(
     output, errors = capsys.readouterr()
     rows = [json.loads(line) for line in output.splitlines()]
     predictions = genre.load(checkpoint).predict(str(songs))
+    assert isinstance(predictions, list)
     assert [str(prediction.path) for prediction in predictions] == [row["path"] for row in rows]
     assert [prediction.probabilities for prediction in predictions] == [row["probabilities"] for row in rows]
     assert [message.removeprefix("skipped ") for message in caplog.messages] == [
