@@ -13,15 +13,16 @@ from torch import Tensor, nn
 
 from genre.models.layers import (
     FEWER,
+    BlockCNN,
     Cell,
     check_counts,
     check_input,
     check_min_size,
     check_rates,
     conv_blocks,
+    dense_layers,
     filters_per_layer,
     last_step,
-    map_size,
     min_size,
     stacked,
 )
@@ -30,7 +31,7 @@ from genre.models.layers import (
 MULTIPLES = (1, 2, 4)
 
 
-class GaitanouCNN(nn.Module):
+class GaitanouCNN(BlockCNN):
     """The CNN of Gaitanou et al. (Table I): four convolutional blocks, a flattened map, two dense layers.
 
     Trainable parameters with 10 genres, as published: 447,178 (20 bands × 331 frames), 774,858 (40 × 331),
@@ -71,27 +72,8 @@ class GaitanouCNN(nn.Module):
         dropout: float = 0.1,
         dense_dropout: float = 0.3,
     ) -> None:
-        super().__init__()
-        check_rates(dense_dropout=dense_dropout)
         filters = filters_per_layer(filters, layers, MULTIPLES)
-        self.bands = bands
-        self.frames = frames
-        height, width = map_size(self, (bands, frames), layers, stride)
-        self.convolutions = conv_blocks(filters, stride, dropout)
-        self.head = nn.Sequential(
-            nn.Flatten(),  # (B, 128, height, width) → (B, 128 · height · width)
-            nn.Linear(filters[-1] * height * width, 128),
-            nn.ReLU(),
-            nn.Dropout(dense_dropout),
-            nn.Linear(128, num_classes),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
-        check_input(self, x, bands=self.bands, frames=self.frames)
-        x = self.convolutions(x)  # (B, 1, bands, frames) → (B, 128, height, width)
-        logits: Tensor = self.head(x)
-        return logits
+        super().__init__(num_classes, bands, frames, filters, stride, dropout, 128, dense_dropout)
 
 
 class CNN(GaitanouCNN):
@@ -153,19 +135,14 @@ class GaitanouCRNN(nn.Module):
     ) -> None:
         super().__init__()
         check_counts(recurrent_layers=recurrent_layers, units=units)
-        check_rates(recurrent_dropout=recurrent_dropout, dense_dropout=dense_dropout)
+        check_rates(recurrent_dropout=recurrent_dropout)
         filters = filters_per_layer(filters, layers, MULTIPLES)
         self.min_size = min_size(layers, stride)
         self.convolutions = conv_blocks(filters, stride, dropout)
         # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, filters[-1], units, recurrent_layers, recurrent_dropout)
         self.dropout = nn.Dropout(recurrent_dropout)
-        self.head = nn.Sequential(
-            nn.Linear(units, 128),
-            nn.ReLU(),
-            nn.Dropout(dense_dropout),
-            nn.Linear(128, num_classes),
-        )
+        self.head = dense_layers(units, 128, num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits; with the defaults, F and T are at least 19."""

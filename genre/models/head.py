@@ -6,11 +6,7 @@ from genre.errors import GenreError
 
 
 def find_head(network: nn.Module) -> tuple[str, nn.Linear]:
-    """The head of a network and its name: the last linear layer outside of its ``backbone``, if it has one.
-
-    Raises:
-        GenreError: The network has no head.
-    """
+    """The head of a network and its name: the last linear layer outside of its ``backbone``, if it has one."""
     heads = [
         (name, module)
         for name, module in network.named_modules()
@@ -22,18 +18,10 @@ def find_head(network: nn.Module) -> tuple[str, nn.Linear]:
 
 
 def penultimate(network: nn.Module, inputs: Tensor) -> Tensor:
-    """The embeddings of inputs: the vectors that enter the head of a network.
+    """The embeddings ``(B, D)`` of inputs: the vectors that enter the head of a network.
 
-    Args:
-        network: The network. In training mode, dropout and batch norm are those of training.
-        inputs: The inputs of the network, ``(B, C, frequency, time)``.
-
-    Returns:
-        ``(B, D)``. If the head is applied to several vectors per input, their mean. The embeddings of a network with a
-        ``backbone`` are the backbone's outputs.
-
-    Raises:
-        GenreError: The network has no head, or does not call it.
+    If the head is applied to several vectors per input, their mean. The embeddings of a network with a ``backbone`` are
+    the backbone's outputs. In training mode, dropout and batch norm are those of training.
     """
     _, head = find_head(network)
     head_inputs: list[Tensor] = []
@@ -50,14 +38,9 @@ def penultimate(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 def classify(network: nn.Module, embeddings: Tensor) -> Tensor:
-    """The logits of embeddings: ``dropout``, if the network has it, then the head.
+    """The logits ``(B, classes)`` of embeddings ``(B, D)``: ``dropout``, if the network has it, then the head.
 
-    Args:
-        network: A network that consists of ``backbone``, ``dropout`` (optional) and a head.
-        embeddings: ``(B, D)``, see :func:`penultimate`.
-
-    Returns:
-        ``(B, classes)`` logits.
+    The network consists of ``backbone``, ``dropout`` (optional) and a head.
     """
     _, head = find_head(network)
     dropout = getattr(network, "dropout", None)

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from genre.models.layers import (
+    BlockCNN,
     Cell,
     check_counts,
     check_input,
     check_rates,
-    conv_blocks,
+    dense_layers,
     filters_per_layer,
     l2,
     last_step,
-    map_size,
     stacked,
 )
 
@@ -82,7 +82,7 @@ class KhameesMLP(nn.Module):
         return l2(self.hidden, factor=1e-3 if self.regularised else 0.0)
 
 
-class KhameesCNN(nn.Module):
+class KhameesCNN(BlockCNN):
     """The CNN of Khamees et al.: three convolutional blocks with max-pooling, two dense layers.
 
     45,322 trainable parameters with 10 genres, as in Keras. The paper states three convolutions, max-pools of stride
@@ -121,27 +121,8 @@ class KhameesCNN(nn.Module):
         dropout: float = 0.0,
         dense_dropout: float = 0.3,
     ) -> None:
-        super().__init__()
-        check_rates(dense_dropout=dense_dropout)
         filters = filters_per_layer(filters, layers)
-        self.bands = bands
-        self.frames = frames
-        height, width = map_size(self, (bands, frames), layers, stride)
-        self.convolutions = conv_blocks(filters, stride, dropout)
-        self.head = nn.Sequential(
-            nn.Flatten(),  # (B, 32, height, width) → (B, 32 · height · width)
-            nn.Linear(filters[-1] * height * width, 64),
-            nn.ReLU(),
-            nn.Dropout(dense_dropout),
-            nn.Linear(64, num_classes),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
-        check_input(self, x, bands=self.bands, frames=self.frames)
-        x = self.convolutions(x)  # (B, 1, bands, frames) → (B, 32, height, width)
-        logits: Tensor = self.head(x)
-        return logits
+        super().__init__(num_classes, bands, frames, filters, stride, dropout, 64, dense_dropout)
 
 
 class KhameesLSTM(nn.Module):
@@ -183,17 +164,12 @@ class KhameesLSTM(nn.Module):
     ) -> None:
         super().__init__()
         check_counts(layers=layers, units=units)
-        check_rates(dropout=dropout, dense_dropout=dense_dropout)
+        check_rates(dropout=dropout)
         self.bands = bands
         # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, bands, units, layers, dropout)
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Sequential(
-            nn.Linear(units, 64),
-            nn.ReLU(),
-            nn.Dropout(dense_dropout),
-            nn.Linear(64, num_classes),
-        )
+        self.head = dense_layers(units, 64, num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits."""

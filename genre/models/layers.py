@@ -28,17 +28,9 @@ FEWER = "fewer layers or a smaller stride"
 def check_input(
     model: nn.Module, x: Tensor, channels: int = 1, bands: int | None = None, frames: int | None = None
 ) -> None:
-    """Checks that an input has the size that a network is built for.
+    """Raises a :class:`SizeError` unless the input ``(B, C, F, T)`` has the size that a network is built for.
 
-    Args:
-        model: The network, for its name.
-        x: The input, ``(B, C, F, T)``.
-        channels: The number of channels that the network takes.
-        bands: The number of bands that the network takes; ``None``: any.
-        frames: The number of frames that the network takes; ``None``: any.
-
-    Raises:
-        SizeError: The input has another size.
+    ``None`` stands for any number of bands or frames.
     """
     name, x_channels, (x_bands, x_frames) = type(model).__name__, x.shape[1], x.shape[-2:]
     if x_channels != channels:
@@ -58,17 +50,9 @@ def check_input(
 def check_min_size(
     model: nn.Module, size: Sequence[int], min_bands: int = 1, min_frames: int = 1, instead: str | None = None
 ) -> None:
-    """Checks that the convolutions and pools of a network leave something of an input.
+    """Raises a :class:`SizeError` if the convolutions and pools of a network leave nothing of an input.
 
-    Args:
-        model: The network, for its name.
-        size: Bands and frames of the input, ``x.shape[-2:]``.
-        min_bands: The smallest number of bands.
-        min_frames: The smallest number of frames.
-        instead: What the network can be built with to take a smaller input.
-
-    Raises:
-        SizeError: The input is smaller.
+    ``size`` is ``x.shape[-2:]``; ``instead`` is what the network can be built with to take a smaller input.
     """
     bands, frames = size
     if bands < min_bands or frames < min_frames:
@@ -95,16 +79,9 @@ def check_rates(**rates: float) -> None:
 
 
 def filters_per_layer(filters: int | Sequence[int], layers: int, multiples: Sequence[int] = (1,)) -> list[int]:
-    """The number of filters of each convolution.
+    """The number of filters of each convolution, from a list, or from the number of the first one.
 
-    Args:
-        filters: The number of filters of the first convolution, or a list with the number of each.
-        layers: The number of convolutions.
-        multiples: What the number of the first convolution is multiplied by in each convolution; the last factor
-            holds for all further ones.
-
-    Raises:
-        GenreError: A number is below 1, or the length of the list is not ``layers``.
+    That number is multiplied by ``multiples``, whose last factor holds for all further convolutions.
     """
     check_counts(layers=layers)
     if isinstance(filters, int):
@@ -119,11 +96,7 @@ def filters_per_layer(filters: int | Sequence[int], layers: int, multiples: Sequ
 
 
 def stride_pair(stride: int | Sequence[int]) -> tuple[int, int]:
-    """The strides over bands and frames, from one number for both or from two.
-
-    Raises:
-        GenreError: There are not one or two integers of at least 1.
-    """
+    """The strides over bands and frames, from one number for both or from two."""
     pair = (stride, stride) if isinstance(stride, int) else tuple(stride)
     if len(pair) != 2:
         raise GenreError(f"stride is one number, or two for bands and frames; found {len(pair)} numbers")
@@ -163,14 +136,6 @@ def conv_blocks(filters: Sequence[int], stride: int | Sequence[int] = 2, dropout
     """The blocks of Gaitanou and of Khamees: valid convolution, ReLU, "same" max-pool, batch norm, dropout.
 
     ``(B, 1, F, T)`` to ``(B, filters[-1], height, width)``, see :func:`map_size`.
-
-    Args:
-        filters: The number of filters of each block.
-        stride: Stride of the pools, one for both axes or one for each.
-        dropout: Dropout rate at the end of each block.
-
-    Raises:
-        GenreError: The rate or the stride is out of its range.
     """
     check_rates(dropout=dropout)
     blocks = nn.Sequential()
@@ -191,11 +156,7 @@ def kernels(layers: int) -> list[int]:
 
 
 def map_size(model: nn.Module, size: Sequence[int], layers: int, stride: int | Sequence[int] = 2) -> tuple[int, int]:
-    """Height and width of the map that :func:`conv_blocks` make of an input of this size.
-
-    Raises:
-        SizeError: The blocks leave nothing of the input.
-    """
+    """Height and width of the map that :func:`conv_blocks` make of an input of this size."""
     check_min_size(model, size, *min_size(layers, stride), instead=FEWER)
     height, width = size
     rows, columns = stride_pair(stride)
@@ -213,6 +174,54 @@ def min_size(layers: int, stride: int | Sequence[int] = 2) -> tuple[int, int]:
     return bands, frames
 
 
+class BlockCNN(nn.Module):
+    """The CNNs of Gaitanou and of Khamees: :func:`conv_blocks`, a flattened map, two dense layers.
+
+    Args:
+        num_classes: Number of genres.
+        bands: Bands of the input.
+        frames: Frames of the input.
+        filters: The number of filters of each block.
+        stride: Stride of the pools, one for both axes or one for each.
+        dropout: Dropout rate at the end of each block.
+        units: Units of the first dense layer.
+        dense_dropout: Dropout rate before the last layer.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        bands: int,
+        frames: int,
+        filters: Sequence[int],
+        stride: int | Sequence[int],
+        dropout: float,
+        units: int,
+        dense_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.bands, self.frames = bands, frames
+        height, width = map_size(self, (bands, frames), len(filters), stride)
+        self.convolutions = conv_blocks(filters, stride, dropout)
+        self.head = nn.Sequential(
+            nn.Flatten(),  # (B, filters, height, width) → (B, filters · height · width)
+            *dense_layers(filters[-1] * height * width, units, num_classes, dense_dropout),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, 1, bands, frames)`` to ``(B, num_classes)`` logits."""
+        check_input(self, x, bands=self.bands, frames=self.frames)
+        x = self.convolutions(x)  # (B, 1, bands, frames) → (B, filters, height, width)
+        logits: Tensor = self.head(x)
+        return logits
+
+
+def dense_layers(inputs: int, units: int, num_classes: int, dropout: float) -> nn.Sequential:
+    """The two dense layers of Gaitanou and of Khamees: ``(B, inputs)`` to ``(B, num_classes)`` logits."""
+    check_rates(dense_dropout=dropout)
+    return nn.Sequential(nn.Linear(inputs, units), nn.ReLU(), nn.Dropout(dropout), nn.Linear(units, num_classes))
+
+
 def l2(*modules: nn.Module, factor: float = 1e-3) -> Tensor:
     """Keras's ``kernel_regularizer=l2(factor)``: factor · Σw² over the weights of these modules.
 
@@ -223,29 +232,14 @@ def l2(*modules: nn.Module, factor: float = 1e-3) -> Tensor:
 
 
 def cell_class(cell: str) -> type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]:
-    """The class of a cell.
-
-    Raises:
-        GenreError: There is no such cell.
-    """
+    """The class of a cell."""
     if cell not in CELLS:
         raise GenreError(f"cell must be one of {', '.join(CELLS)}; found {cell}")
     return CELLS[cell]
 
 
 def stacked(cell: Cell, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
-    """Stacked recurrent layers, batch first: ``(B, T, inputs)`` to ``(B, T, units)``.
-
-    Args:
-        cell: The cell of every layer.
-        inputs: Length of the vector at each step.
-        units: Units of each layer.
-        layers: The number of layers.
-        dropout: Dropout rate between the layers; none follows the last one.
-
-    Raises:
-        GenreError: The cell is unknown.
-    """
+    """Stacked recurrent layers, batch first, with dropout between them: ``(B, T, inputs)`` to ``(B, T, units)``."""
     between = dropout if layers > 1 else 0.0  # torch warns of a rate without effect
     return cell_class(cell)(inputs, units, num_layers=layers, batch_first=True, dropout=between)
 

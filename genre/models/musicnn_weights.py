@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from genre.errors import GenreError
@@ -49,12 +48,7 @@ FLOAT = 1
 def read_weights(source: str, module: nn.Module) -> dict[str, Tensor]:
     """Reads the ``state_dict`` of a :class:`~genre.models.MusiCNN` or of its backbone: all of it, or none.
 
-    Args:
-        source: "msd", "mtt" or a file; see :class:`~genre.models.MusiCNN`.
-        module: The network or its backbone.
-
-    Raises:
-        GenreError: The weights are not available or do not fit.
+    ``source`` is "msd", "mtt" or a file; see :class:`~genre.models.MusiCNN`.
     """
     if source in FILES:
         return _read_tensorflow(_installed(FILES[source]), module)
@@ -131,12 +125,8 @@ def _read_state(file: Path, module: nn.Module) -> dict[str, Tensor]:
 def read_tensors(index: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """Reads float32 tensors by name and verifies their checksums.
 
-    Args:
-        index: The file ``NAME.index``, beside ``NAME.data-00000-of-00001``.
-        shapes: The names of the tensors and their shapes. No other tensors are read.
-
-    Raises:
-        GenreError: A file is missing, damaged or no checkpoint, or a tensor is missing or has another shape.
+    ``index`` is the file ``NAME.index``, beside ``NAME.data-00000-of-00001``. Only the tensors in ``shapes`` are read;
+    one that is missing or has another shape is an error.
     """
     data = index.with_name(f"{index.name.removesuffix('.index')}.data-00000-of-00001")
     for path in (index, data):
@@ -262,33 +252,18 @@ def _checksum(content: bytes) -> bytes:
 
 
 def crc32c(content: bytes) -> int:
-    """The CRC-32C of bytes: byte by byte if they are few, else in parallel lanes, which are combined at the end."""
-    length = len(content) // LANES if len(content) > 16 * LANES else 0
-    start = len(content) - LANES * length
+    """The CRC-32C of bytes."""
     register = 0xFFFFFFFF
-    for byte in content[:start]:
-        register = int(CRC_TABLE[(register ^ byte) & 255]) ^ register >> 8
-    if length:
-        # A register is linear in its bits. The last 32 rows compute each bit's register after a lane of zeros.
-        rows = np.zeros((LANES + 32, length), np.uint8)
-        rows[:LANES] = np.frombuffer(content, np.uint8, offset=start).reshape(LANES, length)
-        registers = np.append(np.zeros(LANES, np.uint32), BITS)
-        for column in np.ascontiguousarray(rows.T):
-            registers = CRC_TABLE[(registers ^ column) & 255] ^ registers >> 8
-        for of_lane in registers[:LANES].tolist():
-            register = int(np.bitwise_xor.reduce(registers[LANES:][register & BITS != 0])) ^ of_lane
+    for byte in content:
+        register = CRC_TABLE[(register ^ byte) & 255] ^ register >> 8
     return register ^ 0xFFFFFFFF
 
 
-def _crc_table() -> NDArray[np.uint32]:
-    """The register after 8 bits, for each value of its lowest byte."""
-    values: NDArray[np.uint32] = np.arange(256, dtype=np.uint32)
+def _divide(register: int) -> int:
+    """The register after 8 bits of a division by Castagnoli's polynomial."""
     for _ in range(8):
-        values = (values >> np.uint32(1)) ^ (values & np.uint32(1)) * np.uint32(0x82F63B78)  # Castagnoli's polynomial
-    return values
+        register = register >> 1 ^ (register & 1) * 0x82F63B78
+    return register
 
 
-CRC_TABLE = _crc_table()
-BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
-#: The number of lanes. A loop over single bytes takes ten times as long.
-LANES = 256
+CRC_TABLE = [_divide(byte) for byte in range(256)]

@@ -16,17 +16,11 @@ STEPS = 32
 
 
 def recur(a: Tensor, u: Tensor) -> Tensor:
-    """The states: by a loop on a CPU, elsewhere by a scan, as a loop is bound by its kernel launches.
+    """The states h, ``(T, B, units)``: by a loop on a CPU, elsewhere by a scan, as kernel launches bound a loop.
 
-    An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. Under
-    autocast, ``a`` is in half precision; the recurrence has the precision of ``u``.
-
-    Args:
-        a: The input of each step, ``(T, B, units)``.
-        u: The recurrent weights, ``(units,)``.
-
-    Returns:
-        The states h, ``(T, B, units)``.
+    An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. ``a`` is
+    the input of each step, ``(T, B, units)``, in half precision under autocast; the recurrence has the precision of
+    ``u``.
     """
     if torch.onnx.is_in_onnx_export():
         return recur_in_onnx(a, u)

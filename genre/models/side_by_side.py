@@ -43,7 +43,7 @@ class SideBySide(nn.Module):
         super().__init__()
         if not networks:
             raise GenreError("SideBySide needs at least one network; found none")
-        self.backbone = Embeddings([_build(config, num_classes, pretrained) for config in networks])
+        self.backbone = JoinedBackbones([_build(config, num_classes, pretrained) for config in networks])
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(self.backbone.num_features, num_classes)
 
@@ -59,12 +59,8 @@ class SideBySide(nn.Module):
         return None if config is None else from_config(config, Feature)  # type: ignore[return-value]
 
 
-class Embeddings(nn.Module):
-    """The concatenated embeddings of several networks.
-
-    Args:
-        networks: The networks; their heads are removed.
-    """
+class JoinedBackbones(nn.Module):
+    """The concatenated embeddings of several networks, whose heads are removed."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()

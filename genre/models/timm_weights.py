@@ -41,9 +41,6 @@ def create_backbone(name: str, pretrained: bool | str, in_channels: int, drop_pa
             ``hf-hub:`` identifier of the same architecture; ``False``: random weights.
         in_channels: Channels of the input; for fewer than three, the RGB kernels of the weights are summed.
         drop_path: Rate of stochastic depth, for architectures that have it.
-
-    Raises:
-        GenreError: There is no such network, or its weights are not available or do not fit.
     """
     source = _source(name, offline=pretrained is False)
     if pretrained is False:
@@ -67,10 +64,8 @@ def create_backbone(name: str, pretrained: bool | str, in_channels: int, drop_pa
 def _source(name: str, offline: bool = False) -> str:
     """The name for ``timm.create_model``: timm's, or that of the folder with the ``config.json`` in the hub's cache.
 
-    Args:
-        name: See :func:`create_backbone`.
-        offline: Use the architecture that a repository of the hub is named after if its ``config.json`` is not in the
-            cache, as for a checkpoint, which brings the weights.
+    A checkpoint brings the weights. So if ``offline``, and the ``config.json`` is not in the cache, it is the
+    architecture that the repository is named after.
     """
     if name.startswith(HUB):
         repository, revision = _repository(name)
@@ -159,12 +154,8 @@ def convert_by_order(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]
     """Gives timm's names to the tensors of a file with other names.
 
     Ports of one architecture often differ only in the names of their layers. A file is converted only if all of its
-    tensors, those of the head included, agree with timm's in number, order and shape. Any other is returned unchanged;
-    timm converts or rejects it.
-
-    Args:
-        state: The file's tensors.
-        expected: The tensors of timm's network for pictures, with the head of its published weights.
+    tensors agree with the expected ones (those of timm's network for pictures, with the head of its published weights)
+    in number, order and shape. Any other is returned unchanged; timm converts or rejects it.
     """
     shapes = [[tuple(tensor.shape) for tensor in tensors.values()] for tensors in (state, expected)]
     return dict(zip(expected, state.values(), strict=True)) if shapes[0] == shapes[1] else state
@@ -191,9 +182,7 @@ def _classes(state: Mapping[str, Tensor], model: nn.Module) -> int:
 def _hub_file(name: str, files: tuple[str, ...] = HUB_FILES) -> Path:
     """A file of a network's repository in the hub's local cache; it is downloaded if it is not there.
 
-    Args:
-        name: timm's name, or ``hf-hub:OWNER/REPOSITORY``.
-        files: The names that the file may have, the preferred one first.
+    ``files`` are the names that it may have, the preferred one first.
     """
     if name.startswith(HUB):
         repository, revision = _repository(name)

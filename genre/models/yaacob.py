@@ -7,11 +7,10 @@ a softmax; a deeper CRNN and other dropout were tried.
 Code: the CRNN. Its layers, sizes, dropout and L2 factor are those of the public network that the paper builds on.
 Ours: the sizes of the other six, which are made of the CRNN's blocks, LSTM and head.
 
-All counts are those of 8 genres and 128 bands. Each network has a method ``penalty``: the L2 term of the training loss,
-1e-3 · Σw² over the convolutions and the dense layer of 64.
+All counts are those of 8 genres and 128 bands.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -30,7 +29,35 @@ from genre.models.layers import (
 FEWER = "fewer layers"
 
 
-class YaacobCRNN(nn.Module):
+class Head(nn.Module):
+    """The CRNN's last layers: dropout, a linear layer of 64, dropout, the classifier."""
+
+    def __init__(self, inputs: int, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        check_rates(dense_dropout=dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.dense = nn.Linear(inputs, 64)
+        self.classifier = nn.Linear(64, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, inputs)`` to ``(B, num_classes)`` logits."""
+        x = self.dense(self.dropout(x))  # (B, inputs) → (B, 64)
+        logits: Tensor = self.classifier(self.dropout(x))
+        return logits
+
+
+class Yaacob(nn.Module):
+    """What the networks share: convolutions (except in the RNN), the head, and the L2 term."""
+
+    head: Head
+
+    def penalty(self) -> Tensor:
+        """The L2 term of the training loss: 1e-3 · Σw² over the convolutions and the dense layer of 64."""
+        convolutions = (module for module in self.modules() if isinstance(module, nn.Conv1d | nn.Conv2d))
+        return l2(*convolutions, self.head.dense)
+
+
+class YaacobCRNN(Yaacob):
     """The CRNN of Yaacob and Goldrich, plain or stacked: blocks along time, the last step of an LSTM, the head.
 
     133,568 trainable parameters; 133,184 in Keras, where an LSTM layer has one bias vector and not two. The stacked
@@ -82,7 +109,7 @@ class YaacobCRNN(nn.Module):
         filters = filters_per_layer(filters, layers)
         self.bands = bands
         self.min_frames = min_length(layers, kernel=5)
-        self.convolutions = blocks_along_time(bands, filters, dropout)
+        self.convolutions = conv_blocks(bands, filters, dropout)
         # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, filters[-1], units, recurrent_layers, recurrent_dropout)
         self.head = Head(units, num_classes, dense_dropout)
@@ -96,12 +123,8 @@ class YaacobCRNN(nn.Module):
         logits: Tensor = self.head(x)
         return logits
 
-    def penalty(self) -> Tensor:
-        """The L2 term of the training loss."""
-        return l2(self.convolutions, self.head.dense)
 
-
-class YaacobRNN(nn.Module):
+class YaacobRNN(Yaacob):
     """The RNN of Yaacob and Goldrich: the CRNN without its convolutions.
 
     93,512 trainable parameters. The size is ours.
@@ -152,12 +175,8 @@ class YaacobRNN(nn.Module):
         logits: Tensor = self.head(x)
         return logits
 
-    def penalty(self) -> Tensor:
-        """The L2 term of the training loss."""
-        return l2(self.head.dense)
 
-
-class YaacobCNN1D(nn.Module):
+class YaacobCNN1D(Yaacob):
     """The 1D CNNs of Yaacob and Goldrich: the CRNN's blocks with bands as channels, the mean over time, the head.
 
     Trainable parameters: 103,568 (deep), 71,872 (shallow). The sizes are ours.
@@ -198,7 +217,7 @@ class YaacobCNN1D(nn.Module):
         filters = filters_per_layer(filters, layers)
         self.bands = bands
         self.min_frames = min_length(layers, kernel=5)
-        self.convolutions = blocks_along_time(bands, filters, dropout)
+        self.convolutions = conv_blocks(bands, filters, dropout)
         self.head = Head(filters[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -209,12 +228,8 @@ class YaacobCNN1D(nn.Module):
         logits: Tensor = self.head(x.mean(-1))
         return logits
 
-    def penalty(self) -> Tensor:
-        """The L2 term of the training loss."""
-        return l2(self.convolutions, self.head.dense)
 
-
-class YaacobCNN2D(nn.Module):
+class YaacobCNN2D(Yaacob):
     """The 2D CNNs of Yaacob and Goldrich: blocks of 3 × 3 convolutions, the mean over the map, the head.
 
     Trainable parameters: 118,408 (deep), 61,624 (shallow). The sizes are ours; five valid blocks with kernels of
@@ -252,17 +267,8 @@ class YaacobCNN2D(nn.Module):
         super().__init__()
         layers = layers if blocks is None else blocks
         filters = filters_per_layer(filters, layers)
-        check_rates(dropout=dropout)
         self.min_size = min_length(layers, kernel=3)
-        self.convolutions = nn.Sequential()
-        for inputs, outputs in zip([1, *filters], filters, strict=False):
-            self.convolutions += nn.Sequential(
-                nn.Conv2d(inputs, outputs, 3),
-                nn.BatchNorm2d(outputs, momentum=0.1, eps=1e-3),
-                nn.ReLU(),
-                nn.MaxPool2d(2),
-                nn.Dropout(dropout),
-            )
+        self.convolutions = conv_blocks(1, filters, dropout, kernel=3, layers=(nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d))
         self.head = Head(filters[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -273,38 +279,24 @@ class YaacobCNN2D(nn.Module):
         logits: Tensor = self.head(x.mean((-2, -1)))
         return logits
 
-    def penalty(self) -> Tensor:
-        """The L2 term of the training loss."""
-        return l2(self.convolutions, self.head.dense)
 
-
-class Head(nn.Module):
-    """The CRNN's last layers: dropout, a linear layer of 64, dropout, the classifier."""
-
-    def __init__(self, inputs: int, num_classes: int, dropout: float) -> None:
-        super().__init__()
-        check_rates(dense_dropout=dropout)
-        self.dropout = nn.Dropout(dropout)
-        self.dense = nn.Linear(inputs, 64)
-        self.classifier = nn.Linear(64, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, inputs)`` to ``(B, num_classes)`` logits."""
-        x = self.dense(self.dropout(x))  # (B, inputs) → (B, 64)
-        logits: Tensor = self.classifier(self.dropout(x))
-        return logits
-
-
-def blocks_along_time(bands: int, filters: Sequence[int], dropout: float) -> nn.Sequential:
-    """The CRNN's blocks: convolution over 5 frames, batch norm, ReLU, max-pool 2, dropout."""
+def conv_blocks(
+    inputs: int,
+    filters: Sequence[int],
+    dropout: float,
+    kernel: int = 5,
+    layers: tuple[Callable[..., nn.Module], ...] = (nn.Conv1d, nn.BatchNorm1d, nn.MaxPool1d),
+) -> nn.Sequential:
+    """The CRNN's blocks: convolution (over 5 frames), batch norm, ReLU, max-pool 2, dropout."""
     check_rates(dropout=dropout)
+    convolution, norm, pool = layers
     blocks = nn.Sequential()
-    for inputs, outputs in zip([bands, *filters], filters, strict=False):
+    for channels, outputs in zip([inputs, *filters], filters, strict=False):
         blocks += nn.Sequential(
-            nn.Conv1d(inputs, outputs, 5),
-            nn.BatchNorm1d(outputs, momentum=0.1, eps=1e-3),  # momentum 0.9 in Keras
+            convolution(channels, outputs, kernel),
+            norm(outputs, momentum=0.1, eps=1e-3),  # momentum 0.9 in Keras
             nn.ReLU(),
-            nn.MaxPool1d(2),
+            pool(2),
             nn.Dropout(dropout),
         )
     return blocks
