@@ -63,15 +63,7 @@ def content(
     provenance: Provenance | None,
     calibration: Calibration,
 ) -> dict[str, Any]:
-    """The ``genre`` entry of a checkpoint, as plain data: all that a prediction needs besides the weights.
-
-    Args:
-        genres: The names of the classes, in order.
-        network: The network's class and arguments; ``None`` if they cannot be named.
-        front_end: The features and the segments.
-        provenance: The tracks that the weights were trained and chosen on; ``None`` if they are unknown.
-        calibration: The temperature and the threshold.
-    """
+    """The ``genre`` entry of a checkpoint, as plain data: all that a prediction needs besides the weights."""
     return {
         "format": CHECKPOINT_FORMAT,
         "genres": list(genres),
@@ -85,38 +77,19 @@ def content(
 
 
 def read_front_end(content: Mapping[str, Any]) -> FrontEnd:
-    """The features and the segments of a checkpoint.
-
-    Args:
-        content: The ``genre`` entry of the checkpoint.
-
-    Raises:
-        GenreError: The class of the features is unknown or not imported.
-    """
+    """The features and the segments of a checkpoint, from its ``genre`` entry."""
     features = from_config(content["features"], Feature)
     assert isinstance(features, Feature)
     return FrontEnd(features, content["segment_seconds"], content["evaluation_segments"])
 
 
 def read_calibration(content: Mapping[str, Any]) -> Calibration:
-    """The temperature and the threshold of a checkpoint; an earlier version stored none.
-
-    Args:
-        content: The ``genre`` entry of the checkpoint.
-    """
+    """The temperature and the threshold of a checkpoint; an earlier version stored none."""
     return Calibration(**{name: content[name] for name in Calibration._fields if name in content})
 
 
 def network_config(content: Mapping[str, Any], path: Path | str) -> Config:
-    """The network of a checkpoint, without pretrained weights: the checkpoint's own weights replace them.
-
-    Args:
-        content: The ``genre`` entry of the checkpoint.
-        path: The file, for messages.
-
-    Raises:
-        GenreError: The checkpoint does not name the class.
-    """
+    """The network of a checkpoint, without pretrained weights: the checkpoint's own weights replace them."""
     config: Config | None = content["network"]
     if config is None:
         raise GenreError(f"{path}: the checkpoint could not name its network's class; pass network= to genre.load")
@@ -131,7 +104,7 @@ def require_same(
     features: Feature | None = None,
     provenance: Provenance | None = None,
 ) -> None:
-    """Checks that a checkpoint fits a classifier.
+    """Raises a :class:`GenreError` if a checkpoint does not fit a classifier.
 
     Args:
         checkpoint: The checkpoint's content.
@@ -140,9 +113,6 @@ def require_same(
         weights: The classifier's state.
         features: The features of the data; ``None``: any.
         provenance: The tracks of the resumed fit; ``None``: any.
-
-    Raises:
-        GenreError: The checkpoint has other genres, another network, other features or other train tracks.
     """
     content = checkpoint.get("genre", {})
     saved = content.get("genres", genres)
@@ -169,10 +139,6 @@ def differing_features(saved: Config, features: Feature) -> tuple[str, str] | No
     """The features of a checkpoint and those of the data as text; ``None`` if they agree.
 
     The mean and the standard deviation may differ. Arguments that an older checkpoint lacks have their defaults.
-
-    Args:
-        saved: The features of the checkpoint.
-        features: The features of the data.
     """
     with suppress(GenreError):  # features that cannot be built differ from those of the data
         saved = to_config(from_config(saved, Feature))
@@ -206,13 +172,7 @@ def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path | str) -> None:
     """Loads all parameters and buffers except those of the head, see :func:`~genre.models.head.find_head`.
 
-    Args:
-        network: The network; it stays as it is if the checkpoint does not fit.
-        checkpoint: The content of a checkpoint.
-        file: The checkpoint's file, for the message.
-
-    Raises:
-        GenreError: The checkpoint has another network, or tensors of other sizes.
+    The network stays as it is if the checkpoint does not fit.
     """
     head, _ = find_head(network)
     ours, theirs = (
@@ -235,16 +195,10 @@ def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path |
 def warm_start(network: nn.Module, file: Path, features: Feature | None) -> Provenance | None:
     """Loads the weights of a checkpoint except those of the head, see :func:`take_weights`.
 
-    Args:
-        network: The network.
-        file: The checkpoint.
-        features: The features of the data; a warning is logged if the checkpoint was trained on others.
+    Logs a warning if the checkpoint was trained on other features than those of the data.
 
     Returns:
         The tracks that the checkpoint was trained and chosen on; ``None``, with a warning, if they are unknown.
-
-    Raises:
-        GenreError: The file is missing, is no checkpoint of this library, or has another network.
     """
     checkpoint = read_checkpoint(file)
     take_weights(network, checkpoint, file)

@@ -221,8 +221,7 @@ class GenreClassifier(TrackScorer):
     def warm_start(self, features: Feature | None = None) -> None:
         """Loads the weights of ``pretrained``, unless weights have been trained or loaded; a fit calls it by itself.
 
-        Args:
-            features: The features of the data, see :func:`genre.checkpoint.warm_start`.
+        ``features`` are those of the data, see :func:`genre.checkpoint.warm_start`.
         """
         if self.pretrained is None or not self._fresh:
             return
@@ -298,16 +297,12 @@ class GenreClassifier(TrackScorer):
         return super().load_from_checkpoint(checkpoint_path, map_location, **options)
 
     def require_fitting(self, checkpoint: Mapping[str, Any], data: GenreDataModule, resume: bool = False) -> None:
-        """Checks that a checkpoint fits. Loading it checks the same, but needs a Trainer.
+        """Raises a :class:`GenreError` if a checkpoint does not fit. Loading it checks the same, but needs a Trainer.
 
         Args:
             checkpoint: The content of :func:`genre.checkpoint.read_checkpoint`.
             data: The data that the classifier is scored or fitted on.
-            resume: Whether the checkpoint's fit is resumed.
-
-        Raises:
-            GenreError: The checkpoint has other genres, another network or other features; or, for a resumed fit, other
-                train tracks or another optimizer.
+            resume: Whether the checkpoint's fit is resumed, which needs the same train tracks and the same optimizer.
         """
         provenance = data.provenance() if resume else None
         require_same(checkpoint, self.genres, self.network_config, self.state_dict(), data.features, provenance)

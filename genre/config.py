@@ -57,16 +57,7 @@ def target(factory: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Module:
-    """Builds the module that a config describes; see :func:`factory`.
-
-    Args:
-        config: ``class_path`` and ``init_args``.
-        base: The required base class.
-        args: Positional arguments that come before the config's own.
-
-    Raises:
-        GenreError: The class is unknown, not imported, no subclass of ``base``, or does not take the arguments.
-    """
+    """Builds the module that a config describes; ``args`` come before its own arguments; see :func:`factory`."""
     make = factory(config, base)
     try:
         return make(*args)
@@ -78,17 +69,13 @@ def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Modu
 
 
 def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Module]:
-    """The class that a config names, with its arguments.
+    """The class that a config names, a subclass of ``base``, with its arguments.
 
     Looks up only classes of this package and of modules that the program has already imported: a checkpoint never
     causes other code to be imported.
 
-    Args:
-        config: ``class_path`` and ``init_args``.
-        base: The required base class.
-
     Raises:
-        GenreError: The class is unknown, not imported or no subclass of ``base``.
+        UnknownClassError: The class is unknown, not imported or no subclass of ``base``.
     """
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
@@ -124,11 +111,7 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
 
 
 def without_weights(config: Config) -> Config:
-    """The same config with ``pretrained`` set to false, if the class has this argument.
-
-    Raises:
-        GenreError: See :func:`factory`.
-    """
+    """The same config with ``pretrained`` set to false, if the class has this argument."""
     if "pretrained" not in inspect.signature(factory(config, nn.Module).func).parameters:
         return config
     return {**config, "init_args": config["init_args"] | {"pretrained": False}}

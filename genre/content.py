@@ -17,14 +17,9 @@ ENTRIES = ("genres", "network", "features", "segment_seconds", "evaluation_segme
 
 
 def require_content(checkpoint: Mapping[str, Any], source: object) -> None:
-    """Checks the form of a checkpoint: its entries have the types and ranges that :mod:`genre.checkpoint` writes.
+    """Raises a :class:`CheckpointError` if an entry of a checkpoint is missing or has another form.
 
-    Args:
-        checkpoint: ``genre`` and ``state_dict``.
-        source: The file or folder, for the message.
-
-    Raises:
-        CheckpointError: An entry is missing, or of another form.
+    The forms are the types and ranges that :mod:`genre.checkpoint` writes; ``source`` is the file or folder.
     """
     content, weights = checkpoint.get("genre"), checkpoint.get("state_dict")
     if not isinstance(content, Mapping) or not isinstance(weights, Mapping):
@@ -41,13 +36,10 @@ def require_content(checkpoint: Mapping[str, Any], source: object) -> None:
 
 
 def require_stored(stream: BinaryIO, size: int) -> str | None:
-    """Why a zip archive could fill the memory; ``None`` if it cannot.
+    """Why a zip archive of ``size`` bytes could fill the memory; ``None`` if it cannot.
 
-    ``torch.save`` compresses nothing, so the members together are no longer than the file.
-
-    Args:
-        stream: The archive, which is read from its beginning afterwards.
-        size: The length of the file in bytes.
+    ``torch.save`` compresses nothing, so the members together are no longer than the file. The stream is read from its
+    beginning afterwards.
     """
     try:
         with zipfile.ZipFile(stream) as archive:

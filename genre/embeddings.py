@@ -40,13 +40,8 @@ class Embeddings(NamedTuple):
 def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
     """Loads a network that computes embeddings.
 
-    Args:
-        name: A checkpoint of a fit; or a pretrained network of :mod:`genre.models` that has a method ``features``, as
-            ``CLASS`` or ``CLASS:WEIGHTS``. ``WEIGHTS`` is the name of weights or a file.
-        device: Where to compute.
-
-    Raises:
-        GenreError: There is no such checkpoint and no such network, or its weights are not installed.
+    ``name`` is a checkpoint of a fit; or a pretrained network of :mod:`genre.models` that has a method ``features``, as
+    ``CLASS`` or ``CLASS:WEIGHTS``. ``WEIGHTS`` is the name of weights or a file.
     """
     class_name, _, weights = name.partition(":")
     networks = pretrained_networks()
@@ -82,11 +77,7 @@ def pretrained_networks() -> dict[str, type[nn.Module]]:
 
 
 def check_writable(file: Path) -> None:
-    """Checks the ending of a file before it is written, and that the package for its format is installed.
-
-    Raises:
-        GenreError: The ending is unknown, the file is a folder, or its format needs a package that is not installed.
-    """
+    """Checks the ending of a file before it is written, and that the package for its format is installed."""
     ending = _ending(file)
     if file.is_dir():
         raise GenreError(f"{file}: found a folder; expected a file to write")
@@ -108,11 +99,7 @@ def write_embeddings(file: Path, embeddings: Embeddings) -> None:
 
 
 def read_embeddings(file: Path) -> Embeddings:
-    """Reads what :func:`write_embeddings` wrote.
-
-    Raises:
-        GenreError: The file is missing or has other content.
-    """
+    """Reads what :func:`write_embeddings` wrote."""
     ending = _ending(file)
     if not file.is_file():
         raise GenreError(f"{file}: no such file; expected what `genre embed --out` writes")

@@ -51,11 +51,7 @@ class LinearProbe(pl.Callback):
         self.cache = cache
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Freezes the backbone and, with ``cache``, lets the DataModule embed its segments.
-
-        Raises:
-            GenreError: The network has no backbone; or, with ``cache``, segments differ between epochs.
-        """
+        """Freezes the backbone and, with ``cache``, lets the DataModule embed its segments."""
         _freeze(_backbone(pl_module))
         if stage == "predict":  # a loader may come without its DataModule
             return
@@ -67,14 +63,7 @@ class LinearProbe(pl.Callback):
             data.embedder = Embedder(network, None if self.cache == "memory" else Path(self.cache).expanduser())
 
     def check(self, data: pl.LightningDataModule | None) -> None:
-        """Checks that the segments are the same in every epoch, if there is a ``cache``.
-
-        Args:
-            data: The DataModule of the Trainer.
-
-        Raises:
-            GenreError: The segments change, or there is no DataModule.
-        """
+        """Raises a :class:`GenreError` if there is a ``cache``, and the segments change or have no DataModule."""
         if self.cache is None:
             return
         if not isinstance(data, GenreDataModule):
@@ -172,9 +161,6 @@ def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, A
 
     A network may have a method ``no_weight_decay`` that returns names of its parameters, as timm's networks have. These
     parameters form separate groups with a ``weight_decay`` of 0.
-
-    Raises:
-        GenreError: ``layer_decay`` is not 1, and the network has no backbone.
     """
     groups = [{"params": list(network.parameters())}] if layer_decay == 1 else _layer_groups(network, layer_decay)
     named: Callable[[], set[str]] | None = getattr(network, "no_weight_decay", None)
@@ -212,10 +198,7 @@ def scale_learning_rates(optimizer: Optimizer) -> None:
 def warn_of_other_features(network: nn.Module, features: Feature) -> None:
     """Logs a warning if the features of the data differ from those that pretrained weights were trained on.
 
-    Args:
-        network: A network. Its method ``pretrained_features``, if it has one, returns the features that the weights
-            were trained on, or ``None``.
-        features: The features of the data.
+    The network's method ``pretrained_features``, if it has one, returns the latter, or ``None``.
     """
     pretrained_features: Callable[[], Feature | None] | None = getattr(network, "pretrained_features", None)
     expected = None if pretrained_features is None else pretrained_features()
@@ -244,11 +227,7 @@ def _backbone(module: pl.LightningModule) -> nn.Module:
 
 
 def require_backbone(network: nn.Module) -> nn.Module:
-    """The part of a network that is fine-tuned.
-
-    Raises:
-        GenreError: The network has none.
-    """
+    """The part of a network that is fine-tuned; raises a :class:`GenreError` if the network has none."""
     backbone = getattr(network, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise GenreError(

@@ -204,15 +204,10 @@ def intervals(
 
 
 def _score_draws(probabilities: Tensor, targets: Tensor, times: Tensor) -> dict[str, Tensor]:
-    """The scores of :func:`score` for all draws at once; a thousand calls would take a second.
+    """The scores of :func:`score` for all draws at once, ``(runs, draws)`` each; a thousand calls would take a second.
 
-    Args:
-        probabilities: ``(runs, N, classes)``.
-        targets: ``(N,)`` class indices.
-        times: ``(N, draws)`` how often each track was drawn.
-
-    Returns:
-        ``(runs, draws)`` by the names of :data:`SCORES`.
+    ``probabilities`` are ``(runs, N, classes)``, ``targets`` ``(N,)``; ``times``, ``(N, draws)``, says how often each
+    track was drawn.
     """
     classes = probabilities.shape[-1]
     own = F.one_hot(targets, classes).float()  # (N, classes)
@@ -271,12 +266,8 @@ def _area(probabilities: Tensor, own: Tensor, times: Tensor) -> Tensor:
     """AUC-ROC of one genre in every draw: ``(draws,)``.
 
     AUC-ROC is the share of pairs (a track of the genre, a track of another genre) in which the first has the higher
-    probability. A tie counts half. This way, all draws share one sort.
-
-    Args:
-        probabilities: ``(N,)`` the probabilities of the genre.
-        own: ``(N,)`` whether a track is of the genre.
-        times: ``(N, draws)`` how often each track was drawn.
+    probability. A tie counts half. This way, all draws share one sort. ``own``, ``(N,)``, says whether a track is of
+    the genre.
     """
     levels, places = torch.unique(probabilities, return_inverse=True)
     others = times.new_zeros(len(levels), times.shape[1]).index_add_(0, places[~own], times[~own])

@@ -47,25 +47,19 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
 
 
 def watched(schedule: TorchReduceLROnPlateau) -> str:
-    """The logged value that a schedule watches.
-
-    It is the schedule's ``monitor``. Without one, it is ``val_loss``, or ``val_accuracy`` if the mode is ``max``.
-    """
+    """The value that a schedule watches: its ``monitor`` or ``val_loss``, for the mode ``max`` ``val_accuracy``."""
     monitor: str | None = getattr(schedule, "monitor", None)
     return monitor or ("val_accuracy" if schedule.mode == "max" else "val_loss")
 
 
 def require_monitor(option: str, monitor: str | None, unvalidated: str | None, instead: str = "train_loss") -> None:
-    """Checks that a monitored value is logged.
+    """Raises a :class:`GenreError` if a monitored value is a validation score, and the split has no validation subset.
 
     Args:
         option: The option that names the value, such as ``EarlyStopping.monitor``.
         monitor: The name of a logged value, or ``None``.
         unvalidated: The name of the split, if it has no validation subset; ``None``: it has one.
         instead: What the error recommends.
-
-    Raises:
-        GenreError: The value is a validation score, and the split has no validation subset.
     """
     if unvalidated is not None and monitor is not None and monitor.startswith("val_"):
         raise GenreError(
@@ -82,15 +76,9 @@ def takes(factory: Callable[..., Any] | None, argument: str) -> bool:
 def make_optimizer(
     factory: Callable[[Iterable[Any]], Optimizer], groups: list[dict[str, Any]], lr: float | None
 ) -> Optimizer:
-    """Makes an optimizer.
+    """Makes an optimizer from parameter groups, see :func:`genre.finetuning.parameter_groups`.
 
-    Args:
-        factory: Makes the optimizer from parameter groups.
-        groups: The parameter groups, see :func:`genre.finetuning.parameter_groups`.
-        lr: The learning rate; ``None``: the optimizer's own. The groups' ``lr_scale`` scales it.
-
-    Raises:
-        GenreError: The optimizer does not accept its arguments.
+    The groups' ``lr_scale`` scales ``lr`` or, if that is ``None``, the optimizer's own rate.
     """
     try:
         optimizer = factory(groups if lr is None else [group | {"lr": lr} for group in groups])
@@ -141,10 +129,9 @@ def configure_schedule(
 
 
 def require_same_optimizer(optimizer: Optimizer, checkpoint: Mapping[str, Any]) -> None:
-    """Checks that a resumed fit has the optimizer that it was begun with.
+    """Raises a :class:`GenreError` if a resumed fit has another optimizer than the one that it was begun with.
 
-    Raises:
-        GenreError: The state of the optimizer in the checkpoint lacks settings of this one.
+    The state of the optimizer in the checkpoint then lacks settings of this one.
     """
     for state in checkpoint.get("optimizer_states", ()):
         missing = set(optimizer.param_groups[0]) - set(state["param_groups"][0])

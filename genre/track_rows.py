@@ -14,19 +14,11 @@ class TrackRows:
         self._waiting: dict[tuple[int, int], list[Tensor]] = {}
 
     def update(self, probabilities: Tensor, batch: Batch, loader: int = 0) -> Tensor:
-        """Adds a batch.
-
-        Args:
-            probabilities: ``(B, classes)``.
-            batch: The batch of the segments.
-            loader: The index of the batch's loader.
+        """Adds the probabilities of a batch, ``(B, classes)``.
 
         Returns:
             ``(tracks, classes)``: the means of the tracks that this batch completes, in the loader's order. Unreadable
             segments are left out; a track with only such segments has a row of NaN.
-
-        Raises:
-            GenreError: The batch holds random crops.
         """
         rows = []
         missing = torch.full_like(probabilities[0], torch.nan)
@@ -44,14 +36,7 @@ class TrackRows:
         return torch.stack(rows).float() if rows else probabilities[:0]
 
     def finish(self, processes: int) -> None:
-        """Ends the prediction.
-
-        Args:
-            processes: The number of processes that shared the prediction.
-
-        Raises:
-            GenreError: Several processes received segments of the same track.
-        """
+        """Ends the prediction; raises a :class:`GenreError` if several processes had segments of one track."""
         torn = bool(self._waiting)
         self._waiting.clear()
         if torn and processes > 1:

@@ -9,11 +9,7 @@ from genre.errors import GenreError
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML file that holds a mapping.
-
-    Raises:
-        GenreError: The file is missing, cannot be read, or holds no mapping.
-    """
+    """Reads a YAML file that holds a mapping."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

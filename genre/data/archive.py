@@ -32,27 +32,18 @@ class Bounded(gzip.GzipFile):
     """A gzip file that refuses large reads, so a tar's headers cannot fill the memory."""
 
     def read(self, size: int | None = -1) -> bytes:
-        """Reads ``size`` bytes.
-
-        Raises:
-            GenreError: ``size`` is unlimited or too large.
-        """
+        """Reads ``size`` bytes; raises a :class:`GenreError` if ``size`` is unlimited or too large."""
         if size is None or not 0 <= size <= MAX_READ:
             raise GenreError(f"a header of more than {MAX_READ} bytes")
         return super().read(size)
 
 
 def unpack(path: Path, folder: Path, max_bytes: int) -> None:
-    """Unpacks a zip or tar.gz archive. All members are checked before the first one is written.
-
-    Args:
-        path: The archive.
-        folder: Where its members go.
-        max_bytes: The largest size of all members together.
+    """Unpacks a zip or tar.gz archive into a folder. All members are checked before the first one is written.
 
     Raises:
         GenreError: The archive is damaged, or a member is a link or a device, would lie outside the folder, or makes
-            the archive larger than expected. Members written before a damaged one stay in the folder.
+            the members larger than ``max_bytes`` together. Members written before a damaged one stay in the folder.
     """
     try:
         if zipfile.is_zipfile(path):

@@ -63,11 +63,7 @@ class Ballroom(GenreDataModule):
 
 
 def read_ballroom(root: Path) -> Corpus:
-    """Lists the tracks of Ballroom or Extended Ballroom, see :class:`Ballroom`.
-
-    Raises:
-        GenreError: There is no class folder, no audio in them, or the list of artists is no XML.
-    """
+    """Lists the tracks of Ballroom or Extended Ballroom, see :class:`Ballroom`."""
     require_folder(root)
     base = find_classes(root)
     artists = {name: f"recording of {first}" for first, second in DUPLICATES for name in (first, second)}
@@ -91,11 +87,7 @@ def class_folders(base: Path) -> list[Path]:
 
 
 def find_classes(root: Path) -> Path:
-    """The folder that holds the class folders: ``root`` or one in it.
-
-    Raises:
-        GenreError: There are none or several.
-    """
+    """The folder that holds the class folders: ``root`` or one in it."""
     if class_folders(root):
         return root
     bases = [path for path in sorted(root.iterdir()) if path.is_dir() and class_folders(path)]
@@ -111,11 +103,7 @@ def find_classes(root: Path) -> Path:
 
 
 def read_song_artists(path: Path) -> dict[str, str]:
-    """Maps track names, such as ``100601``, to artists; artists who share a recording have one name.
-
-    Raises:
-        GenreError: The file is no XML.
-    """
+    """Maps track names, such as ``100601``, to artists; artists who share a recording have one name."""
     try:
         songs = list(ElementTree.parse(path).iter("song"))
     except ElementTree.ParseError as error:

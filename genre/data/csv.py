@@ -29,11 +29,7 @@ class CSV(GenreDataModule):
 
 
 def read_track_list(path: Path) -> Corpus:
-    """Lists the tracks of a CSV file, see :class:`CSV`.
-
-    Raises:
-        GenreError: The file is missing or no CSV, or a column or a value is missing.
-    """
+    """Lists the tracks of a CSV file, see :class:`CSV`."""
     if not path.is_file():
         raise GenreError(f"{path}: found no file, expected a CSV of tracks; check data.root")
     try:

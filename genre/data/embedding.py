@@ -57,17 +57,14 @@ class _Reading(Dataset[tuple[int, Segment]]):
 
 
 def embed(segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int) -> None:
-    """Replaces the waveforms of all segments by embeddings.
+    """Replaces the waveforms of all segments of a subset by embeddings: sets their ``embedded``.
 
     Args:
-        segments: The segments of a subset; sets their ``embedded``.
+        segments: The segments.
         embedder: The network, on any device, and the folder of known embeddings.
         features: The network's inputs, with their statistics.
         device: Where to compute.
         num_workers: Processes that decode.
-
-    Raises:
-        OSError: The folder cannot be written.
     """
     draws = segments.in_order()
     files = _by_file(segments, draws)

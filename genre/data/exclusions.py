@@ -14,15 +14,10 @@ log = logging.getLogger(__name__)
 
 
 def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
-    """Drops the tracks that an exclusion list names, and logs their number.
+    """Drops the tracks that an exclusion list names, and logs their number; see :func:`read_exclusions`.
 
-    Args:
-        corpus: The tracks of a data set.
-        source: The list, see :func:`read_exclusions`.
-        root: The data set's root, where relative paths of the list start; of a list of tracks, its folder.
-
-    Raises:
-        GenreError: The list is missing or cannot be read.
+    Relative paths of the list start at ``root``, the folder of the data set; for a list of tracks, at the list's
+    folder.
     """
     base = root if root.is_dir() else root.parent
     listed = {str(_location(base / path)) for path in read_exclusions(source)}
@@ -47,11 +42,8 @@ def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
 def read_exclusions(source: Path) -> list[Path]:
     """The paths in an exclusion list.
 
-    A CSV has a column ``path``. Where it has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does, only
-    rows with a value in it count. Anything else is text with one path per line, where ``#`` begins a comment line.
-
-    Raises:
-        GenreError: The list is missing or cannot be read.
+    A CSV has a column ``path``. Where it has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does, only rows
+    with a value in it count. Anything else is text with one path per line, where ``#`` begins a comment line.
     """
     try:
         text = source.read_text(encoding="utf-8-sig")

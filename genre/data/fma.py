@@ -43,11 +43,7 @@ class FMA(GenreDataModule):
 
 
 def read_fma(root: Path) -> Corpus:
-    """Lists the tracks of FMA, see :class:`FMA`.
-
-    Raises:
-        GenreError: Audio or metadata are missing, or the metadata cannot be read.
-    """
+    """Lists the tracks of FMA, see :class:`FMA`."""
     require_folder(root)
     audio = find_audio(root)
     metadata = find_metadata(root)
@@ -71,11 +67,7 @@ class Row(NamedTuple):
 
 
 def find_audio(root: Path) -> Path:
-    """The one audio folder in ``root``, or ``root`` itself.
-
-    Raises:
-        GenreError: There are none or several.
-    """
+    """The one audio folder in ``root``, or ``root`` itself."""
     folders = [root / name for name in FOLDERS if (root / name).is_dir()]
     if not folders and root.absolute().name in FOLDERS:
         folders = [root.absolute()]
@@ -86,11 +78,7 @@ def find_audio(root: Path) -> Path:
 
 
 def find_metadata(root: Path) -> Path:
-    """``fma_metadata/tracks.csv`` in ``root`` or beside it.
-
-    Raises:
-        GenreError: It is in neither place.
-    """
+    """``fma_metadata/tracks.csv`` in ``root`` or beside it."""
     for folder in (root, root.absolute().parent):
         if (folder / METADATA).is_file():
             return folder / METADATA
@@ -98,11 +86,7 @@ def find_metadata(root: Path) -> Path:
 
 
 def find_mp3s(audio: Path) -> dict[str, Path]:
-    """Maps track names, such as ``000002``, to files.
-
-    Raises:
-        GenreError: There is none.
-    """
+    """Maps track names, such as ``000002``, to files."""
     paths = {  # one listing: single look-ups of 100,000 files are slow
         path.stem: path
         for path in audio.glob("[0-9][0-9][0-9]/*.mp3")
@@ -114,11 +98,7 @@ def find_mp3s(audio: Path) -> dict[str, Path]:
 
 
 def read_metadata(path: Path) -> Iterator[Row]:
-    """Reads ``tracks.csv``, which begins with three header rows: category, column, ``track_id``.
-
-    Raises:
-        GenreError: The file is no such CSV.
-    """
+    """Reads ``tracks.csv``, which begins with three header rows: category, column, ``track_id``."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines)

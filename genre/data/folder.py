@@ -33,11 +33,7 @@ class Folder(GenreDataModule):
 
 
 def read_folder(root: Path) -> Corpus:
-    """Lists the tracks of a folder, see :class:`Folder`.
-
-    Raises:
-        GenreError: There is no audio file, or all audio lies in one sub-folder that looks like the root.
-    """
+    """Lists the tracks of a folder, see :class:`Folder`."""
     require_folder(root)
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     tracks = []
@@ -74,13 +70,9 @@ def unlisted_files(base: Path, listed: Iterable[Path]) -> list[Path]:
 
 
 def warn_of_unlisted(base: Path, listed: Iterable[Path], problem: str, advice: str = "") -> None:
-    """Logs in one line how many audio files a data set skips.
+    """Logs in one line how many audio files below the folder of a data set it skips.
 
-    Args:
-        base: The folder of the data set.
-        listed: The files that the data set lists.
-        problem: Why the others are skipped, such as ``not named as GTZAN's tracks``.
-        advice: What to do about them, at the end of the line.
+    ``problem`` says why, such as ``not named as GTZAN's tracks``; ``advice`` stands at the end of the line.
     """
     unlisted = unlisted_files(base, listed)
     if unlisted:

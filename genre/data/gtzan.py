@@ -34,11 +34,7 @@ class GTZAN(GenreDataModule):
 
 
 def read_gtzan(root: Path) -> Corpus:
-    """Lists the tracks of GTZAN, see :class:`GTZAN`.
-
-    Raises:
-        GenreError: There is no folder of a genre.
-    """
+    """Lists the tracks of GTZAN, see :class:`GTZAN`."""
     require_folder(root)
     base = find_genre_folders(root)
     tracks = find_tracks(base)
@@ -49,11 +45,7 @@ def read_gtzan(root: Path) -> Corpus:
 
 
 def find_genre_folders(root: Path) -> Path:
-    """The folder that holds the genre folders: ``root``, or one up to two levels below it.
-
-    Raises:
-        GenreError: There is none.
-    """
+    """The folder that holds the genre folders: ``root``, or one up to two levels below it."""
     for base in (root, *sorted(root.glob("*/")), *sorted(root.glob("*/*/"))):
         if any((base / genre).is_dir() for genre in GENRES):
             return base

@@ -92,13 +92,8 @@ class LateLoader(DataLoader[Item]):
 def choose_workers(num_workers: int | Literal["auto"], cache: str | None) -> int:
     """The number of processes that decode.
 
-    Args:
-        num_workers: Their number, or ``auto``: one less than there are cores, at least 1 and at most
-            :data:`MAX_WORKERS`.
-        cache: The DataModule's cache. The main process reads one in memory, so there is no other.
-
-    Raises:
-        GenreError: The number is negative.
+    ``auto``: one less than there are cores, at least 1 and at most :data:`MAX_WORKERS`. The main process reads a cache
+    in memory, so there is no other.
     """
     if num_workers != "auto" and num_workers < 0:
         raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
@@ -115,15 +110,9 @@ def make_loader(
     sampler: TrainSampler | None = None,
     drop_last: bool = False,
 ) -> DataLoader[Item]:
-    """A loader of segments.
+    """A loader of segments, in the sampler's order or in that of the data set.
 
-    Args:
-        dataset: The segments. If they are embedded, there is nothing to decode, and no worker is started.
-        collate: Makes a batch of items.
-        batch_size: Items per batch.
-        num_workers: Processes that decode; 0: the main process decodes.
-        sampler: The order of training; ``None``: the order of the data set.
-        drop_last: Leave out a last batch that is smaller than the others.
+    If the segments are embedded, there is nothing to decode, and no worker is started.
     """
     if isinstance(dataset, Segments) and dataset.embedded is not None:
         num_workers = 0

@@ -8,14 +8,11 @@ _ONE_SIGN = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "‐": "-", "\u201
 
 
 def name_key(name: str) -> str:
-    """The key that all spellings of one artist's or one genre's name share.
+    """The key that all spellings of one artist's or one genre's name share; empty if nothing of the name can be seen.
 
     The key is in NFC and case-folded. Every run of white space, a non-breaking space too, is one space, and characters
     without width are left out. Apostrophes have one form, and so have hyphens. Other punctuation counts: ``Fun.`` is
     not ``Fun``.
-
-    Returns:
-        The key; empty where nothing of the name can be seen.
     """
     if name.isascii():
         return " ".join(name.casefold().split())
@@ -43,11 +40,7 @@ def unknown_names(names: Iterable[str], known: Iterable[str]) -> list[str]:
 
 
 def class_indices(genres: Iterable[str], classes: Sequence[str]) -> list[int]:
-    """The index of the class of each genre, by the names' keys.
-
-    Raises:
-        KeyError: A genre is none of the classes.
-    """
+    """The index of the class of each genre, by the names' keys; a ``KeyError`` if a genre is no class."""
     keys = {name_key(name): index for index, name in enumerate(classes)}
     indices = keys | {name: index for index, name in enumerate(classes)}  # the very name comes before its key
     return [indices[genre] if genre in indices else keys[name_key(genre)] for genre in genres]
@@ -62,10 +55,7 @@ def match_composed(listed: Collection[str], present: Collection[str]) -> dict[st
     """Maps listed file names to present ones, where Unicode's composed and decomposed forms count as the same.
 
     A listed name stands for the present one that equals it or, without one, for the only one, not listed itself, that
-    differs in its form alone.
-
-    Returns:
-        Listed name to present name, without those that match none or several.
+    differs in its form alone. Names that match none or several are left out.
     """
     names = set(present)
     forms: dict[str, list[str]] = {}

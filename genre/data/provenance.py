@@ -74,14 +74,7 @@ class Provenance:
         return counts
 
     def require_same(self, other: "Provenance") -> None:
-        """Checks that a resumed fit has the same train tracks as this record.
-
-        Args:
-            other: The record of the resumed fit.
-
-        Raises:
-            GenreError: The train tracks differ.
-        """
+        """Raises a :class:`GenreError` if the train tracks of a resumed fit differ from those of this record."""
         theirs, ours = Counter(self.tracks["train"]), Counter(other.tracks["train"])
         if theirs and theirs != ours:
             raise GenreError(
@@ -104,9 +97,6 @@ def digest(track: Track) -> str:
     """Identifies a track by the content of its file, independent of its path.
 
     The digest is a hash of the file's length and of three parts of its bytes. For an excerpt, its start is appended.
-
-    Raises:
-        OSError: The file cannot be read.
     """
     content = _digest(track.path)
     return content if track.excerpt is None else f"{content}@{track.excerpt[0]:g}"

@@ -188,13 +188,7 @@ class TrainSegments(Segments, Dataset[Segment]):
 class EvaluationSegments(Segments, Dataset[Segment]):
     """The fixed segments of every track, track by track.
 
-    Args:
-        tracks: The tracks of the subset.
-        targets: The class index of each track.
-        positions: The positions of each track's segments.
-        sample_rate: The rate in hertz.
-        samples: The length of a segment in samples.
-        cache: The decoded files, see :class:`Segments`.
+    ``positions`` are those of each track's segments; for the other arguments see :class:`Segments`.
     """
 
     def __init__(
@@ -238,11 +232,7 @@ class EvaluationSegments(Segments, Dataset[Segment]):
 
 
 class EvaluationTracks(Dataset[list[Segment]]):
-    """Each item holds all segments of a track, so no sampler can distribute a track over several processes.
-
-    Args:
-        segments: The segments of every track.
-    """
+    """Each item holds all segments of a track, so no sampler can distribute a track over several processes."""
 
     def __init__(self, segments: EvaluationSegments) -> None:
         self.segments = segments

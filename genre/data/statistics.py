@@ -19,11 +19,7 @@ Given = TypeVar("Given")
 
 
 class Statistics:
-    """Tracks where the mean and standard deviation of a DataModule's features come from.
-
-    Args:
-        features: The features that the DataModule was given.
-    """
+    """Tracks where the mean and standard deviation of a DataModule's features come from."""
 
     def __init__(self, features: Feature) -> None:
         self._given = features.mean, features.std
@@ -35,18 +31,10 @@ class Statistics:
             features.set_statistics(*self._given)
 
     def measure(self, features: Feature, segments: Segments, bad_files: BadFiles, split: str) -> None:
-        """Measures the statistics on up to :data:`MEASURED_TRACKS` train tracks.
+        """Measures the statistics on up to :data:`MEASURED_TRACKS` train tracks; moves the features to the CPU.
 
         Reads the middle of tracks that are spread evenly over all, so the same tracks give the same statistics.
-
-        Args:
-            features: The features; they are moved to the CPU.
-            segments: Reads the train tracks.
-            bad_files: Collects files that cannot be read.
-            split: The key of the split, see :func:`genre.data.subsets.split_key`.
-
-        Raises:
-            GenreError: Every track is bad, or the features cannot be measured on them.
+        ``split`` is the key of the split, see :func:`genre.data.subsets.split_key`.
         """
         tracks = segments.tracks
         count = min(MEASURED_TRACKS, len(tracks))
@@ -81,11 +69,7 @@ def check_rates(features: Feature, modules: Iterable[nn.Module]) -> None:
 
 
 def copy_given(given: Given) -> Given:
-    """Copies several objects at once, so that parts that they share stay shared.
-
-    Raises:
-        GenreError: An object cannot be copied.
-    """
+    """Copies several objects at once, so that parts that they share stay shared."""
     try:
         return copy.deepcopy(given)
     except Exception as error:  # a module of the caller's may hold anything

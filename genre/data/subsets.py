@@ -24,9 +24,6 @@ def select_tracks(
         exclusions: A file that lists tracks to leave out, see :func:`genre.data.exclusions.read_exclusions`.
         artist: ``tags``: read the artists from the files' tags; ``None``: keep those of the corpus.
         data_set: The name of the data set, for messages.
-
-    Raises:
-        GenreError: A genre has two spellings, fewer than two genres remain, or the exclusion list is missing.
     """
     if exclusions is not None:
         corpus = exclude(corpus, exclusions, root)
@@ -54,14 +51,8 @@ def weigh_classes(
 ) -> Sequence[float] | None:
     """The weight of each genre in the training loss.
 
-    Args:
-        weights: The weights; ``balanced``: inverse to the number of tracks, with a mean of 1 over all tracks; ``None``:
-            no weights.
-        genres: The names of the classes.
-        tracks: The train tracks; ``None``: they are unknown.
-
-    Raises:
-        GenreError: The number of weights differs from that of the genres, or ``balanced`` is given without tracks.
+    ``balanced`` weights are inverse to the number of train tracks, with a mean of 1 over all tracks; ``tracks`` is
+    ``None`` if they are unknown.
     """
     if weights == "balanced":
         if tracks is None:
@@ -80,11 +71,6 @@ def split_key(split: Split) -> str:
 
 class Subsets:
     """The tracks of a corpus by subset, under one state of a split.
-
-    Args:
-        corpus: The tracks.
-        split: Assigns the tracks to subsets.
-        bad_files: Collects files that cannot be read.
 
     Attributes:
         partition: The tracks of each subset, including bad files: a split does not depend on the content of files.
@@ -108,9 +94,7 @@ class Subsets:
         return "test" if self.partition["test"] else "validation"
 
     def readable(self, subset: Subset) -> list[Readable]:
-        """The readable tracks of a subset; empty if the split has no such subset.
-
-        Reads the headers once.
+        """The readable tracks of a subset, whose headers are read once; empty if the split has no such subset.
 
         Raises:
             GenreError: Every file of the subset is bad.

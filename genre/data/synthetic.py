@@ -111,11 +111,7 @@ class Synthetic(GenreDataModule):
 
 
 def read_synthetic(root: Path) -> Corpus:
-    """Renders the corpus into a folder, unless it is there, and lists its tracks.
-
-    Raises:
-        GenreError: The folder holds something else, or cannot be written.
-    """
+    """Renders the corpus into a folder, unless it is there, and lists its tracks."""
     try:
         write_corpus(root)
     except OSError as error:
@@ -136,11 +132,8 @@ def write_corpus(
     """Renders ``<genre>/<genre>.<artist>.<track>.wav`` and ``tracks.csv`` into a folder, unless they are there already.
 
     The same arguments give the same bytes. The folder appears all at once, so that an interrupted rendering never
-    passes for a corpus; its ``corpus.json`` holds the arguments.
-
-    Raises:
-        FileExistsError: The folder holds something else.
-        ValueError: An argument is out of range.
+    passes for a corpus; its ``corpus.json`` holds the arguments. If the folder holds something else, a
+    ``FileExistsError`` is raised, and a ``ValueError`` if an argument is out of range.
     """
     _check_sound(genres, seconds, sample_rate)
     if seed < 0 or not 1 <= artists_per_genre <= tracks_per_genre:
@@ -157,21 +150,10 @@ def write_corpus(
 def render_track(
     genre: str, artist: int, track: int, seed: int, seconds: float, sample_rate: int
 ) -> NDArray[np.float32]:
-    """Composes, plays and records one track; the same arguments give the same samples.
+    """Composes, plays and records one track: ``(samples,)``, in [-0.95, 0.95].
 
-    Args:
-        genre: One of ``STYLES``.
-        artist: The number of the artist within the genre, from 0.
-        track: The number of the track within the artist's, from 0.
-        seed: The seed of the corpus, from 0.
-        seconds: The duration.
-        sample_rate: In hertz, at least 8000.
-
-    Returns:
-        ``(samples,)``: the waveform in [-0.95, 0.95].
-
-    Raises:
-        ValueError: The genre is unknown, a number is negative, or there would be no sample.
+    The same arguments give the same samples. ``artist`` counts within the genre, ``track`` within the artist's, both
+    from 0.
     """
     _check_sound((genre,), seconds, sample_rate)
     style, player, random = STYLES[genre], draw_artist(genre, artist, seed), _random(seed, genre, 1, artist, track)

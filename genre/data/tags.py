@@ -42,9 +42,6 @@ def tag_artists(corpus: Corpus) -> Corpus:
     """Gives every track the artist that its file's tags name, see :func:`read_artist`.
 
     Files that name none are counted in one line of the log. Their artist is unknown, whatever the data set says.
-
-    Raises:
-        GenreError: mutagen, which reads the tags, is not installed.
     """
     try:
         import mutagen  # noqa: F401  # here, before thousands of files are found to be of unknown artists

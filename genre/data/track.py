@@ -83,13 +83,9 @@ class Corpus:
         return sorted({track.genre for track in self.tracks}, key=composed)
 
     def require_distinct_genres(self, root: Path) -> None:
-        """Checks that no genre stands under two spellings of its name, see :func:`~genre.data.names.name_key`.
+        """Raises a :class:`GenreError` if a genre has two spellings, see :func:`~genre.data.names.name_key`.
 
-        Args:
-            root: Where the data set lies, for the message.
-
-        Raises:
-            GenreError: One does.
+        ``root`` is where the data set lies, for the message.
         """
         spellings: dict[str, dict[str, Track]] = {}
         for track in self.tracks:
