@@ -4,29 +4,28 @@
 predict, :func:`genre.load` does.
 """
 
-import logging
+import math
 import pickle
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
-from zipfile import is_zipfile
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genre.audio.features import Feature
 from genre.config import Config, from_config, show, to_config, without, without_weights
-from genre.content import require_content, require_stored
 from genre.data.names import same_names
 from genre.data.provenance import Provenance
 from genre.errors import CheckpointError, GenreError
-from genre.models.head import find_head
-
-log = logging.getLogger(__name__)
 
 #: The version of what :func:`content` returns.
 CHECKPOINT_FORMAT = 2
+
+#: The longest segment in seconds: no decoder reserves memory for more.
+LONGEST = 3600
 
 _FOREIGN = "it is not a file that torch.save wrote, or it is cut short"
 
@@ -169,52 +168,6 @@ def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
-def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path | str) -> None:
-    """Loads all parameters and buffers except those of the head, see :func:`~genre.models.head.find_head`.
-
-    The network stays as it is if the checkpoint does not fit.
-    """
-    head, _ = find_head(network)
-    ours, theirs = (
-        {name: tensor for name, tensor in weights.items() if name.rpartition(".")[0] != head}
-        for weights in (network.state_dict(), network_weights(checkpoint["state_dict"]))
-    )
-    names = sorted(ours.keys() | theirs.keys())
-    differing = [name for name in names if _shape(ours, name) != _shape(theirs, name)]
-    if differing:
-        config, example = checkpoint["genre"]["network"], differing[0]
-        raise GenreError(
-            f"{file}: the checkpoint of {show(config) if config else 'a network'} does not fit "
-            f"{type(network).__name__}: {len(differing)} of {len(names)} tensors beside the head differ, such as "
-            f"{example}: {_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; "
-            "pretrained takes a checkpoint of the same network"
-        )
-    network.load_state_dict(theirs, strict=False)  # only the head is missing
-
-
-def warm_start(network: nn.Module, file: Path, features: Feature | None) -> Provenance | None:
-    """Loads the weights of a checkpoint except those of the head, see :func:`take_weights`.
-
-    Logs a warning if the checkpoint was trained on other features than those of the data.
-
-    Returns:
-        The tracks that the checkpoint was trained and chosen on; ``None``, with a warning, if they are unknown.
-    """
-    checkpoint = read_checkpoint(file)
-    take_weights(network, checkpoint, file)
-    difference = None if features is None else differing_features(checkpoint["genre"]["features"], features)
-    if difference is not None:
-        log.warning("%s was trained on %s; this fit's data gives %s", file, *difference)
-    provenance = Provenance.read(checkpoint["genre"].get("provenance"))
-    if provenance is None:
-        log.warning("%s does not say on which tracks it was trained: whether a score leaks cannot be told", file)
-    return provenance
-
-
-def _shape(weights: Mapping[str, Tensor], name: str) -> str:
-    return str(tuple(weights[name].shape)) if name in weights else "nothing"
-
-
 def read_checkpoint(path: Path | str) -> dict[str, Any]:
     """Reads a checkpoint's plain content.
 
@@ -262,8 +215,71 @@ def _load(stream: BinaryIO) -> Any:
     try:
         return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        whole = is_zipfile(stream)  # torch.save writes zip archives; a complete one holds objects, not only plain data
+        whole = zipfile.is_zipfile(stream)  # torch.save writes zip archives; a complete one holds more than plain data
         reason = "it holds objects that could run code when they are loaded" if whole else _FOREIGN
         raise _NotLoadedError(reason) from error
     except Exception as error:  # torch.load can raise anything for an arbitrary file
         raise _NotLoadedError(_FOREIGN) from error
+
+
+def require_content(checkpoint: Mapping[str, Any], source: object) -> None:
+    """Raises a :class:`CheckpointError` if an entry of a checkpoint is missing or has another form.
+
+    The forms are the types and ranges that :mod:`genre.checkpoint` writes; ``source`` is the file or folder.
+    """
+    content, weights = checkpoint.get("genre"), checkpoint.get("state_dict")
+    if not isinstance(content, Mapping) or not isinstance(weights, Mapping):
+        raise CheckpointError(f"{source}: damaged: found no description or no weights of a classifier; export it again")
+    for name, has_form in _FORMS.items():
+        if name not in content:
+            raise CheckpointError(f"{source}: damaged: found no entry '{name}'; export it or train it again")
+        if not has_form(content[name]):
+            value = repr(content[name])
+            shown = value if len(value) < 80 else f"{value[:80]}…"
+            raise CheckpointError(f"{source}: damaged: its entry '{name}' is {shown}; export it or train it again")
+    if not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()):
+        raise CheckpointError(f"{source}: damaged: its weights are no named tensors; export it or train it again")
+
+
+def require_stored(stream: BinaryIO, size: int) -> str | None:
+    """Why a zip archive of ``size`` bytes could fill the memory; ``None`` if it cannot.
+
+    ``torch.save`` compresses nothing, so the members together are no longer than the file. The stream is read from its
+    beginning afterwards.
+    """
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
+        return None  # another format, or a damaged archive: torch.load reads or rejects it
+    finally:
+        stream.seek(0)
+    compressed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
+    if compressed or sum(member.file_size for member in members) > size:
+        return "it is compressed, which torch.save never does"
+    return None
+
+
+def _is_config(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and isinstance(value.get("class_path"), str)
+        and isinstance(value.get("init_args"), Mapping)
+        and all(isinstance(name, str) for name in value["init_args"])
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+#: What a prediction cannot do without.
+_FORMS: dict[str, Callable[[Any], bool]] = {
+    "genres": lambda value: (
+        isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(genre, str) for genre in value)
+    ),
+    "network": lambda value: value is None or _is_config(value),
+    "features": _is_config,
+    "segment_seconds": lambda value: _is_number(value) and 0 < value <= LONGEST,
+    "evaluation_segments": lambda value: _is_number(value) and value == int(value) and value >= 1,
+}

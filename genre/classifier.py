@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from genre import schedules
 from genre.audio.features import Feature
 from genre.checkpoint import (
     FrontEnd,
@@ -24,7 +25,6 @@ from genre.checkpoint import (
     require_same_features,
     take_statistics,
     upgrade,
-    warm_start,
 )
 from genre.config import factory, factory_config, to_config
 from genre.data.datamodule import GenreDataModule
@@ -33,16 +33,8 @@ from genre.data.segments import Batch
 from genre.data.subsets import weigh_classes
 from genre.errors import GenreError
 from genre.evaluation import TrackScorer
-from genre.finetuning import parameter_groups, refuse_backbone_finetuning, warn_of_other_features
+from genre.finetuning import parameter_groups, refuse_backbone_finetuning, warm_start, warn_of_other_features
 from genre.models.head import classify
-from genre.schedules import (
-    ReduceLROnPlateau,
-    configure_schedule,
-    make_optimizer,
-    require_monitor,
-    require_same_optimizer,
-    takes,
-)
 
 
 class GenreClassifier(TrackScorer):
@@ -101,7 +93,9 @@ class GenreClassifier(TrackScorer):
         genres: Sequence[str],
         optimizer: Callable[[Iterable[Any]], Optimizer] | None = None,
         # jsonargparse looks up a short class name in the first type first: torch also has a ReduceLROnPlateau.
-        scheduler: Callable[[Optimizer], ReduceLROnPlateau] | Callable[[Optimizer], LRScheduler] | None = None,
+        scheduler: Callable[[Optimizer], schedules.ReduceLROnPlateau]
+        | Callable[[Optimizer], LRScheduler]
+        | None = None,
         label_smoothing: float = 0.0,
         class_weights: Sequence[float] | Literal["balanced"] | None = None,
         layer_decay: float = 1.0,
@@ -185,7 +179,8 @@ class GenreClassifier(TrackScorer):
             warn_of_other_features(self.network, data.features)
         self.provenance = self._own_provenance.continuing(self.provenance) if known and self._own_provenance else None
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-            require_monitor(f"{type(callback).__name__}.monitor", getattr(callback, "monitor", None), self._unvalidated)
+            monitor = getattr(callback, "monitor", None)
+            schedules.require_monitor(f"{type(callback).__name__}.monitor", monitor, self._unvalidated)
         weights = weigh_classes(self.class_weights, self.genres, None if data is None else data.tracks("train"))
         self.loss_weights = None if weights is None else torch.tensor(weights, device=self.device)
 
@@ -204,25 +199,23 @@ class GenreClassifier(TrackScorer):
         """Makes the optimizer and the schedule."""
         # This hook runs after a resumed fit's checkpoint is loaded, and before callbacks that train.
         self.warm_start(self._features_of_data())
-        optimizer = make_optimizer(self.optimizer, parameter_groups(self.network, self.layer_decay), self.lr)
+        optimizer = schedules.make_optimizer(self.optimizer, parameter_groups(self.network, self.layer_decay), self.lr)
         steps = self._steps()
         self._configured = self.lr, steps
         if self.scheduler is None:
             return optimizer
-        schedule = configure_schedule(self.scheduler, optimizer, steps, self.lr, self._validation_epochs)
-        require_monitor(f"{type(schedule['scheduler']).__name__}.monitor", schedule.get("monitor"), self._unvalidated)
+        schedule = schedules.configure_schedule(self.scheduler, optimizer, steps, self.lr, self._validation_epochs)
+        option, monitor = f"{type(schedule['scheduler']).__name__}.monitor", schedule.get("monitor")
+        schedules.require_monitor(option, monitor, self._unvalidated)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     @property
     def stretched(self) -> bool:
         """Whether the learning-rate schedule depends on the length of the fit."""
-        return takes(self.scheduler, "total_steps")
+        return schedules.takes(self.scheduler, "total_steps")
 
     def warm_start(self, features: Feature | None = None) -> None:
-        """Loads the weights of ``pretrained``, unless weights have been trained or loaded; a fit calls it by itself.
-
-        ``features`` are those of the data, see :func:`genre.checkpoint.warm_start`.
-        """
+        """Loads the weights of ``pretrained``, unless weights are trained or loaded; a fit calls it by itself."""
         if self.pretrained is None or not self._fresh:
             return
         earlier = warm_start(self.network, Path(self.pretrained).expanduser(), features)
@@ -232,7 +225,7 @@ class GenreClassifier(TrackScorer):
     def on_fit_start(self) -> None:
         """Makes the optimizer again if a callback has changed the learning rate or the batch size."""
         if self._configured != (self.lr, self._steps()):
-            self.trainer.strategy.setup_optimizers(self.trainer)
+            schedules.remake_optimizers(self.trainer)
 
     def on_train_start(self) -> None:
         """Notes that the weights are trained."""
@@ -279,16 +272,9 @@ class GenreClassifier(TrackScorer):
     ) -> Self:
         """Loads a classifier to predict, test or fit further; no code in the file is executed.
 
-        The checkpoint holds the network, the genres and the features. The optimizer and other settings are arguments.
-
-        Args:
-            checkpoint_path: The file.
-            map_location: The device of the weights; see ``torch.load``.
-            options: Lightning's ``strict`` and ``weights_only``, and arguments of the constructor, such as ``lr``. If
-                the checkpoint does not name its network's class, give ``network``.
-
-        Raises:
-            GenreError: The file is missing or no checkpoint of this library, or its network is not imported.
+        The checkpoint holds the network, the genres and the features. ``options`` are Lightning's ``strict`` and
+        ``weights_only``, and arguments of the constructor, such as ``optimizer`` or ``lr``. If the checkpoint does not
+        name its network's class, give ``network``.
         """
         saved = read_checkpoint(checkpoint_path)["genre"]
         options.setdefault("genres", saved["genres"])
@@ -299,16 +285,13 @@ class GenreClassifier(TrackScorer):
     def require_fitting(self, checkpoint: Mapping[str, Any], data: GenreDataModule, resume: bool = False) -> None:
         """Raises a :class:`GenreError` if a checkpoint does not fit. Loading it checks the same, but needs a Trainer.
 
-        Args:
-            checkpoint: The content of :func:`genre.checkpoint.read_checkpoint`.
-            data: The data that the classifier is scored or fitted on.
-            resume: Whether the checkpoint's fit is resumed, which needs the same train tracks and the same optimizer.
+        A resumed fit (``resume``) needs the same train tracks and the same optimizer, too.
         """
         provenance = data.provenance() if resume else None
         require_same(checkpoint, self.genres, self.network_config, self.state_dict(), data.features, provenance)
         if resume:
             groups = parameter_groups(self.network, self.layer_decay)
-            require_same_optimizer(make_optimizer(self.optimizer, groups, self.lr), checkpoint)
+            schedules.require_same_optimizer(schedules.make_optimizer(self.optimizer, groups, self.lr), checkpoint)
 
     def _features_of_data(self) -> Feature | None:
         """The DataModule's features; ``None`` without a DataModule."""

@@ -5,21 +5,24 @@ holds all parameters from the start and skips those without a gradient. So a res
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BackboneFinetuning
 from timm.models import group_parameters
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from genre.audio.features import Feature
+from genre.checkpoint import differing_features, network_weights, read_checkpoint
 from genre.config import show, to_config
 from genre.data.datamodule import GenreDataModule
-from genre.data.embedding import Embedder
+from genre.data.embedding_cache import Embedder
+from genre.data.provenance import Provenance
 from genre.errors import GenreError
+from genre.models.head import find_head
 
 log = logging.getLogger(__name__)
 
@@ -193,6 +196,52 @@ def scale_learning_rates(optimizer: Optimizer) -> None:
         for name in ("lr", "initial_lr", "max_lr", "min_lr"):
             if name in group:
                 group[name] *= group.get("lr_scale", 1.0)
+
+
+def take_weights(network: nn.Module, checkpoint: Mapping[str, Any], file: Path | str) -> None:
+    """Loads all parameters and buffers except those of the head, see :func:`~genre.models.head.find_head`.
+
+    The network stays as it is if the checkpoint does not fit.
+    """
+    head, _ = find_head(network)
+    ours, theirs = (
+        {name: tensor for name, tensor in weights.items() if name.rpartition(".")[0] != head}
+        for weights in (network.state_dict(), network_weights(checkpoint["state_dict"]))
+    )
+    names = sorted(ours.keys() | theirs.keys())
+    differing = [name for name in names if _shape(ours, name) != _shape(theirs, name)]
+    if differing:
+        config, example = checkpoint["genre"]["network"], differing[0]
+        raise GenreError(
+            f"{file}: the checkpoint of {show(config) if config else 'a network'} does not fit "
+            f"{type(network).__name__}: {len(differing)} of {len(names)} tensors beside the head differ, such as "
+            f"{example}: {_shape(theirs, example)} in the checkpoint, {_shape(ours, example)} in the network; "
+            "pretrained takes a checkpoint of the same network"
+        )
+    network.load_state_dict(theirs, strict=False)  # only the head is missing
+
+
+def warm_start(network: nn.Module, file: Path, features: Feature | None) -> Provenance | None:
+    """Loads the weights of a checkpoint except those of the head, see :func:`take_weights`.
+
+    Logs a warning if the checkpoint was trained on other features than those of the data.
+
+    Returns:
+        The tracks that the checkpoint was trained and chosen on; ``None``, with a warning, if they are unknown.
+    """
+    checkpoint = read_checkpoint(file)
+    take_weights(network, checkpoint, file)
+    difference = None if features is None else differing_features(checkpoint["genre"]["features"], features)
+    if difference is not None:
+        log.warning("%s was trained on %s; this fit's data gives %s", file, *difference)
+    provenance = Provenance.read(checkpoint["genre"].get("provenance"))
+    if provenance is None:
+        log.warning("%s does not say on which tracks it was trained: whether a score leaks cannot be told", file)
+    return provenance
+
+
+def _shape(weights: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(weights[name].shape)) if name in weights else "nothing"
 
 
 def warn_of_other_features(network: nn.Module, features: Feature) -> None:

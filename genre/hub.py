@@ -13,8 +13,7 @@ import huggingface_hub
 import safetensors.torch
 from torch import Tensor
 
-from genre.checkpoint import read_checkpoint
-from genre.content import require_content
+from genre.checkpoint import read_checkpoint, require_content
 from genre.errors import CheckpointError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+import pytorch_lightning as pl
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
@@ -95,7 +96,7 @@ def configure_schedule(
     lr: float | None,
     validation_epochs: int,
 ) -> dict[str, Any]:
-    """Makes a learning-rate schedule.
+    """Makes a learning-rate schedule: what ``configure_optimizers`` returns under ``lr_scheduler``.
 
     Args:
         factory: Makes the schedule from the optimizer.
@@ -103,12 +104,6 @@ def configure_schedule(
         steps: The steps of the fit, for a schedule that is stretched over it; ``None`` for any other.
         lr: The learning rate in place of the schedule's ``max_lr``, if it has one; ``None``: its own.
         validation_epochs: Epochs from one validation to the next.
-
-    Returns:
-        The schedule and when to step it, as ``configure_optimizers`` returns it under ``lr_scheduler``.
-
-    Raises:
-        GenreError: The schedule is stretched over the fit, and the fit has no end.
     """
     arguments: dict[str, float] = {}
     if steps is not None:
@@ -126,6 +121,16 @@ def configure_schedule(
         monitor = watched(schedule)
         config |= {"monitor": monitor, "frequency": validation_epochs if monitor.startswith("val_") else 1}
     return config
+
+
+def remake_optimizers(trainer: pl.Trainer) -> None:
+    """Replaces the optimizers and schedules of a running fit by new ones of ``configure_optimizers``.
+
+    Lightning writes the rate of its learning-rate finder into every parameter group, which undoes ``layer_decay``, and
+    keeps the length of a schedule when the batch size changes. ``Strategy.setup_optimizers`` is the documented method
+    that makes both at the beginning of a fit; ``tests/test_lightning_tools.py`` checks that it can be called again.
+    """
+    trainer.strategy.setup_optimizers(trainer)
 
 
 def require_same_optimizer(optimizer: Optimizer, checkpoint: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import genre
-import genre.data.embedding
+import genre.data.embedding_cache
 from genre import GenreClassifier, GenreError, LinearProbe
 from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit
 from genre.models import MusiCNN, SideBySide, SpectralCNN

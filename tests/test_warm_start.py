@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 import genre
 from genre import Ensemble, GenreClassifier, GenreError, LinearProbe
-from genre.checkpoint import take_weights
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.data.provenance import Provenance, artist_digests, digests
+from genre.finetuning import take_weights
 from genre.models import ResNet18, SpectralCNN
 from genre.models.head import find_head
 

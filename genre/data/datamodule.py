@@ -1,6 +1,5 @@
 """The base class of all DataModules: turns tracks into batches of features."""
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,19 +15,17 @@ from genre.audio.augment import Mixup
 from genre.audio.cache import DecodedCache
 from genre.audio.decode import spread
 from genre.audio.features import Feature
-from genre.data.embedding import Embedder, embed
+from genre.data.embedding_cache import Embedder, embed
 from genre.data.loaders import TrainSampler, choose_workers, make_loader
 from genre.data.names import class_indices
 from genre.data.provenance import Provenance
 from genre.data.scan import BadFiles
 from genre.data.segments import Batch, EvaluationSegments, EvaluationTracks, Segment, Segments, TrainSegments
 from genre.data.splits import Partition, Split
-from genre.data.statistics import Statistics, check_rates, copy_given
+from genre.data.statistics import Statistics, copy_given, require_sample_rate
 from genre.data.subsets import Subsets, require_known_genres, select_tracks, split_key
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
-
-log = logging.getLogger(__name__)
 
 
 class GenreDataModule(pl.LightningDataModule, ABC):
@@ -130,7 +127,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
             if getattr(self, name) < 1:
                 raise GenreError(f"{name} must be at least 1; found {getattr(self, name)}")
-        check_rates(features, self.augment_waveform)
+        require_sample_rate(features, self.augment_waveform)
         if self.artist not in ("tags", None):
             raise GenreError(f"artist is tags, or None where the data set knows the artists; found {self.artist!r}")
 
@@ -140,20 +137,12 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     @cached_property
     def corpus(self) -> Corpus:
-        """The tracks of the data set, without excluded ones.
-
-        Raises:
-            GenreError: The root is missing or holds too few genres, or the exclusion list is missing.
-        """
+        """The tracks of the data set, without excluded ones."""
         return select_tracks(self.read_corpus(), self.root, self.exclude, self.artist, type(self).__name__)
 
     @cached_property
     def genres(self) -> list[str]:
-        """The names of the classes, in order: the given ones, or those of the data set.
-
-        Raises:
-            GenreError: The data set has a genre that is not among those given.
-        """
+        """The names of the classes, in order: the given ones, or those of the data set, which must be among them."""
         if self._classes is not None:
             require_known_genres(self.corpus, self._classes)
         return self.corpus.genres if self._classes is None else list(self._classes)
@@ -174,11 +163,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         return self._split_subsets().test_subset
 
     def tracks(self, subset: Subset) -> list[Track]:
-        """The tracks of a subset whose header can be read; empty if the split has no such subset.
-
-        Raises:
-            GenreError: Every file of the subset is bad.
-        """
+        """The tracks of a subset whose header can be read; empty if the split has no such subset."""
         return [readable.track for readable in self._split_subsets().readable(subset)]
 
     @property
@@ -190,16 +175,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """Splits the corpus and reads the headers of the subsets that the stage needs."""
         if stage == "fit":
             self._statistics.begin_fit(self.features, split_key(self.split))
-        if stage == "validate" and not self.partition["validation"]:
-            raise GenreError(
-                f"{type(self.split).__name__} has no validation subset here: there is nothing to validate; score the "
-                "test tracks, or choose a split with a validation subset"
-            )
-        subsets: dict[str, tuple[Subset, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
-        for subset in subsets.get(stage, (self.test_subset,)):
-            self.tracks(subset)
-        if stage in ("test", "predict") and self.test_subset != "test":
-            log.warning("the split has no test track at hand: testing on the validation tracks")
+        self._split_subsets().prepare(stage)
 
     def teardown(self, stage: str) -> None:
         """Releases the frozen network of the run."""
@@ -207,9 +183,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Segment]:
         """Random crops, drawn as a function of seed and epoch."""
-        tracks = self._train_tracks()
-        rate, cache = self.features.sample_rate, self._fill_cache(tracks)
-        dataset = TrainSegments(tracks, self._targets(tracks), rate, self.samples, cache)
+        subsets = self._split_subsets()
+        fixed = self.fixed_segments
+        tracks = subsets.cut_train_tracks(self.segment_seconds) if fixed else self.tracks("train")
+        dataset = self._train_segments(tracks, self._fill_cache(tracks))
         self._embed(dataset)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
@@ -239,15 +216,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """Measures the features' mean and standard deviation on the train tracks, unless they are known.
 
         The first batch of a fit does the same, with the same values: they depend only on the train tracks.
-
-        Raises:
-            GenreError: Every train track is bad, or the features cannot be measured on them.
         """
         if not self.features.measured:
-            tracks = self.tracks("train")
-            segments = TrainSegments(
-                tracks, self._targets(tracks), self.features.sample_rate, self.samples, self._decoded
-            )
+            segments = self._train_segments(self.tracks("train"), self._decoded)
             self._statistics.measure(self.features, segments, self.bad_files, split_key(self.split))
 
     def to_inputs(self, batch: Batch, training: bool = False) -> Batch:
@@ -259,9 +230,6 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
         Returns:
             The batch with ``(B, 1, frequency, time)`` features in float32, normalised, on the same device.
-
-        Raises:
-            GenreError: The features' statistics cannot be measured, or a train batch holds no audio.
         """
         for path, reason in batch.bad_files.items():
             self.bad_files.note(path, reason)
@@ -294,22 +262,18 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             self._subsets = split_key(self.split), subsets  # computed after the split ran, which may set its attributes
         return self._subsets[1]
 
-    def _train_tracks(self) -> list[Track]:
-        """The train tracks, or their fixed segments."""
-        subsets = self._split_subsets()
-        return subsets.cut_train_tracks(self.segment_seconds) if self.fixed_segments else self.tracks("train")
-
     def _targets(self, tracks: Sequence[Track]) -> list[int]:
         return class_indices((track.genre for track in tracks), self.genres)
+
+    def _train_segments(self, tracks: Sequence[Track], cache: DecodedCache | None) -> TrainSegments:
+        return TrainSegments(tracks, self._targets(tracks), self.features.sample_rate, self.samples, cache)
 
     def _evaluation_segments(self, subset: Subset) -> EvaluationSegments:
         readable = self._split_subsets().readable(subset)
         tracks = [track for track, _ in readable]
         positions = [spread(seconds, self.segment_seconds, self.evaluation_segments) for _, seconds in readable]
-        rate = self.features.sample_rate
-        return EvaluationSegments(
-            tracks, self._targets(tracks), positions, rate, self.samples, self._fill_cache(tracks)
-        )
+        rate, cache = self.features.sample_rate, self._fill_cache(tracks)
+        return EvaluationSegments(tracks, self._targets(tracks), positions, rate, self.samples, cache)
 
     def _evaluation_loader(self, subset: Subset) -> DataLoader[Segment]:
         segments = self._evaluation_segments(subset)

@@ -99,7 +99,7 @@ class Segments:
 
     Attributes:
         embedded: The segments of :meth:`in_order` with embeddings ``(D,)`` in place of waveforms; ``None`` without
-            embeddings. See :mod:`genre.data.embedding`.
+            embeddings. See :mod:`genre.data.embedding_cache`.
     """
 
     def __init__(

@@ -29,6 +29,7 @@ class Split(ABC):
 
     Attributes:
         leaky: Whether segments of one track may stand in two subsets.
+        validation: The share of tracks that validates, or whether any does.
 
     Example:
         >>> from pathlib import Path
@@ -42,11 +43,12 @@ class Split(ABC):
     """
 
     leaky: ClassVar[bool] = False
+    validation: float | bool = True
 
     @property
     def has_validation(self) -> bool:
         """Whether it has a validation subset: without one, no track chooses an epoch."""
-        return True
+        return bool(self.validation)
 
     @abstractmethod
     def __call__(self, corpus: Corpus) -> Partition:
@@ -113,10 +115,6 @@ class StratifiedSplit(Split):
         _check_shares(validation, test)
         self.validation, self.test, self.by_artist, self.seed = validation, test, by_artist, seed
 
-    @property
-    def has_validation(self) -> bool:  # noqa: D102
-        return self.validation > 0
-
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         if not self.by_artist:
             _check_counts(corpus.tracks, 1 + (self.validation > 0) + (self.test > 0))
@@ -173,10 +171,6 @@ class KFoldSplit(Split):
         self.folds, self.fold, self.by_artist, self.seed = folds, fold, by_artist, seed
         self.validation = validation
 
-    @property
-    def has_validation(self) -> bool:  # noqa: D102
-        return self.validation
-
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         def cut(fold: int) -> list[Track]:
             return _fold(corpus.tracks, self.folds, fold, by_artist=self.by_artist, seed=self.seed)[1]
@@ -214,10 +208,6 @@ class SegmentSplit(Split):
         _check_shares(validation, test)
         self.seconds = seconds
         self.validation, self.test, self.seed = validation, test, seed
-
-    @property
-    def has_validation(self) -> bool:  # noqa: D102
-        return self.validation > 0
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         log.warning("LEAKY split: segments of one track stand in both subsets; for reproducing published figures only")

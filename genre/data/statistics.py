@@ -57,7 +57,7 @@ class Statistics:
         self._measured = split, features.mean, features.std
 
 
-def check_rates(features: Feature, modules: Iterable[nn.Module]) -> None:
+def require_sample_rate(features: Feature, modules: Iterable[nn.Module]) -> None:
     """Raises a :class:`GenreError` if a module is made for another sample rate than the features."""
     for module in modules:
         rate = getattr(module, "sample_rate", features.sample_rate)

@@ -1,5 +1,6 @@
 """The tracks of a corpus by subset, with and without bad files."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,8 @@ from genre.data.splits import Split
 from genre.data.tags import tag_artists
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
+
+log = logging.getLogger(__name__)
 
 
 def select_tracks(
@@ -81,6 +84,7 @@ class Subsets:
 
     def __init__(self, corpus: Corpus, split: Split, bad_files: BadFiles) -> None:
         self.partition = split(corpus)
+        self.split_name = type(split).__name__
         self.bad_files = bad_files
         self._readable: dict[Subset, list[Readable]] = {}
         needed: tuple[Subset, ...] = ("train", "validation") if split.has_validation else ("train", "test")
@@ -92,6 +96,19 @@ class Subsets:
     def test_subset(self) -> Subset:
         """The subset that is tested: ``validation`` if the split has no test track."""
         return "test" if self.partition["test"] else "validation"
+
+    def prepare(self, stage: str) -> None:
+        """Reads the headers of the subsets that a stage of the Trainer needs."""
+        if stage == "validate" and not self.partition["validation"]:
+            raise GenreError(
+                f"{self.split_name} has no validation subset here: there is nothing to validate; score the "
+                "test tracks, or choose a split with a validation subset"
+            )
+        subsets: dict[str, tuple[Subset, ...]] = {"fit": ("train", "validation"), "validate": ("validation",)}
+        for subset in subsets.get(stage, (self.test_subset,)):
+            self.readable(subset)
+        if stage in ("test", "predict") and self.test_subset != "test":
+            log.warning("the split has no test track at hand: testing on the validation tracks")
 
     def readable(self, subset: Subset) -> list[Readable]:
         """The readable tracks of a subset, whose headers are read once; empty if the split has no such subset.
