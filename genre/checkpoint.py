@@ -21,7 +21,7 @@ from genre.data.names import same_names
 from genre.data.provenance import Provenance
 from genre.errors import CheckpointError, GenreError
 
-#: The version of what :func:`content` returns.
+#: The version of what :func:`checkpoint_entry` returns.
 CHECKPOINT_FORMAT = 2
 
 #: The longest segment in seconds: no decoder reserves memory for more.
@@ -55,7 +55,7 @@ class Calibration(NamedTuple):
     calibrated_on: int = 0
 
 
-def content(
+def checkpoint_entry(
     genres: Sequence[str],
     network: Config | None,
     front_end: FrontEnd,
@@ -185,7 +185,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
             checkpoint = _load(stream)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from None
-    except _NotLoadedError as error:
+    except ValueError as error:
         raise CheckpointError(f"{file}: not a checkpoint ({error}); {usual}") from None
     if not isinstance(checkpoint, dict) or "genre" not in checkpoint:
         raise CheckpointError(f"{file}: a checkpoint, but not of a genre classifier trained with a GenreDataModule")
@@ -204,22 +204,19 @@ def upgrade(checkpoint: Mapping[str, Any]) -> None:
         del state[name]  # an earlier version of SideBySide kept its features there
 
 
-class _NotLoadedError(Exception):
-    """Why a file is no checkpoint."""
-
-
 def _load(stream: BinaryIO) -> Any:
+    """Raises a ``ValueError`` that says why a file is no checkpoint."""
     reason = require_stored(stream, stream.seek(0, 2))
     if reason:
-        raise _NotLoadedError(reason)
+        raise ValueError(reason)
     try:
         return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         whole = zipfile.is_zipfile(stream)  # torch.save writes zip archives; a complete one holds more than plain data
         reason = "it holds objects that could run code when they are loaded" if whole else _FOREIGN
-        raise _NotLoadedError(reason) from error
+        raise ValueError(reason) from error
     except Exception as error:  # torch.load can raise anything for an arbitrary file
-        raise _NotLoadedError(_FOREIGN) from error
+        raise ValueError(_FOREIGN) from error
 
 
 def require_content(checkpoint: Mapping[str, Any], source: object) -> None:

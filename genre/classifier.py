@@ -16,7 +16,7 @@ from genre import schedules
 from genre.audio.features import Feature
 from genre.checkpoint import (
     FrontEnd,
-    content,
+    checkpoint_entry,
     network_config,
     read_calibration,
     read_checkpoint,
@@ -248,7 +248,7 @@ class GenreClassifier(TrackScorer):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the ``genre`` entry: genres, network, features, segments, provenance and calibration."""
         if self.front_end is not None:
-            checkpoint["genre"] = content(
+            checkpoint["genre"] = checkpoint_entry(
                 self.genres, self.network_config, self.front_end, self.provenance, self.calibration
             )
 
@@ -283,10 +283,7 @@ class GenreClassifier(TrackScorer):
         return super().load_from_checkpoint(checkpoint_path, map_location, **options)
 
     def require_fitting(self, checkpoint: Mapping[str, Any], data: GenreDataModule, resume: bool = False) -> None:
-        """Raises a :class:`GenreError` if a checkpoint does not fit. Loading it checks the same, but needs a Trainer.
-
-        A resumed fit (``resume``) needs the same train tracks and the same optimizer, too.
-        """
+        """Raises a :class:`GenreError` if a checkpoint does not fit; to resume it, also its tracks and optimizer."""
         provenance = data.provenance() if resume else None
         require_same(checkpoint, self.genres, self.network_config, self.state_dict(), data.features, provenance)
         if resume:

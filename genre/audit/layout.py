@@ -6,8 +6,9 @@ from typing import Literal
 
 from genre.data.ballroom import class_folders, find_classes, read_ballroom
 from genre.data.csv import read_track_list
+from genre.data.files import unlisted_files
 from genre.data.fma import find_audio, read_fma
-from genre.data.folder import read_folder, unlisted_files
+from genre.data.folder import read_folder
 from genre.data.gtzan import find_genre_folders, find_tracks, read_gtzan
 from genre.data.tags import tag_artists
 from genre.data.track import Corpus

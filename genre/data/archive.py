@@ -4,8 +4,9 @@ import gzip
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
 from typing import IO, NamedTuple
@@ -46,10 +47,7 @@ def unpack(path: Path, folder: Path, max_bytes: int) -> None:
             the members larger than ``max_bytes`` together. Members written before a damaged one stay in the folder.
     """
     try:
-        if zipfile.is_zipfile(path):
-            _unpack_zip(path, folder, max_bytes)
-        else:
-            _unpack_tar(path, folder, max_bytes)
+        _unpack(path, folder, max_bytes)
     except GenreError as error:
         raise GenreError(f"{path}: unsafe to unpack ({error})") from None
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
@@ -60,42 +58,41 @@ def unpack(path: Path, folder: Path, max_bytes: int) -> None:
         raise GenreError(f"{path}: cannot be unpacked ({error}); remove it and download it again") from None
 
 
-def _unpack_zip(path: Path, folder: Path, max_bytes: int) -> None:
-    with zipfile.ZipFile(path) as archive:
-        infos = archive.infolist()
-        _check((_zip_member(info) for info in infos), max_bytes)
-        for info in infos:
-            if info.is_dir():
-                (folder / info.filename).mkdir(parents=True, exist_ok=True)
-            else:
-                with archive.open(info) as source:  # never more than info.file_size bytes
-                    _write(source, folder / info.filename)
-
-
-def _unpack_tar(path: Path, folder: Path, max_bytes: int) -> None:
-    with _open_tar(path) as archive:
-        _check(
-            (Member(info.name, info.size, info.isdir(), info.isdir() or info.isreg()) for info in archive), max_bytes
-        )
-    with _open_tar(path) as archive:
-        for info in archive:
-            if info.isdir():
-                (folder / info.name).mkdir(parents=True, exist_ok=True)
-            elif source := archive.extractfile(info):
-                with source:
-                    _write(source, folder / info.name)
+def _unpack(path: Path, folder: Path, max_bytes: int) -> None:
+    with _open(path) as archive:
+        _check((member for member, _ in _members(archive)), max_bytes)
+    with _open(path) as archive:
+        for member, read in _members(archive):
+            target = folder / member.name
+            if member.is_folder:
+                target.mkdir(parents=True, exist_ok=True)
+            elif source := read():  # never more than member.size bytes
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with source, target.open("xb") as file:  # x: no member replaces another one
+                    shutil.copyfileobj(source, file, MAX_READ)
 
 
 @contextmanager
-def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
-    with Bounded(path) as content, tarfile.open(fileobj=content, mode="r:") as archive:
-        yield archive
+def _open(path: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    else:
+        with Bounded(path) as content, tarfile.open(fileobj=content, mode="r:") as archive:
+            yield archive
 
 
-def _zip_member(info: zipfile.ZipInfo) -> Member:
-    mode = info.external_attr >> 16  # 0 if the archive was not written on Unix
-    ordinary = S_ISREG(mode) or S_ISDIR(mode) or not mode & 0o170000
-    return Member(info.filename, info.file_size, info.is_dir(), ordinary)
+def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[tuple[Member, Callable[[], IO[bytes] | None]]]:
+    """The members, each with a function that opens it."""
+    if isinstance(archive, zipfile.ZipFile):
+        for info in archive.infolist():
+            mode = info.external_attr >> 16  # 0 if the archive was not written on Unix
+            ordinary = S_ISREG(mode) or S_ISDIR(mode) or not mode & 0o170000
+            yield Member(info.filename, info.file_size, info.is_dir(), ordinary), partial(archive.open, info)
+    else:
+        for entry in archive:
+            member = Member(entry.name, entry.size, entry.isdir(), entry.isdir() or entry.isreg())
+            yield member, partial(archive.extractfile, entry)
 
 
 def _check(members: Iterator[Member], max_bytes: int) -> None:
@@ -110,9 +107,3 @@ def _check(members: Iterator[Member], max_bytes: int) -> None:
         total += member.size
         if total > max_bytes or count > MAX_MEMBERS:
             raise GenreError(f"more than {MAX_MEMBERS} members or {max_bytes / 1e9:.3g} GB")
-
-
-def _write(source: IO[bytes], target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as file:  # x: no member replaces another one
-        shutil.copyfileobj(source, file, MAX_READ)

@@ -4,8 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.files import audio_files
-from genre.data.folder import read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
+from genre.data.files import audio_files, read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
 from genre.data.names import name_key
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError

@@ -1,11 +1,16 @@
-"""The search for audio files in folders."""
+"""The audio files of a folder, and what every data set checks about them."""
 
+import contextlib
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from genre.audio.decode import EXTENSIONS, readable
 from genre.audio.ffmpeg import REMEDY
+from genre.errors import GenreError
+
+log = logging.getLogger(__name__)
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -26,6 +31,65 @@ def describe_unread(folder: Path, unread: Sequence[Path]) -> str:
     """One line about the result of :func:`unread_files`."""
     files, need = ("file", "needs") if len(unread) == 1 else ("files", "need")
     return f"{folder}: {len(unread)} audio {files} {need} PyAV to be read, such as {unread[0]}; {REMEDY}"
+
+
+def unlisted_files(base: Path, listed: Iterable[Path]) -> list[Path]:
+    """The audio files below a folder that a data set does not list, without other formats of the listed ones."""
+    names = {path.with_suffix("") for path in listed}
+    return [path for path in audio_files(base) if path.with_suffix("") not in names]
+
+
+def warn_of_unlisted(base: Path, listed: Iterable[Path], problem: str, advice: str = "") -> None:
+    """Logs in one line how many audio files below the folder of a data set it skips.
+
+    ``problem`` says why, such as ``not named as GTZAN's tracks``; ``advice`` stands at the end of the line.
+    """
+    unlisted = unlisted_files(base, listed)
+    if unlisted:
+        files, are = ("file", "is") if len(unlisted) == 1 else ("files", "are")
+        log.warning(
+            "%d audio %s below %s %s %s and %s passed over, such as %s%s",
+            *(len(unlisted), files, base, are, problem, are, unlisted[0], advice),
+        )
+    if unread := unread_files(base):
+        log.warning("%s", describe_unread(base, unread))
+
+
+def read_as_folder(base: Path) -> str:
+    """The advice to read a data set as a plain folder."""
+    return f"; as a folder (--data Folder, with {base} as the root) all would be read"
+
+
+def warn_of_empty(folders: Iterable[Path], listed: Iterable[Path]) -> None:
+    """Logs in one line which genre folders hold no track; without it the genre would vanish silently."""
+    filled = {place for folder in {path.parent for path in listed} for place in (folder, *folder.parents)}
+    empty = [folder for folder in folders if folder not in filled]
+    if empty:
+        count = f"{len(empty)} folders yield" if len(empty) > 1 else "1 folder yields"
+        log.warning("%s no track, and no genre: %s", count, ", ".join(map(str, empty)))
+
+
+def require_folder(root: Path) -> None:
+    """Raises a :class:`GenreError` unless ``root`` is a folder."""
+    if not root.is_dir():
+        there = "a file" if root.exists() else "nothing"
+        raise GenreError(f"{root}: found {there}, expected a folder of audio; check data.root")
+
+
+def warn_of_links(paths: Collection[Path]) -> None:
+    """Logs in one line which files are listed more than once."""
+    places: dict[tuple[int, int], list[Path]] = {}
+    for path in paths:
+        with contextlib.suppress(OSError):  # a link that leads nowhere
+            status = path.stat()
+            places.setdefault((status.st_dev, status.st_ino), []).append(path)
+    repeated = [same for same in places.values() if len(same) > 1]
+    if repeated:
+        log.warning(
+            "%d file(s) are listed more than once by links, such as %s and %s: the same music may be trained on and "
+            "scored; `genre audit` lists them all",
+            *(len(repeated), *repeated[0][:2]),
+        )
 
 
 def _files_by_ending(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import require_folder, warn_of_unlisted
+from genre.data.files import require_folder, warn_of_unlisted
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from genre.audio.decode import EXTENSIONS, readable
 from genre.data.datamodule import GenreDataModule
-from genre.data.folder import read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
+from genre.data.files import read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
 from genre.data.track import SUBSETS, Corpus, Subset, Track
 from genre.errors import GenreError
 

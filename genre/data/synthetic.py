@@ -6,7 +6,6 @@ learn either: a random split scores higher than one that keeps artists apart.
 """
 
 import json
-import math
 import os
 import tempfile
 import zlib
@@ -159,7 +158,7 @@ def render_track(
     low, high = style.tempo
     step = 15 / (low + (high - low) * (0.6 * player.haste + 0.4 * random.uniform()))  # in seconds
     key, first = random.integers(12), random.integers(style.bar)
-    steps = first + np.arange(math.ceil(seconds / step))
+    steps = first + np.arange(int(np.ceil(seconds / step)))
     starts = np.round((steps - first) * step * sample_rate).astype(int)
     roots = key + random.choice(style.roots, steps[-1] // style.bar + 1)[steps // style.bar]
     tracks = np.zeros((4, round(seconds * sample_rate)))  # drums, bass, chords, lead
@@ -265,7 +264,7 @@ def _record(tracks: Signal, artist: Artist, rate: int, random: np.random.Generat
     size = 1 << (len(dry) + len(room) - 1).bit_length()  # long enough not to wrap around
     octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1 / rate), 40) / 1000)  # above 1 kHz
     centre, gain = artist.peak
-    decibels = artist.tilt * octaves + gain * np.exp(-((octaves - math.log2(centre / 1000)) ** 2))
+    decibels = artist.tilt * octaves + gain * np.exp(-((octaves - np.log2(centre / 1000)) ** 2))
     wet = np.fft.irfft(np.fft.rfft(dry, size) * np.fft.rfft(room, size) * 10 ** (decibels / 20), size)[: len(dry)]
     wet = wet / max(np.abs(wet).max(), 0.01) + 1e-4 * random.standard_normal(len(dry))
     return np.asarray(artist.level * wet / max(np.abs(wet).max(), 1.0), np.float32)

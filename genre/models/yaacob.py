@@ -26,8 +26,6 @@ from genre.models.layers import (
     stacked,
 )
 
-FEWER = "fewer layers"
-
 
 class Head(nn.Module):
     """The CRNN's last layers: dropout, a linear layer of 64, dropout, the classifier."""
@@ -53,8 +51,7 @@ class Yaacob(nn.Module):
 
     def penalty(self) -> Tensor:
         """The L2 term of the training loss: 1e-3 · Σw² over the convolutions and the dense layer of 64."""
-        convolutions = (module for module in self.modules() if isinstance(module, nn.Conv1d | nn.Conv2d))
-        return l2(*convolutions, self.head.dense)
+        return l2(*(layer for layer in self.modules() if isinstance(layer, nn.Conv1d | nn.Conv2d)), self.head.dense)
 
 
 class YaacobCRNN(Yaacob):
@@ -109,7 +106,7 @@ class YaacobCRNN(Yaacob):
         filters = filters_per_layer(filters, layers)
         self.bands = bands
         self.min_frames = min_length(layers, kernel=5)
-        self.convolutions = conv_blocks(bands, filters, dropout)
+        self.convolutions = conv_pool(bands, filters, dropout, kernel=5, axes=1)
         # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, filters[-1], units, recurrent_layers, recurrent_dropout)
         self.head = Head(units, num_classes, dense_dropout)
@@ -117,7 +114,7 @@ class YaacobCRNN(Yaacob):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits; with three blocks, T is at least 36."""
         check_input(self, x, bands=self.bands)
-        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead=FEWER)
+        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead="fewer layers")
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T/8)
         x = last_step(self.lstm, x.transpose(1, 2))  # (B, 56, ~T/8) → (B, ~T/8, 56) → (B, 96)
         logits: Tensor = self.head(x)
@@ -217,13 +214,13 @@ class YaacobCNN1D(Yaacob):
         filters = filters_per_layer(filters, layers)
         self.bands = bands
         self.min_frames = min_length(layers, kernel=5)
-        self.convolutions = conv_blocks(bands, filters, dropout)
+        self.convolutions = conv_pool(bands, filters, dropout, kernel=5, axes=1)
         self.head = Head(filters[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits; T is at least 156 (deep) or 36 (shallow)."""
         check_input(self, x, bands=self.bands)
-        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead=FEWER)
+        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead="fewer layers")
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T / 2^layers)
         logits: Tensor = self.head(x.mean(-1))
         return logits
@@ -232,8 +229,7 @@ class YaacobCNN1D(Yaacob):
 class YaacobCNN2D(Yaacob):
     """The 2D CNNs of Yaacob and Goldrich: blocks of 3 × 3 convolutions, the mean over the map, the head.
 
-    Trainable parameters: 118,408 (deep), 61,624 (shallow). The sizes are ours; five valid blocks with kernels of
-    3 × 3 fit into 128 bands.
+    Trainable parameters: 118,408 (deep), 61,624 (shallow). The sizes are ours; five valid blocks fit into 128 bands.
 
     Args:
         num_classes: Number of genres.
@@ -268,38 +264,35 @@ class YaacobCNN2D(Yaacob):
         layers = layers if blocks is None else blocks
         filters = filters_per_layer(filters, layers)
         self.min_size = min_length(layers, kernel=3)
-        self.convolutions = conv_blocks(1, filters, dropout, kernel=3, layers=(nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d))
+        self.convolutions = conv_pool(1, filters, dropout, kernel=3, axes=2)
         self.head = Head(filters[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits; F and T are at least 94 (deep) or 22 (shallow)."""
         check_input(self, x)
-        check_min_size(self, x.shape[-2:], self.min_size, self.min_size, instead=FEWER)
+        check_min_size(self, x.shape[-2:], self.min_size, self.min_size, instead="fewer layers")
         x = self.convolutions(x)  # (B, 1, F, T) → (B, 56, ~F / 2^layers, ~T / 2^layers)
         logits: Tensor = self.head(x.mean((-2, -1)))
         return logits
 
 
-def conv_blocks(
-    inputs: int,
-    filters: Sequence[int],
-    dropout: float,
-    kernel: int = 5,
-    layers: tuple[Callable[..., nn.Module], ...] = (nn.Conv1d, nn.BatchNorm1d, nn.MaxPool1d),
-) -> nn.Sequential:
-    """The CRNN's blocks: convolution (over 5 frames), batch norm, ReLU, max-pool 2, dropout."""
+def conv_pool(inputs: int, filters: Sequence[int], dropout: float, kernel: int, axes: int) -> nn.Sequential:
+    """The CRNN's blocks along one axis or two: convolution, batch norm, ReLU, max-pool 2, dropout."""
     check_rates(dropout=dropout)
+    layers: tuple[Callable[..., nn.Module], ...] = (nn.Conv1d, nn.BatchNorm1d, nn.MaxPool1d)
+    if axes == 2:
+        layers = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d)
     convolution, norm, pool = layers
-    blocks = nn.Sequential()
+    stack = nn.Sequential()
     for channels, outputs in zip([inputs, *filters], filters, strict=False):
-        blocks += nn.Sequential(
+        stack += nn.Sequential(
             convolution(channels, outputs, kernel),
             norm(outputs, momentum=0.1, eps=1e-3),  # momentum 0.9 in Keras
             nn.ReLU(),
             pool(2),
             nn.Dropout(dropout),
         )
-    return blocks
+    return stack
 
 
 def min_length(layers: int, kernel: int) -> int:
