@@ -21,7 +21,7 @@ from genre.cli.class_help import every_option  # noqa: E402
 from genre.cli.help_page import help_page  # noqa: E402
 from genre.cli.main import FIT_VERBS, build_parser  # noqa: E402
 from genre.cli.verbs import VERBS  # noqa: E402
-from genre.yaml_file import read_yaml  # noqa: E402
+from genre.recipes import read_yaml  # noqa: E402
 
 project = "genre"
 author = "the authors of genre"

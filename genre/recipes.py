@@ -1,4 +1,7 @@
-"""The recipes that come with the library: configuration files, plans of benchmarks, and scripts."""
+"""The recipes that come with the library: configuration files, plans of benchmarks, and scripts.
+
+:func:`read_yaml` reads those of users, too.
+"""
 
 import ast
 import re
@@ -7,6 +10,9 @@ from difflib import get_close_matches
 from importlib import resources
 from itertools import takewhile
 from pathlib import Path, PurePath
+from typing import Any
+
+import yaml
 
 from genre.errors import GenreError
 
@@ -90,3 +96,17 @@ def copy_recipes(folder: Path) -> tuple[int, list[Path]]:
         elif not place.is_file() or place.read_bytes() != path.read_bytes():
             differing.append(place)
     return copied, differing
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML file that holds a mapping."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GenreError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
+        raise GenreError(f"{path}: not a YAML file ({said[:160]})") from None
+    if not isinstance(content, dict):
+        raise GenreError(f"{path}: found no keys; expected `key: value` lines")
+    return content

@@ -12,8 +12,8 @@ import torch
 import genre.models
 from genre.cli.recipe import read_data
 from genre.data import MFCC, GenreDataModule, MelSpectrogram, OfficialSplit, Spectrogram, StratifiedSplit
+from genre.recipes import read_yaml
 from genre.report.callback import count
-from genre.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

@@ -10,8 +10,7 @@ from typing import Any
 
 from genre.data.splits import KFoldSplit
 from genre.errors import GenreError
-from genre.recipes import advice, find_recipe
-from genre.yaml_file import read_yaml
+from genre.recipes import advice, find_recipe, read_yaml
 
 #: The keys of a plan's file.
 KEYS = ("title", "recipes", "features", "splits", "epochs", "seeds", "published")

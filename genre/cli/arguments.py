@@ -16,8 +16,7 @@ from genre.cli.run_folder import KEYWORDS, folder_of
 from genre.cli.save_config import dump
 from genre.cli.verbs import import_modules
 from genre.errors import GenreError
-from genre.recipes import find_recipe
-from genre.yaml_file import read_yaml
+from genre.recipes import find_recipe, read_yaml
 
 #: The options whose values are always text, even where YAML reads a number, as in ``name: 1e3``.
 NAMES = ("name", "runs_dir")

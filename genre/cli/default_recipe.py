@@ -7,8 +7,7 @@ from typing import Any
 from genre.cli.arguments import recipe_path, split
 from genre.errors import GenreError
 from genre.models.musicnn_weights import FILES, is_installed
-from genre.recipes import find_recipe, recipes_folder
-from genre.yaml_file import read_yaml
+from genre.recipes import find_recipe, read_yaml, recipes_folder
 
 #: The recipe if the weights of MusiCNN are installed, and the one if they are not.
 PRETRAINED, SMALL = "transfer/musicnn_probe.yaml", "quickstart.yaml"

@@ -30,7 +30,7 @@ from genre.cli.classes import (
 )
 from genre.cli.spelling import nearest
 from genre.errors import GenreError
-from genre.yaml_file import read_yaml
+from genre.recipes import read_yaml
 
 #: The options whose class is always the same.
 GROUPS: dict[str, Any] = {"model": GenreClassifier, "trainer": pl.Trainer, "checkpoint": KeptCheckpoints}

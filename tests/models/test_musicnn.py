@@ -273,7 +273,7 @@ def test_features_of_a_class_of_their_own(musicnn: Path, caplog: pytest.LogCaptu
 
 
 def test_features_in_the_examples() -> None:
-    from genre.yaml_file import read_yaml
+    from genre.recipes import read_yaml
 
     path = Path(__file__).parents[2] / "examples/transfer/musicnn_features.yaml"
     config = read_yaml(path)
