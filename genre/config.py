@@ -39,12 +39,12 @@ def to_config(module: nn.Module) -> Config:
 
 def factory_config(factory: Callable[..., nn.Module]) -> Config | None:
     """The class path and arguments of a class or a ``functools.partial`` of one; ``None`` for other factories."""
-    cls = target(factory)
+    cls = factory_class(factory)
     arguments = dict(factory.keywords) if isinstance(factory, functools.partial) else {}
     return _config(cls, arguments) if isinstance(cls, type) else None
 
 
-def target(factory: Callable[..., Any]) -> Callable[..., Any]:
+def factory_class(factory: Callable[..., Any]) -> Callable[..., Any]:
     """The class inside a ``functools.partial``, or the factory itself.
 
     jsonargparse passes a ``Callable`` argument as a partial of an instantiator, with the class among its positional

@@ -29,7 +29,8 @@ class TrackRows:
         """
         rows = []
         missing = torch.full_like(probabilities[0], torch.nan)
-        entries = zip(probabilities, batch.tracks.tolist(), batch.of.tolist(), batch.valid.tolist(), strict=True)
+        columns = (batch.tracks, batch.segment_counts, batch.valid)
+        entries = zip(probabilities, *(column.tolist() for column in columns), strict=True)
         for values, track, count, valid in entries:
             if count == 0:
                 raise GenreError(

@@ -116,13 +116,13 @@ class GradualUnfreezing(pl.Callback):
         self.freeze_statistics = freeze_statistics
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
-        layers(_backbone(pl_module))
+        backbone_layers(_backbone(pl_module))
 
     def on_train_batch_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         backbone = _backbone(pl_module)
-        for depth, names in enumerate(reversed(layers(backbone))):
+        for depth, names in enumerate(reversed(backbone_layers(backbone))):
             frozen = trainer.current_epoch < self.first_epoch + depth * self.epochs_per_layer
             for name in names:
                 backbone.get_parameter(name).requires_grad_(not frozen)
@@ -142,7 +142,7 @@ def refuse_backbone_finetuning(callbacks: Iterable[pl.Callback]) -> None:
             )
 
 
-def layers(backbone: nn.Module) -> list[list[str]]:
+def backbone_layers(backbone: nn.Module) -> list[list[str]]:
     """Names of a backbone's parameters, layer by layer from input to output.
 
     The layers are those of timm's ``group_matcher`` (for ResNet-18 the stem and four stages). Without a
@@ -184,7 +184,7 @@ def _layer_groups(network: nn.Module, layer_decay: float) -> list[dict[str, Any]
     inside = {id(parameter) for parameter in backbone.parameters()}
     head = [parameter for parameter in network.parameters() if id(parameter) not in inside]
     groups: list[dict[str, Any]] = [{"params": head, "lr_scale": 1.0}]
-    for depth, names in enumerate(reversed(layers(backbone)), start=1):
+    for depth, names in enumerate(reversed(backbone_layers(backbone)), start=1):
         parameters = [backbone.get_parameter(name) for name in names]
         groups.append({"params": parameters, "lr_scale": layer_decay**depth})
     return groups

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.lr_scheduler import ReduceLROnPlateau as TorchReduceLROnPlateau
 
-from genre.config import target
+from genre.config import factory_class
 from genre.errors import GenreError
 from genre.finetuning import scale_learning_rates
 
@@ -19,7 +19,7 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
 
     Args:
         optimizer: The optimizer whose rate is reduced.
-        monitor: The logged value, such as ``val_loss``; ``None``: see :func:`watched`.
+        monitor: The logged value, such as ``val_loss``; ``None``: see :func:`monitored_value`.
         mode: Whether the value is to fall (``min``) or to rise (``max``).
         factor: What the rate is multiplied by.
         patience: Epochs without an improvement before the rate is reduced.
@@ -47,7 +47,7 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
         self.monitor = monitor
 
 
-def watched(schedule: TorchReduceLROnPlateau) -> str:
+def monitored_value(schedule: TorchReduceLROnPlateau) -> str:
     """The value that a schedule watches: its ``monitor`` or ``val_loss``, for the mode ``max`` ``val_accuracy``."""
     monitor: str | None = getattr(schedule, "monitor", None)
     return monitor or ("val_accuracy" if schedule.mode == "max" else "val_loss")
@@ -69,9 +69,9 @@ def require_monitor(option: str, monitor: str | None, unvalidated: str | None, i
         )
 
 
-def takes(factory: Callable[..., Any] | None, argument: str) -> bool:
+def has_argument(factory: Callable[..., Any] | None, argument: str) -> bool:
     """Whether a class, or the class of a ``functools.partial``, has an argument of this name."""
-    return factory is not None and argument in inspect.signature(target(factory)).parameters
+    return factory is not None and argument in inspect.signature(factory_class(factory)).parameters
 
 
 def make_optimizer(
@@ -108,17 +108,17 @@ def configure_schedule(
     arguments: dict[str, float] = {}
     if steps is not None:
         if steps == float("inf"):
-            name = getattr(target(factory), "__name__", "the scheduler")
+            name = getattr(factory_class(factory), "__name__", "the scheduler")
             raise GenreError(f"{name} is stretched over the fit: give max_epochs or max_steps; found neither")
         arguments["total_steps"] = int(steps)
-    if lr is not None and takes(factory, "max_lr"):
+    if lr is not None and has_argument(factory, "max_lr"):
         arguments["max_lr"] = lr
     schedule = factory(optimizer, **arguments)
     if arguments:
         scale_learning_rates(optimizer)
     config: dict[str, Any] = {"scheduler": schedule, "interval": "epoch" if steps is None else "step"}
     if isinstance(schedule, TorchReduceLROnPlateau):
-        monitor = watched(schedule)
+        monitor = monitored_value(schedule)
         config |= {"monitor": monitor, "frequency": validation_epochs if monitor.startswith("val_") else 1}
     return config
 

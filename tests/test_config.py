@@ -13,10 +13,10 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from genre.config import factory_config, from_config, target
+from genre.config import factory_class, factory_config, from_config
 from genre.errors import GenreError
 from genre.models import SpectralCNN
-from genre.schedules import takes
+from genre.schedules import has_argument
 
 from .processes import run_python
 
@@ -79,7 +79,7 @@ class Holder:
 
 
 def test_factories_of_the_command_line() -> None:
-    """jsonargparse gives no class, but a partial that makes one; see :func:`genre.config.target`."""
+    """jsonargparse gives no class, but a partial that makes one; see :func:`genre.config.factory_class`."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Holder, "model")
     options = {
@@ -87,14 +87,14 @@ def test_factories_of_the_command_line() -> None:
         "scheduler": {"class_path": "torch.optim.lr_scheduler.OneCycleLR", "init_args": {"max_lr": 0.1}},
     }
     holder = parser.instantiate_classes(parser.parse_object({"model": options})).model
-    assert target(holder.network) is SpectralCNN
+    assert factory_class(holder.network) is SpectralCNN
     config = factory_config(holder.network)
     assert config is not None
     assert config["class_path"] == "genre.models.SpectralCNN"
     assert config["init_args"]["dropout"] == 0.25
     assert type(from_config(config, nn.Module, 3)) is SpectralCNN
-    assert takes(holder.scheduler, "total_steps")
-    assert not takes(holder.scheduler, "patience")
+    assert has_argument(holder.scheduler, "total_steps")
+    assert not has_argument(holder.scheduler, "patience")
 
 
 def test_factories_of_python() -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, StepLR
 
 from genre import GenreError, GradualUnfreezing, LinearProbe
-from genre.finetuning import layers, parameter_groups, scale_learning_rates
+from genre.finetuning import backbone_layers, parameter_groups, scale_learning_rates
 from genre.models import EfficientNetV2S, IndRNN, ResNet18, SpectralCNN
 from genre.report.callback import count
 
@@ -33,7 +33,7 @@ def test_layers_hold_every_parameter_once(
     network: type[ResNet18 | EfficientNetV2S], first: str, last: str, number: int
 ) -> None:
     backbone = network(10, pretrained=False).backbone
-    found = layers(backbone)
+    found = backbone_layers(backbone)
     names = [name for layer in found for name in layer]
     assert sorted(names) == sorted(name for name, _ in backbone.named_parameters())
     assert first in found[0]

@@ -46,7 +46,7 @@ class Batch(NamedTuple):
         valid: ``(B,)`` false if the track cannot be read; ``inputs`` then holds silence.
         seed: Seeds the augmentation and all other random numbers of the step on the device.
         faults: The reasons by the index of each unreadable track.
-        of: ``(B,)`` the total number of segments of each segment's track; 0 in training, where crops are random.
+        segment_counts: ``(B,)`` the number of all segments of each segment's track; 0 in training, with random crops.
         bad_files: The reasons by the file of each unreadable track.
     """
 
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
     valid: Tensor
     seed: int
     faults: dict[int, str]
-    of: Tensor
+    segment_counts: Tensor
     bad_files: dict[Path, str]
 
 
@@ -75,7 +75,7 @@ def collate(segments: Sequence[Segment]) -> Batch:
         valid=torch.tensor([segment.valid for segment in segments]),
         seed=int(seeds.generate_state(1)[0]),
         faults=faults,
-        of=torch.zeros(len(segments), dtype=torch.long),
+        segment_counts=torch.zeros(len(segments), dtype=torch.long),
         bad_files={},
     )
 
@@ -227,8 +227,8 @@ class EvaluationSegments(Segments, Dataset[Segment]):
 
     def collate(self, segments: Sequence[Segment]) -> Batch:
         """Stacks segments into a batch with the number of segments of each track."""
-        of = torch.tensor([len(self.positions[segment.track]) for segment in segments])
-        return super().collate(segments)._replace(of=of)
+        counts = torch.tensor([len(self.positions[segment.track]) for segment in segments])
+        return super().collate(segments)._replace(segment_counts=counts)
 
 
 class EvaluationTracks(Dataset[list[Segment]]):

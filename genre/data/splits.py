@@ -173,7 +173,7 @@ class KFoldSplit(Split):
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         def cut(fold: int) -> list[Track]:
-            return _fold(corpus.tracks, self.folds, fold, by_artist=self.by_artist, seed=self.seed)[1]
+            return _fold(corpus.tracks, self.folds, fold, by_artist=self.by_artist, seed=self.seed)
 
         test = cut(self.fold)
         validation = cut((self.fold + 1) % self.folds) if self.validation else []
@@ -269,8 +269,8 @@ def _cut_artists(tracks: list[Track], share: float, seed: int) -> tuple[list[Tra
     return [track for track, artist in zip(tracks, artists, strict=True) if artist not in cut], inside
 
 
-def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: int) -> tuple[list[Track], list[Track]]:
-    """The tracks outside and inside fold number ``fold``."""
+def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: int) -> list[Track]:
+    """The tracks in fold number ``fold``."""
     genres = [track.genre for track in tracks]
     if by_artist:
         artists = groups(tracks)
@@ -282,8 +282,8 @@ def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: 
     else:
         _check_counts(tracks, folds)
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed).split(genres, genres)
-    outside, inside = list(splitter)[fold]
-    return [tracks[i] for i in np.sort(outside)], [tracks[i] for i in np.sort(inside)]
+    _, inside = list(splitter)[fold]
+    return [tracks[i] for i in np.sort(inside)]
 
 
 def _check_counts(tracks: Sequence[Track], needed: int) -> None:

@@ -18,7 +18,7 @@ from genre import GenreClassifier, GenreError, GradualUnfreezing, LinearProbe
 from genre.config import from_config, to_config
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.errors import SizeError
-from genre.finetuning import layers, parameter_groups, scale_learning_rates, warn_of_other_features
+from genre.finetuning import backbone_layers, parameter_groups, scale_learning_rates, warn_of_other_features
 from genre.models import IndRNN, MusiCNN
 from genre.models.musicnn import TAGS
 
@@ -149,7 +149,7 @@ def test_gradual_unfreezing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_layer_decay() -> None:
     network = MusiCNN(10, pretrained=False)
-    names = layers(network.backbone)
+    names = backbone_layers(network.backbone)
     assert [{name.split(".")[0] for name in layer} for layer in names] == [
         {"frontend"}, {"midend1"}, {"midend2"}, {"midend3"}, {"backend"}
     ]  # fmt: skip

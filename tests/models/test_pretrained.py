@@ -13,7 +13,7 @@ import genre
 from genre import GenreClassifier, GenreError, GradualUnfreezing, LinearProbe
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.errors import SizeError
-from genre.finetuning import layers
+from genre.finetuning import backbone_layers
 from genre.models import Backbone
 
 from .networks import count
@@ -73,7 +73,7 @@ def test_family(name: str, folder: Path, tmp_path: Path) -> None:
     assert f"backbone.{first}" in watch.changed[1]
     assert len(watch.changed[1]) > 0.9 * len(watch.before)
 
-    names = layers(backbone)
+    names = backbone_layers(backbone)
     assert len(names) == depth
     assert sorted(name for layer in names for name in layer) == sorted(name for name, _ in backbone.named_parameters())
     assert sorted(set(watch.rates)) == pytest.approx([0.5 * 0.5**place for place in range(depth, -1, -1)])
