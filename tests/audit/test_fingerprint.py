@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from genre.audit.duplicates import Candidate, Pair, find_candidates, find_pairs, group, measure_likeness
 from genre.audit.faults import Examined, Limits, examine
 from genre.audit.fingerprint import HOP_LENGTH, SAMPLE_RATE, Fingerprint, Fingerprinter, bit_error_rate
-from genre.data.synthetic import STYLES, render_track
+from genre.data.synthesis import STYLES, render_track
 from genre.data.track import Track
 
 RATE = 22050

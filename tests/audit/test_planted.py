@@ -12,7 +12,7 @@ import soxr
 from numpy.typing import NDArray
 
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
-from genre.data.synthetic import render_track
+from genre.data.synthesis import render_track
 
 from ..conftest import run_cli
 

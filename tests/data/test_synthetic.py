@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from genre.data import synthetic
-from genre.data.synthetic import STYLES, draw_artist, render_track, write_corpus
+from genre.data.synthesis import STYLES, draw_artist, render_track
+from genre.data.synthetic import write_corpus
 
 RATE = 22050
 
