@@ -105,13 +105,8 @@ def require_same(
 ) -> None:
     """Raises a :class:`GenreError` if a checkpoint does not fit a classifier.
 
-    Args:
-        checkpoint: The checkpoint's content.
-        genres: The classifier's genres.
-        network: The classifier's network; ``None`` if it cannot be named.
-        weights: The classifier's state.
-        features: The features of the data; ``None``: any.
-        provenance: The tracks of the resumed fit; ``None``: any.
+    The checkpoint has to have its genres, the shapes of its weights and, where they are given, the features of the data
+    and the train tracks (``provenance``) of the resumed fit. ``network`` is ``None`` if the network cannot be named.
     """
     content = checkpoint.get("genre", {})
     saved = content.get("genres", genres)

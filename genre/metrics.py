@@ -90,15 +90,10 @@ class TrackAverage(torchmetrics.Metric):
         valid: Tensor,
         bad: Iterable[int] = (),
     ) -> None:
-        """Adds a batch.
+        """Adds a batch: ``(B, classes)`` logits, and ``(B,)`` targets and indices of tracks and segments.
 
-        Args:
-            logits: ``(B, classes)``.
-            targets: ``(B,)`` class indices.
-            tracks: ``(B,)`` index of each segment's track.
-            segments: ``(B,)`` index of each segment.
-            valid: ``(B,)`` false for unreadable segments; their tracks are left out.
-            bad: The index of each further track to leave out, such as another excerpt of a bad file.
+        Tracks with a segment that is not ``valid`` are left out, and so are those in ``bad``, such as another excerpt
+        of a bad file.
         """
         batch = {"logits": logits.float(), "targets": targets, "tracks": tracks, "segments": segments}
         for name, values in batch.items():

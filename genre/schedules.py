@@ -56,11 +56,8 @@ def monitored_value(schedule: TorchReduceLROnPlateau) -> str:
 def require_monitor(option: str, monitor: str | None, unvalidated: str | None, instead: str = "train_loss") -> None:
     """Raises a :class:`GenreError` if a monitored value is a validation score, and the split has no validation subset.
 
-    Args:
-        option: The option that names the value, such as ``EarlyStopping.monitor``.
-        monitor: The name of a logged value, or ``None``.
-        unvalidated: The name of the split, if it has no validation subset; ``None``: it has one.
-        instead: What the error recommends.
+    ``option`` names the value, such as ``EarlyStopping.monitor``; ``unvalidated`` is the name of a split without a
+    validation subset, otherwise ``None``; ``instead`` is what the error recommends.
     """
     if unvalidated is not None and monitor is not None and monitor.startswith("val_"):
         raise GenreError(
@@ -98,12 +95,8 @@ def configure_schedule(
 ) -> dict[str, Any]:
     """Makes a learning-rate schedule: what ``configure_optimizers`` returns under ``lr_scheduler``.
 
-    Args:
-        factory: Makes the schedule from the optimizer.
-        optimizer: The optimizer whose rate the schedule sets.
-        steps: The steps of the fit, for a schedule that is stretched over it; ``None`` for any other.
-        lr: The learning rate in place of the schedule's ``max_lr``, if it has one; ``None``: its own.
-        validation_epochs: Epochs from one validation to the next.
+    ``steps`` are those of the fit, for a schedule that is stretched over it; ``None`` for any other. ``lr`` replaces
+    the schedule's ``max_lr``, if it has one. ``validation_epochs`` are the epochs from one validation to the next.
     """
     arguments: dict[str, float] = {}
     if steps is not None:

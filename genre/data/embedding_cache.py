@@ -27,11 +27,9 @@ BATCH = 16
 
 
 class Embedder(NamedTuple):
-    """A frozen network and the folder of its embeddings.
+    """A frozen network, whose head's inputs are the embeddings, and the folder with one file of them per recording.
 
-    Attributes:
-        network: The network; an embedding is the input of its head.
-        folder: The folder with one file per recording; ``None``: the embeddings are not kept beyond the fit.
+    Without a folder, the embeddings are not kept beyond the fit.
     """
 
     network: nn.Module
@@ -59,12 +57,7 @@ class _Reading(Dataset[tuple[int, Segment]]):
 def embed(segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int) -> None:
     """Replaces the waveforms of all segments of a subset by embeddings: sets their ``embedded``.
 
-    Args:
-        segments: The segments.
-        embedder: The network, on any device, and the folder of known embeddings.
-        features: The network's inputs, with their statistics.
-        device: Where to compute.
-        num_workers: Processes that decode.
+    ``features`` are the network's inputs, with their statistics; ``device`` is where to compute.
     """
     draws = segments.in_order()
     files = _by_file(segments, draws)

@@ -24,16 +24,9 @@ class TrainSampler(DistributedSampler[Draw]):
     """Draws the crops of an epoch. They depend only on seed and epoch, so a resumed fit draws the same ones.
 
     Every track is drawn ``crops_per_track`` times per epoch in random order. With ``balanced``, every genre is drawn
-    equally often, and its tracks take turns. The class derives from ``DistributedSampler`` because Lightning sets the
-    epoch of such samplers and does not replace them.
-
-    Args:
-        dataset: The train segments.
-        seed: The run's seed.
-        balanced: Draw every genre equally often.
-        crops_per_track: Crops per track and epoch.
-        ranks: The number of processes that share the epoch.
-        rank: The index of this process.
+    equally often, and its tracks take turns. ``ranks`` processes share the epoch; this one has the index ``rank``. The
+    class derives from ``DistributedSampler`` because Lightning sets the epoch of such samplers and does not replace
+    them.
     """
 
     def __init__(

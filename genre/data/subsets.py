@@ -19,14 +19,10 @@ log = logging.getLogger(__name__)
 def select_tracks(
     corpus: Corpus, root: Path, exclusions: Path | None, artist: Literal["tags"] | None, data_set: str
 ) -> Corpus:
-    """Selects the tracks of a data set, and sets their artists.
+    """Selects the tracks of a data set: those below its root without the excluded ones; sets their artists.
 
-    Args:
-        corpus: All tracks below the root.
-        root: The folder of the data set.
-        exclusions: A file that lists tracks to leave out, see :func:`genre.data.exclusions.read_exclusions`.
-        artist: ``tags``: read the artists from the files' tags; ``None``: keep those of the corpus.
-        data_set: The name of the data set, for messages.
+    ``exclusions`` is a list for :func:`genre.data.exclusions.read_exclusions`; the artists are those of the corpus or,
+    with ``tags``, those of the files' tags; ``data_set`` is the name of the data set, for messages.
     """
     if exclusions is not None:
         corpus = exclude(corpus, exclusions, root)
