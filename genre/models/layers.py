@@ -177,15 +177,7 @@ def min_size(layers: int, stride: int | Sequence[int] = 2) -> tuple[int, int]:
 class BlockCNN(nn.Module):
     """The CNNs of Gaitanou and of Khamees: :func:`conv_blocks`, a flattened map, two dense layers.
 
-    Args:
-        num_classes: Number of genres.
-        bands: Bands of the input.
-        frames: Frames of the input.
-        filters: The number of filters of each block.
-        stride: Stride of the pools, one for both axes or one for each.
-        dropout: Dropout rate at the end of each block.
-        units: Units of the first dense layer.
-        dense_dropout: Dropout rate before the last layer.
+    ``filters`` has the number of every block; ``units`` are those of the first dense layer.
     """
 
     def __init__(
