@@ -78,11 +78,9 @@ def pretrained_networks() -> dict[str, type[nn.Module]]:
 
 def check_writable(file: Path) -> None:
     """Checks the ending of a file before it is written, and that the package for its format is installed."""
-    ending = _ending(file)
+    _ending(file)
     if file.is_dir():
         raise GenreError(f"{file}: found a folder; expected a file to write")
-    if ending == ".parquet":
-        _require_pyarrow(file)
 
 
 def write_embeddings(file: Path, embeddings: Embeddings) -> None:
@@ -103,8 +101,6 @@ def read_embeddings(file: Path) -> Embeddings:
     ending = _ending(file)
     if not file.is_file():
         raise GenreError(f"{file}: no such file; expected what `genre embed --out` writes")
-    if ending == ".parquet":
-        _require_pyarrow(file)
     try:
         paths, values = (_read_npz if ending == ".npz" else _read_parquet)(file)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:  # pyarrow's are ValueErrors
@@ -118,15 +114,13 @@ def read_embeddings(file: Path) -> Embeddings:
 
 
 def _ending(file: Path) -> str:
+    """The ending of a file, for whose format the package is installed."""
     ending = file.suffix.lower()
     if ending not in ENDINGS:
         raise GenreError(f"{file}: unknown ending; expected {' or '.join(ENDINGS)}")
-    return ending
-
-
-def _require_pyarrow(file: Path) -> None:
-    if importlib.util.find_spec("pyarrow") is None:
+    if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise GenreError(f"{file}: parquet needs pyarrow; pip install 'lightning-genre[parquet]', or use .npz")
+    return ending
 
 
 def _write_npz(file: Path, embeddings: Embeddings) -> None:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from genre.data.names import name_key
@@ -98,8 +97,13 @@ def digest(track: Track) -> str:
 
     The digest is a hash of the file's length and of three parts of its bytes. For an excerpt, its start is appended.
     """
-    content = _digest(track.path)
-    return content if track.excerpt is None else f"{content}@{track.excerpt[0]:g}"
+    with track.path.open("rb") as file:
+        size = file.seek(0, 2)
+        content = hashlib.blake2b(str(size).encode(), digest_size=8)
+        for start in (0, size // 2, max(0, size - STRETCH)):
+            file.seek(start)
+            content.update(file.read(STRETCH))
+    return content.hexdigest() if track.excerpt is None else f"{content.hexdigest()}@{track.excerpt[0]:g}"
 
 
 def digests(tracks: Sequence[Track]) -> list[str]:
@@ -119,13 +123,3 @@ def artist_digests(tracks: Iterable[Track]) -> set[str]:
 def shared_artists(*subsets: Iterable[str]) -> int:
     """The number of artists that are in more than one subset; 0 for a split by artist."""
     return sum(count > 1 for count in Counter(artist for subset in subsets for artist in subset).values())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        content = hashlib.blake2b(str(size).encode(), digest_size=8)
-        for start in (0, size // 2, max(0, size - STRETCH)):
-            file.seek(start)
-            content.update(file.read(STRETCH))
-    return content.hexdigest()
