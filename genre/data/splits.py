@@ -43,7 +43,7 @@ class Split(ABC):
     """
 
     leaky: ClassVar[bool] = False
-    validation: float | bool = True
+    validation: float = True
 
     @property
     def has_validation(self) -> bool:
@@ -169,7 +169,7 @@ class KFoldSplit(Split):
                 f"k-fold needs folds >= {min_folds} and 0 <= fold < folds; found folds={folds}, fold={fold}"
             )
         self.folds, self.fold, self.by_artist, self.seed = folds, fold, by_artist, seed
-        self.validation = validation
+        self.validation: bool = validation
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
         def cut(fold: int) -> list[Track]:
