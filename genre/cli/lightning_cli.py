@@ -77,19 +77,20 @@ class GenreCLI(LightningCLI):
     def __init__(self, verb: str, arguments: Sequence[str]) -> None:
         self.verb = verb
         use_own_yaml()
+        prepared = prepare(verb, arguments)
         super().__init__(
             GenreClassifier,
             GenreDataModule,
             subclass_mode_data=True,
             seed_everything_default=0,
             parser_class=GenreParser,
-            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False},
+            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "arguments": prepared},
             save_config_callback=None if verb == "validate" else SaveConfig,  # validate leaves nothing behind
             save_config_kwargs={"overwrite": True},  # a resumed fit uses the same folder
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,
-            args=prepare(verb, arguments),
+            args=prepared,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -99,8 +100,6 @@ class GenreCLI(LightningCLI):
         parser.add_argument(
             "--ckpt_path", type=str | None, default=None, help="The checkpoint to go on from or to score."
         )
-        self.construct = Constructor()
-        parser.add_instantiator(self.construct, object)
         parser.add_class_arguments(KeptCheckpoints, "checkpoint")
         parser.set_defaults(dict(DEFAULTS))
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
@@ -132,13 +131,16 @@ class GenreCLI(LightningCLI):
         check_devices(self.config.trainer)
 
     def instantiate_classes(self) -> None:
-        """Instantiates what is configured."""
+        """Instantiates what is configured, each class by a :class:`~genre.cli.user_errors.Constructor`."""
+        construct = Constructor()
         try:
-            super().instantiate_classes()
+            self.config_init = self.parser.instantiate(self.config, instantiators=[(construct, object, True)])
         except ValueError:
-            if self.construct.refused is None:
+            if construct.refused is None:
                 raise
-            raise self.construct.refused from None
+            raise construct.refused from None
+        self.datamodule, self.model = self.config_init.data, self.config_init.model
+        self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""

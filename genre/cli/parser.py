@@ -49,13 +49,21 @@ CHECKPOINT = "--ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
 
 
 class GenreParser(LightningArgumentParser):
-    """A parser that prints an error in one line and suggests the nearest option."""
+    """A parser that prints an error in one line and suggests the nearest option.
+
+    Args:
+        arguments: What it is going to parse, in which :func:`find_mistake` looks for an error.
+    """
+
+    def __init__(self, *args: Any, arguments: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.arguments = arguments
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints what :func:`find_mistake` finds, or the innermost exception's message; exits with status 2."""
         if not self.exit_on_error:  # a class's own parser: the verb's parser knows the option and prints the line
             raise ArgumentError(None, message) from ex
-        mistake = find_mistake(self.args, [name for name in vars(self.get_defaults()) if name not in GROUPS])
+        mistake = find_mistake(self.arguments, [name for name in vars(self.get_defaults()) if name not in GROUPS])
         cause: BaseException | None = ex
         while cause is not None and cause.__cause__ is not None:
             cause = cause.__cause__

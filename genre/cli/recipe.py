@@ -55,8 +55,8 @@ class _RecipeCLI(GenreCLI):
         """Instantiates the DataModule."""
         parser = ArgumentParser(exit_on_error=False)
         parser.add_subclass_arguments(GenreDataModule, "data")
-        parser.add_instantiator(Constructor(), object)
-        data = parser.instantiate(parser.parse_object({"data": self.config.data})).data
+        config = parser.parse_object({"data": self.config.data})
+        data = parser.instantiate(config, instantiators=[(Constructor(), object, True)]).data
         weights = (self.config.model.network.get("init_args") or {}).get("pretrained")
         epochs = self.config.trainer.max_epochs
         self.recipe = Recipe(data, 1000 if epochs is None else int(epochs), weights)  # Lightning's own default
