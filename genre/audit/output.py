@@ -42,11 +42,7 @@ class Findings:
     excluded: Mapping[Path, str]
 
     def write(self, folder: Path) -> None:
-        """Writes ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``.
-
-        Raises:
-            OSError: The folder cannot be written.
-        """
+        """Writes ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``."""
         self._write_tracks(folder / "tracks.csv")
         self._write_pairs(folder / "pairs.csv")
         self._write_genres(folder / "genres.csv")

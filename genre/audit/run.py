@@ -28,18 +28,8 @@ def audit(
 ) -> int:
     """Examines a data set, prints the findings, and writes them to a folder.
 
-    Args:
-        root: Where the data set lies.
-        out: The folder for ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``.
-        data: The name of the data set, see :func:`genre.audit.layout.read_data_set`.
-        limits: The durations that count as short and long.
-        artist: Where the artists come from, see :class:`~genre.data.GenreDataModule`.
-
     Returns:
         The exit status: 0, whatever the findings.
-
-    Raises:
-        GenreError: There is no such data set, or the folder cannot be written.
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     console = Console()

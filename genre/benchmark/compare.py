@@ -62,14 +62,6 @@ def compare_results(first: Results, second: Results, seed: int = 0) -> Compariso
     McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks that exactly one of the two predicts
     correctly. For equally good classifiers, each of them is that one equally often. The interval is a paired bootstrap
     over tracks.
-
-    Args:
-        first: The results of one classifier.
-        second: The results of the other.
-        seed: The seed of the bootstrap.
-
-    Raises:
-        GenreError: The results have no common track, or a track has different true genres in them.
     """
     one, other = _paired(first, second)
     first_only, second_only = int((one & ~other).sum()), int((other & ~one).sum())

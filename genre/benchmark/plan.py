@@ -135,17 +135,7 @@ class Plan:
 def read_plan(
     path: Path, splits: list[Path] | None = None, seeds: list[int] | None = None, epochs: list[int] | None = None
 ) -> Plan:
-    """Reads a plan, whose paths are relative to its folder.
-
-    Args:
-        path: A YAML file with the keys of :data:`KEYS`. Only ``recipes`` is required.
-        splits: Replace the plan's splits, if given.
-        seeds: Replace the plan's seeds, if given.
-        epochs: Replace the plan's numbers of epochs, if given.
-
-    Raises:
-        GenreError: The file, or one that it names, is missing or has unexpected content.
-    """
+    """Reads a plan, whose paths are relative to its folder."""
     content = read_yaml(path)
     unknown = sorted(set(content) - set(KEYS))
     if unknown:

@@ -16,9 +16,6 @@ class PlanProgress:
 
     The estimate uses the mean time per epoch of each recipe so far. For a recipe that has not run yet, it uses the mean
     over the other recipes.
-
-    Args:
-        epochs: The number of epochs of every cell of the plan.
     """
 
     def __init__(self, epochs: Mapping[Cell, int]) -> None:

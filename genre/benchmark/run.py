@@ -78,21 +78,8 @@ def run_plan(
 ) -> int:
     """Runs the unfinished cells of a plan, and writes its table after every cell.
 
-    Args:
-        path: The plan.
-        folder: The folder of the cells and tables.
-        command_line: What the command line provides.
-        epochs: Numbers of epochs that replace those of the recipes or the plan; every row is run with each.
-        seeds: Seeds that replace those of the plan.
-        splits: Files with splits that replace those of the plan.
-        pretrained: ``true``, ``false`` or a weights file, for every network that takes weights.
-        fit_options: Options of ``genre fit`` for every cell, such as ``--data.root=ROOT``.
-
     Returns:
         The exit status: 1 if a cell failed, 130 after Ctrl-C.
-
-    Raises:
-        GenreError: The plan or an option has an error, or the disk is full. Finished cells are kept.
     """
     # A single number of epochs is an ordinary option of every cell.
     sweep = None if not epochs else list(epochs) if len(epochs) > 1 else []
@@ -128,18 +115,7 @@ def run_plan(
 
 
 class Benchmark:
-    """A running plan.
-
-    Args:
-        folder: The folder of the cells and tables.
-        plan: The plan.
-        setups: The recipe of each row.
-        cells: The folder of each cell.
-        command_line: What the command line provides.
-
-    Attributes:
-        faults: The reasons of failed cells.
-    """
+    """A running plan."""
 
     def __init__(
         self,

@@ -61,15 +61,7 @@ class Line:
 
 
 def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Line], command: str) -> None:
-    """Writes ``table.md``, ``table.csv`` and ``index.html`` with its pictures.
-
-    Args:
-        folder: The benchmark's folder.
-        title: The heading.
-        paper: The paper whose figures stand beside ours, if any.
-        lines: The lines.
-        command: The user's command.
-    """
+    """Writes ``table.md``, ``table.csv`` and ``index.html`` with its pictures."""
     headings, cells = table(lines)
     sweep = sweep_table(_finished(lines))
     write_whole(folder / "table.md", _markdown(title, paper, [headings, *cells], sweep, lines, command))

@@ -95,11 +95,7 @@ def use_own_yaml() -> None:
 
 
 def load(text: str) -> Any:
-    """Reads YAML as jsonargparse does, but keeps names as text and completes the names of this library's classes.
-
-    Args:
-        text: The content of a configuration file, or an option's value.
-    """
+    """Reads YAML as jsonargparse does, but keeps names as text and completes the names of this library's classes."""
     content = _load_yaml(text)
     if isinstance(content, dict):
         written = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -110,11 +106,7 @@ def load(text: str) -> Any:
 
 
 def recipe_path(name: str, value: str | None) -> str | None:
-    """Replaces the name of a recipe by its path, also where it takes the place of a class.
-
-    Raises:
-        GenreError: There is no such file.
-    """
+    """Replaces the name of a recipe by its path, also where it takes the place of a class."""
     if value is not None and (name == "--config" or (last_part(name) in OPTIONS and value.endswith(".yaml"))):
         return str(find_recipe(value))
     if value is not None and last_part(name) in OPTIONS and re.fullmatch(r"[\w./-]+/[\w./-]+", value):

@@ -27,16 +27,7 @@ GIVEN = {"model": "genres", "data": "seed", "network": "num_classes", "optimizer
 
 
 def class_page(verb: str, option: str, name: str) -> str:
-    """The help page of a class.
-
-    Args:
-        verb: The verb, for the usage line.
-        option: The option that takes the class, such as ``--data``.
-        name: The short or full name of the class; may be empty for the options in :data:`~genre.cli.parser.GROUPS`.
-
-    Raises:
-        SystemExit: There is no such option or class; stderr has one line.
-    """
+    """The help page of a class."""
     group = option.lstrip("-")
     if last_part(option) not in OPTIONS and group not in GROUPS:
         sys.exit(_refuse(f"{option}.help: no option that takes a class; such are {', '.join([*OPTIONS, *GROUPS])}"))

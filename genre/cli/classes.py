@@ -59,11 +59,7 @@ def last_part(option: str) -> str:
 
 @cache
 def class_paths(option: str) -> dict[str, str]:
-    """The full names of the classes that an option takes, by their short names.
-
-    Args:
-        option: The last part of the option's name.
-    """
+    """The full names of the classes that an option takes, by their short names."""
     base, modules = OPTIONS[option]
     paths: dict[str, str] = {}
     for module in modules:

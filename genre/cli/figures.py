@@ -39,16 +39,7 @@ def figures(
     path: Path | None,
     embeddings: Path | None = None,
 ) -> int:
-    """Draws a data set, several runs, or both; returns the exit status.
-
-    Args:
-        data: The data set, if any.
-        runs: The folders of the runs.
-        out: Where the pictures go.
-        count: Random tracks per genre on the sheets of inputs; at most :data:`MAX_COLUMNS` are drawn.
-        path: The file whose inputs are drawn; ``None``: the first track that can be read.
-        embeddings: Embeddings of tracks of the data set; if given, no other pictures of the data set are drawn.
-    """
+    """Draws a data set, several runs, or both; returns the exit status."""
     vectors = None if embeddings is None else read_embeddings(embeddings)
     finished = read_runs(runs)  # before anything is drawn, because a folder may be misspelt
     sheets = _Sheets(out)

@@ -45,12 +45,7 @@ from genre.terminal import terminal
 
 
 def run(verb: str, arguments: Sequence[str]) -> None:
-    """Runs a verb with its options.
-
-    Raises:
-        GenreError: The options, the data or the checkpoint have an error that the user can correct.
-        SystemExit: An option is misspelt or has a bad value (status 2), or the fit was interrupted (status 130).
-    """
+    """Runs a verb with its options."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     quiet()
     options, added = with_defaults(arguments) if verb == "fit" else (arguments, None)
@@ -64,12 +59,7 @@ def run(verb: str, arguments: Sequence[str]) -> None:
 
 
 class GenreCLI(LightningCLI):
-    """LightningCLI for one verb; runs go to ``<runs_dir>/<name>/version_N`` and end with a report.
-
-    Args:
-        verb: ``fit``, ``validate`` or ``test``.
-        arguments: Its options.
-    """
+    """LightningCLI for one verb; runs go to ``<runs_dir>/<name>/version_N`` and end with a report."""
 
     known_genres: list[str] | None = None
     settings: FitSettings
@@ -172,11 +162,7 @@ class GenreCLI(LightningCLI):
             raise error if isinstance(error, GenreError) else GenreError(f"Trainer: {one_line(error)}") from error
 
     def run(self) -> None:
-        """Runs the verb.
-
-        Raises:
-            SystemExit: The run was interrupted; the status is 130.
-        """
+        """Runs the verb."""
         try:
             {"fit": self.fit, "validate": self.validate, "test": self.test}[self.verb]()
         except SystemExit:  # Lightning raises it on Ctrl-C

@@ -80,10 +80,6 @@ class GenreParser(LightningArgumentParser):
 def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
     """The first mistake in the arguments and in the configuration files among them, in one line.
 
-    Args:
-        arguments: The arguments of the command line.
-        known: The options that are not arguments of a class.
-
     Returns:
         ``None`` if all names and classes are known, and all plain values have their option's type.
     """

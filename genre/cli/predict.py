@@ -48,13 +48,7 @@ class Options(NamedTuple):
 
 
 def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Path | None], options: Options) -> int:
-    """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status.
-
-    Args:
-        checkpoints: The checkpoints of an ensemble.
-        inputs: Files and folders, and a file that lists more of them.
-        options: The options.
-    """
+    """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status."""
     place = find_place()
     if options.out is not None:
         check_results_file(options.out)
@@ -81,13 +75,7 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
 
 
 class Run:
-    """One call of ``genre predict``.
-
-    Args:
-        ensemble: The classifiers.
-        name: What is predicted: ``genre`` or ``tag``.
-        options: The options.
-    """
+    """One call of ``genre predict``."""
 
     def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
         self.ensemble, self.name, self.options = ensemble, name, options

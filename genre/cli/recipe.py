@@ -26,12 +26,7 @@ class Recipe:
 
 
 def read_recipe(options: Sequence[str]) -> Recipe:
-    """Reads options of ``genre fit``, such as ``--config RECIPE --data.root ROOT``, and checks them all.
-
-    Raises:
-        GenreError: A class of the recipe does not accept its arguments.
-        SystemExit: An option is misspelt or has a bad value; stderr has one line.
-    """
+    """Reads options of ``genre fit``, such as ``--config RECIPE --data.root ROOT``, and checks them all."""
     try:
         return _RecipeCLI("fit", options).recipe
     except Exception as error:

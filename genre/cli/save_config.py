@@ -48,11 +48,7 @@ class SaveConfig(SaveConfigCallback):
 
 
 def drop_objects(config: Any) -> None:
-    """Removes default values that YAML cannot hold, such as ``torch.device("cpu")``; a class applies them by itself.
-
-    Args:
-        config: The parsed options, which are changed.
-    """
+    """Removes default values that YAML cannot hold, such as ``torch.device("cpu")``; a class applies them by itself."""
     if isinstance(config, (list, tuple)):
         for value in config:
             drop_objects(value)
@@ -69,12 +65,7 @@ def drop_objects(config: Any) -> None:
 
 
 def with_strings(dumped: Any, config: Any) -> Any:
-    """Restores strings that the parser has changed in its output, such as those of options that also take a function.
-
-    Args:
-        dumped: The parser's output.
-        config: The parsed options.
-    """
+    """Restores strings that the parser has changed in its output, such as those of options that also take a function."""
     if isinstance(dumped, dict) and isinstance(config, (Namespace, dict)):
         return {name: with_strings(value, config.get(name)) for name, value in dumped.items()}
     if isinstance(dumped, list) and isinstance(config, (list, tuple)) and len(dumped) == len(config):

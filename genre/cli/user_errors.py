@@ -26,11 +26,7 @@ class Constructor:
     refused: GenreError | None = None
 
     def __call__(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
-        """Instantiates a class.
-
-        Raises:
-            GenreError: The constructor does not accept its arguments, or needs a package that is not installed.
-        """
+        """Instantiates a class."""
         try:
             return cls(*args, **kwargs)
         except ImportError as error:

@@ -442,11 +442,7 @@ def fit_cell(modules: Sequence[str], options: Sequence[str]) -> None:
 
 
 def import_modules(modules: Sequence[str]) -> None:
-    """Imports the user's modules, also from the current folder.
-
-    Raises:
-        GenreError: A module, or one that it imports, is not found.
-    """
+    """Imports the user's modules, also from the current folder."""
     folder = str(Path.cwd())
     if not {"", folder} & set(sys.path):
         # A console script does not search the current folder. It comes last, so no file hides an installed package.
@@ -459,11 +455,7 @@ def import_modules(modules: Sequence[str]) -> None:
 
 
 def check_folder(folder: Path) -> Path:
-    """Returns a folder for results, after a check that it exists or can be made.
-
-    Raises:
-        GenreError: The folder cannot be made or written to.
-    """
+    """Returns a folder for results, after a check that it exists or can be made."""
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if place.is_dir() and os.access(place, os.W_OK):
         return folder

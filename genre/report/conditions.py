@@ -13,12 +13,7 @@ FEW = 30
 
 
 def conditions(data: GenreDataModule, provenance: Provenance | None) -> dict[str, Any]:
-    """The data and the split that a classifier is scored on, and the number of tracks that it was trained on.
-
-    Args:
-        data: The data.
-        provenance: The tracks that the classifier was trained and chosen on; ``None`` if they are unknown.
-    """
+    """The data and the split that a classifier is scored on, and the number of tracks that it was trained on."""
     seen = None if provenance is None else provenance.count(data.tracks(data.test_subset))
     if seen and data.test_subset != "test":  # validation tracks choose the checkpoint; the subset's name says so
         seen |= {subset: 0 for subset in ("validation", "earlier_validation") if subset in seen}

@@ -96,14 +96,7 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Reads the report of a run.
-
-    Args:
-        folder: The run's folder, such as ``runs/<name>/version_0``.
-
-    Raises:
-        GenreError: A file of the report is missing or damaged.
-    """
+    """Reads the report of a run."""
     report = folder / "report"
     if not report.is_dir():
         content = "no report in it" if folder.is_dir() else "nothing"
@@ -117,11 +110,7 @@ def read_run(folder: Path) -> Run:
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, Run]:
-    """Reads several runs, by their shortest unique names; the name of a leaky run ends in ``, LEAKY``.
-
-    Raises:
-        GenreError: See :func:`read_run`.
-    """
+    """Reads several runs, by their shortest unique names; the name of a leaky run ends in ``, LEAKY``."""
     folders = list(dict.fromkeys(folder.resolve() for folder in folders))
     names = [_names(folder) for folder in folders]
     taken = [Counter(candidates) for candidates in zip(*names, strict=True)]
