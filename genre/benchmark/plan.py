@@ -8,6 +8,7 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+from genre.data.datamodule import GenreDataModule
 from genre.data.splits import KFoldSplit
 from genre.errors import GenreError
 from genre.recipes import advice, find_recipe
@@ -15,6 +16,21 @@ from genre.yaml_file import read_yaml
 
 #: The keys of a plan's file.
 KEYS = ("title", "recipes", "features", "splits", "epochs", "seeds", "published")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parts of a ``genre fit`` configuration that a benchmark needs.
+
+    Attributes:
+        data: The DataModule, not set up.
+        epochs: The largest number of epochs.
+        weights: The network's argument ``pretrained``; ``None`` if it has no such argument.
+    """
+
+    data: GenreDataModule
+    epochs: int
+    weights: bool | str | None
 
 
 @dataclass(frozen=True)

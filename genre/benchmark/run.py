@@ -7,20 +7,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import timm
 
-from genre.benchmark.plan import Cell, Plan, Row, merge_options, read_plan
+from genre.benchmark.plan import Cell, Plan, Recipe, Row, merge_options, read_plan
 from genre.benchmark.progress import PlanProgress
 from genre.benchmark.published import augmentation, differences, published
 from genre.benchmark.summary import Summary, pooled_metrics, summarize_row
 from genre.benchmark.table import Line, print_table, write_tables
 from genre.benchmark.worker import CellFolder, start_server
-from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.report.folder import short, write_report
-from genre.terminal import terminal
+from genre.terminal import say
 
 #: The free disk space in bytes that a cell needs to begin.
 NEEDED = 64 << 20
@@ -30,22 +28,6 @@ DECODED = "decoded"
 
 #: The names of a network's weights in ``published.yaml``, by its argument ``pretrained``.
 WEIGHTS = {True: "ImageNet", False: "no"}
-
-
-class Setup(Protocol):
-    """The parts of a ``genre fit`` configuration that a benchmark needs."""
-
-    @property
-    def data(self) -> GenreDataModule:
-        """The DataModule, not set up."""
-
-    @property
-    def epochs(self) -> int:
-        """The largest number of epochs."""
-
-    @property
-    def weights(self) -> bool | str | None:
-        """The network's argument ``pretrained``; ``None`` if it has none."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +42,7 @@ class CommandLine:
     """
 
     command: str
-    read_recipe: Callable[[Sequence[str]], Setup]
+    read_recipe: Callable[[Sequence[str]], Recipe]
     fit: Callable[[Sequence[str]], None]
     modules: Sequence[str] = ()
 
@@ -121,7 +103,7 @@ class Benchmark:
         self,
         folder: Path,
         plan: Plan,
-        setups: Mapping[Row, Setup],
+        setups: Mapping[Row, Recipe],
         cells: Mapping[Cell, CellFolder],
         command_line: CommandLine,
     ) -> None:
@@ -146,7 +128,7 @@ class Benchmark:
             shutil.rmtree(self.folder / DECODED, ignore_errors=True)
         self.write()
         print_table(self.plan.title, self.lines)
-        terminal().print(f"page: {short(self.folder / 'index.html')}", soft_wrap=True, highlight=False)
+        say(f"page: {short(self.folder / 'index.html')}")
         return 1 if self.faults else 0
 
     def _run_cell(self, cell: Cell, place: CellFolder, progress: PlanProgress) -> None:
@@ -207,7 +189,7 @@ class Benchmark:
         return known[1]
 
 
-def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Setup:
+def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Recipe:
     """Reads the recipe of a row and lists its tracks, so that an error is found before the first cell runs."""
     first = Cell(row, 0, 0 if row.folds else None)
     try:
@@ -232,7 +214,7 @@ def _check_options(names: Set[str], plan: Plan) -> None:
         )
 
 
-def _shared_cache(folder: Path, setup: Setup, cells: int) -> Path | None:
+def _shared_cache(folder: Path, setup: Recipe, cells: int) -> Path | None:
     """The folder of decoded tracks that several cells share, unless the recipe or the data set has its own way."""
     takes_cache = "cache" in inspect.signature(type(setup.data)).parameters
     return folder / DECODED if cells > 1 and takes_cache and setup.data.cache is None else None

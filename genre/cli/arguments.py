@@ -12,9 +12,9 @@ import yaml
 
 from genre.checkpoint import read_checkpoint
 from genre.cli.classes import LISTS, OPTIONS, last_part, own_path
+from genre.cli.options import import_modules
 from genre.cli.run_folder import KEYWORDS, folder_of
 from genre.cli.save_config import dump
-from genre.cli.verbs import import_modules
 from genre.errors import GenreError
 from genre.recipes import find_recipe
 from genre.yaml_file import read_yaml

@@ -28,7 +28,7 @@ from genre.cli.classes import (
     parameters,
     subclasses,
 )
-from genre.cli.spelling import nearest
+from genre.cli.options import nearest
 from genre.errors import GenreError
 from genre.yaml_file import read_yaml
 

@@ -22,7 +22,7 @@ from genre.cli.results import Results
 from genre.cli.results_file import Entry, check_results_file, csv_columns, csv_row
 from genre.errors import GenreError, printable
 from genre.predictor import Ensemble, Tagger, load
-from genre.terminal import terminal
+from genre.terminal import say, terminal
 
 Format = Literal["table", "json", "csv"]
 
@@ -194,7 +194,7 @@ def _summarise(out: Path, count: int, skipped: int, seconds: float, elapsed: flo
             f"; process {place.rank} of {place.world_size} has written its part, which the same command with --resume, "
             "in a single process, merges"
         )
-    terminal().print(line, soft_wrap=True, highlight=False, markup=False)
+    say(line)
 
 
 def _require_one_grid(ensemble: Ensemble) -> None:

@@ -6,7 +6,7 @@ A logger has a name, and a warning has a category and a module that gives it. No
 import logging
 import warnings
 
-from pytorch_lightning.utilities.warnings import PossibleUserWarning
+from lightning_fabric.utilities.warnings import PossibleUserWarning
 
 #: Loggers whose messages below the level of a warning are hidden.
 LOGGERS = {

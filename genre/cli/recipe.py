@@ -1,28 +1,13 @@
 """Reads a recipe without training: the data, the epochs and the weights that ``genre fit`` would use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from jsonargparse import ArgumentParser
 
+from genre.benchmark.plan import Recipe
 from genre.cli.lightning_cli import GenreCLI
 from genre.cli.user_errors import Constructor, user_error
 from genre.data.datamodule import GenreDataModule
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The parts of a ``genre fit`` configuration that other verbs need.
-
-    Attributes:
-        data: The DataModule, not set up.
-        epochs: The largest number of epochs.
-        weights: The network's argument ``pretrained``; ``None`` if it has no such argument.
-    """
-
-    data: GenreDataModule
-    epochs: int
-    weights: bool | str | None
 
 
 def read_recipe(options: Sequence[str]) -> Recipe:

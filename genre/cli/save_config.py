@@ -65,7 +65,7 @@ def drop_objects(config: Any) -> None:
 
 
 def with_strings(dumped: Any, config: Any) -> Any:
-    """Restores strings that the parser has changed in its output, such as those of options that also take a function."""
+    """Restores strings that the parser's output has changed, such as those of options that also take a function."""
     if isinstance(dumped, dict) and isinstance(config, (Namespace, dict)):
         return {name: with_strings(value, config.get(name)) for name, value in dumped.items()}
     if isinstance(dumped, list) and isinstance(config, (list, tuple)) and len(dumped) == len(config):

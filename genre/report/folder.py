@@ -22,10 +22,9 @@ from genre.plots.calibration import plot_coverage, plot_reliability
 from genre.plots.inputs import plot_inputs
 from genre.plots.runs import History, plot_confusion_matrix, plot_learning_curves, plot_roc
 from genre.plots.style import save
-from genre.report.calibration import describe_calibration
-from genre.report.conditions import pools_folds, remarks
+from genre.report.conditions import describe_calibration, pools_folds, remarks
 from genre.report.results import Results, read_results, write_results
-from genre.terminal import terminal
+from genre.terminal import say, terminal
 
 
 def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
@@ -62,12 +61,11 @@ def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
     for name in SCORES:
         entry = metrics[name]
         table.add_row(name, f"{entry['value']:.3f}", f"{entry['low']:.3f} – {entry['high']:.3f}")
-    console = terminal()
-    console.print(table)
-    console.print(_calibration_line(metrics["calibration"]), highlight=False)
+    terminal().print(table)
+    say(_calibration_line(metrics["calibration"]))
     for line in remarks(metrics):
-        console.print(line, style="yellow", highlight=False)
-    console.print(f"report: {short(folder / 'index.html')}", soft_wrap=True, highlight=False)
+        say(line, "yellow")
+    say(f"report: {short(folder / 'index.html')}")
 
 
 def _calibration_line(entry: Mapping[str, Any]) -> str:

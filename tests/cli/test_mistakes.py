@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from genre.cli.spelling import nearest
+from genre.cli.options import nearest
 
 from ..conftest import QUICK, run_cli
 

@@ -4,7 +4,7 @@ import logging
 import warnings
 
 import pytest
-from pytorch_lightning.utilities.warnings import PossibleUserWarning
+from lightning_fabric.utilities.warnings import PossibleUserWarning
 
 from genre.cli.quiet import LOGGERS, WARNERS, WARNINGS, quiet
 
