@@ -14,7 +14,7 @@ from genre.audit.duplicates import Pair
 from genre.audit.exclusions import Membership, relative_path, subsets_of
 from genre.audit.faults import Examined
 from genre.data.track import count_genres, count_tracks
-from genre.terminal import say, terminal
+from genre.terminal import make_table, say, terminal
 
 #: The largest number of rows in a table of the terminal; the files have them all.
 MAX_ROWS = 25
@@ -142,23 +142,18 @@ class Findings:
 
     def _show_genres(self) -> None:
         """Tracks, minutes, artists and the largest artist of every genre and of all."""
-        table = Table(title="genres", title_justify="left")
-        table.add_column("genre", overflow="fold")
-        for name in ("tracks", "minutes", "artists"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("largest artist", overflow="fold")
-        table.add_column("share", justify="right", no_wrap=True)
+        table = make_table("genre", "largest artist", numbers=["share", "tracks", "minutes", "artists"], title="genres")
         tracks = [examined.track for examined in self.tracks]
         rows = [(genre, self._minutes(genre), count) for genre, count in count_genres(tracks).items()]
         for name, minutes, count in (*rows, ("all", self._minutes(), count_tracks(tracks))):
             artists = f"{count.artists} + {count.unknown} unknown" if count.unknown else str(count.artists)
             table.add_row(
                 name,
+                count.largest,
+                f"{count.share:.0%}" if count.largest else "",
                 str(count.tracks),
                 f"{minutes:.1f}",
                 artists if count.artists else "unknown",
-                count.largest,
-                f"{count.share:.0%}" if count.largest else "",
                 end_section=len(table.rows) == len(rows) - 1,
             )
         terminal().print(table)
@@ -180,10 +175,7 @@ class Findings:
         if not faulty:
             say("no faulty file")
             return
-        table = Table(title="faulty files", title_justify="left")
-        table.add_column("track", overflow="fold")
-        table.add_column("faults")
-        table.add_column("to be left out")
+        table = make_table("track", "faults", "to be left out", title="faulty files")
         for examined in faulty[:MAX_ROWS]:
             faults = "; ".join(map(str, examined.faults))
             table.add_row(self._path(examined), faults, "yes" if examined.useless else "")
@@ -194,22 +186,18 @@ class Findings:
         if not self.pairs:
             say("no two tracks of one recording")
             return
-        table = Table(title="the same recording", title_justify="left", show_lines=True)
-        table.add_column("tracks", overflow="fold")
-        table.add_column("kind", no_wrap=True)
-        for name in ("offset", "corr.", "level"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("torn apart by")
+        numbers = ["offset", "corr.", "level"]
+        table = make_table("tracks", "kind", "torn apart by", numbers=numbers, title="the same recording", lines=True)
         for pair in sorted(self.pairs, key=lambda pair: not pair.contested)[:MAX_ROWS]:
             paths = pair.one.track.path, pair.other.track.path
             torn = [name for name, subsets in self.membership.items() if len(subsets_of(subsets, paths)) > 1]
             table.add_row(
                 f"{self._path(pair.one)}\n{self._path(pair.other)}",
                 pair.kind + ("\ncontested" if pair.contested else ""),
+                "\n".join(torn),
                 f"{pair.likeness.offset:+.2f} s",
                 f"{pair.likeness.correlation:.2f}",
                 f"{pair.likeness.level:+.1f} dB",
-                "\n".join(torn),
             )
         _show_rows(table, len(self.pairs), "pairs.csv")
 

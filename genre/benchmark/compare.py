@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 from scipy.stats import binomtest, bootstrap
 
 from genre.data.names import same_names
 from genre.errors import GenreError
 from genre.report.results import Results, identity, read_results
-from genre.terminal import say, terminal
+from genre.terminal import make_table, say, terminal
 
 #: The number of resamples of the paired bootstrap.
 RESAMPLES = 9999
@@ -96,10 +95,7 @@ def _print(first: Path, second: Path, comparison: Comparison, leaky: Sequence[st
             f"Not comparable. LEAKY: {' and '.join(leaky)} {was} trained or chosen on music that {they} scored on.",
             "red",
         )
-    table = Table(title=f"{comparison.tracks} {unit}")
-    table.add_column("run", overflow="fold")
-    table.add_column("accuracy", justify="right")
-    table.add_column("right alone", justify="right")
+    table = make_table("run", numbers=["accuracy", "right alone"], title=f"{comparison.tracks} {unit}")
     table.add_row(str(first), f"{comparison.accuracies[0]:.3f}", str(comparison.first_only))
     table.add_row(str(second), f"{comparison.accuracies[1]:.3f}", str(comparison.second_only))
     terminal().print(table)

@@ -13,7 +13,6 @@ from pytorch_lightning.callbacks import Callback, ProgressBar, RichProgressBar
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
-from rich.table import Table
 
 from genre.checkpoint import Calibration, read_calibration, read_checkpoint
 from genre.classifier import GenreClassifier
@@ -34,14 +33,15 @@ from genre.cli.trainer_options import (
     check_report,
     check_validation,
 )
-from genre.cli.user_errors import REFUSALS, Constructor, fit_error, one_line, user_error
+from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, one_line, user_error
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
 from genre.metrics import SCORES
 from genre.report import Report
+from genre.report.conditions import scored_unit
 from genre.report.folder import short
-from genre.terminal import terminal
+from genre.terminal import make_table, say, terminal
 
 
 def run(verb: str, arguments: Sequence[str]) -> None:
@@ -52,7 +52,7 @@ def run(verb: str, arguments: Sequence[str]) -> None:
     try:
         cli = GenreCLI(verb, options)
         if added is not None:
-            _say(added)
+            rank_zero_only(say)(added)
         cli.run()
     except Exception as error:
         raise user_error(error) from error
@@ -164,7 +164,7 @@ class GenreCLI(LightningCLI):
     def run(self) -> None:
         """Runs the verb."""
         try:
-            {"fit": self.fit, "validate": self.validate, "test": self.test}[self.verb]()
+            self.fit() if self.verb == "fit" else self.score()
         except SystemExit:  # Lightning raises it on Ctrl-C
             last = self.folder / "checkpoints" / "last.ckpt"
             then = ""
@@ -212,21 +212,15 @@ class GenreCLI(LightningCLI):
             self.report.tested_epoch = int(tested["epoch"])
         self.trainer.test(model, datamodule=data, verbose=False)
 
-    def validate(self) -> None:
-        """Scores the validation tracks, and prints the scores."""
+    def score(self) -> None:
+        """Scores the validation tracks and prints the scores, or scores the test tracks and writes the report."""
         self._check_checkpoint()
-        (scores,) = self.trainer.validate(
+        function = self.trainer.validate if self.verb == "validate" else self.trainer.test
+        (scores,) = function(
             self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path, weights_only=True, verbose=False
         )
-        if self.trainer.is_global_zero:
+        if self.verb == "validate" and self.trainer.is_global_zero:
             _print_scores(scores, self.datamodule)
-
-    def test(self) -> None:
-        """Scores the test tracks, and writes the report."""
-        self._check_checkpoint()
-        self.trainer.test(
-            self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path, weights_only=True, verbose=False
-        )
 
     def _check_checkpoint(self, resume: bool = False) -> None:
         """Raises if the checkpoint does not fit; Lightning would notice only after it has written into the folder."""
@@ -278,24 +272,6 @@ class GenreCLI(LightningCLI):
         return [*tensorboard, CSVLogger(place, name, version)]
 
 
-class Computing(Callback):
-    """Notes that the Trainer has begun to compute; the sanity check does not count."""
-
-    begun = False
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
-
-    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = False
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
-
-
 class EpochBar(RichProgressBar):
     """Lightning's progress bar, with epochs counted from 1."""
 
@@ -309,11 +285,6 @@ class EpochBar(RichProgressBar):
 
 
 @rank_zero_only
-def _say(line: str) -> None:
-    terminal().print(line, soft_wrap=True, highlight=False)
-
-
-@rank_zero_only
 def _keep(log: Path) -> None:
     """Renames the log of an interrupted fit: CSVLogger would delete it."""
     if log.is_file():
@@ -322,11 +293,8 @@ def _keep(log: Path) -> None:
 
 
 def _print_scores(scores: Mapping[str, float], data: GenreDataModule) -> None:
-    console = terminal()
-    unit = "segments" if data.split.leaky else "tracks"
-    console.print(f"{len(data.tracks('validation'))} validation {unit} of {type(data).__name__}", highlight=False)
-    table = Table("score")
-    table.add_column("value", justify="right")
+    say(f"{len(data.tracks('validation'))} validation {scored_unit(data)} of {type(data).__name__}")
+    table = make_table("score", numbers=["value"])
     for name in (*SCORES, "loss"):
         table.add_row(name, f"{scores[f'val_{name}']:.3f}")
-    console.print(table)
+    terminal().print(table)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from genre.data.datamodule import GenreDataModule
@@ -35,6 +35,24 @@ class Constructor:
         except REFUSALS as error:
             self.refused = GenreError(f"{cls.__name__}: {one_line(error)}")
             raise self.refused from error
+
+
+class Computing(Callback):
+    """Notes that the Trainer has begun to compute; the sanity check does not count."""
+
+    begun = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
+
+    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = False
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
 
 
 def user_error(error: Exception) -> Exception:

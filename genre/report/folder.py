@@ -12,7 +12,6 @@ from typing import Any
 
 import jinja2
 import torch
-from rich.table import Table
 
 from genre.audio.decode import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
@@ -24,7 +23,7 @@ from genre.plots.runs import History, plot_confusion_matrix, plot_learning_curve
 from genre.plots.style import save
 from genre.report.conditions import describe_calibration, pools_folds, remarks
 from genre.report.results import Results, read_results, write_results
-from genre.terminal import say, terminal
+from genre.terminal import make_table, say, terminal
 
 
 def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
@@ -54,10 +53,8 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
 
 def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
     """Prints the table of scores, the remarks on them, and the report's path."""
-    table = Table(title=f"{metrics['tracks']} {metrics['subset']} {metrics['unit']} of {metrics['data_set']}")
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
+    title = f"{metrics['tracks']} {metrics['subset']} {metrics['unit']} of {metrics['data_set']}"
+    table = make_table("score", numbers=["value", "95 % interval"], title=title)
     for name in SCORES:
         entry = metrics[name]
         table.add_row(name, f"{entry['value']:.3f}", f"{entry['low']:.3f} – {entry['high']:.3f}")
