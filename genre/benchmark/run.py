@@ -118,7 +118,8 @@ class Benchmark:
             place.claim()
         if not all(place.finished for place in self.cells.values()):
             start_server(self.command_line.modules)
-        with PlanProgress({cell: cell.epochs or self.setups[cell.row].epochs for cell in self.cells}) as progress:
+        progress = PlanProgress({cell: cell.epochs or self.setups[cell.row].epochs for cell in self.cells})
+        with progress.bar:
             for cell, place in self.cells.items():
                 if place.finished:
                     progress.skip(cell)

@@ -14,9 +14,8 @@ from rich.table import Table
 from genre.benchmark.published import FIGURES, Published, count_of
 from genre.benchmark.summary import Summary, first_area, measured
 from genre.metrics import SCORES
-from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
+from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc, plot_sweep
 from genre.plots.style import save
-from genre.plots.sweep import plot_sweep
 from genre.report.conditions import FEW, scored_units
 from genre.report.folder import write_whole
 from genre.terminal import terminal

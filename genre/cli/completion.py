@@ -36,8 +36,7 @@ class PrintCompletion(argparse.Action):
 
 def _options() -> Iterator[tuple[str, list[str] | None, str]]:
     """Yields the options of ``genre fit``: name, classes that it takes, and ``file``, ``folder`` or an empty string."""
-    from genre.cli.classes import OPTIONS, class_paths, find_class, parameters
-    from genre.cli.parser import GROUPS
+    from genre.cli.classes import GROUPS, OPTIONS, class_paths, find_class, parameters
     from genre.data import GenreDataModule
 
     yield from (("--config", None, "file"), ("--ckpt_path", None, "file"), ("--runs_dir", None, "folder"))

@@ -16,15 +16,13 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from genre.checkpoint import Calibration, read_calibration, read_checkpoint
 from genre.classifier import GenreClassifier
-from genre.cli.arguments import prepare, use_own_yaml
+from genre.cli.arguments import prepare, use_own_yaml, with_defaults
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
-from genre.cli.default_recipe import with_defaults
 from genre.cli.help_page import DEFAULTS
 from genre.cli.parser import CHECKPOINT, GenreParser
 from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
-from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
-from genre.cli.save_config import SaveConfig, drop_objects
+from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
 from genre.cli.trainer_options import (
     check_callbacks,
     check_devices,

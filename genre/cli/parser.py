@@ -9,15 +9,13 @@ from inspect import Parameter
 from pathlib import Path
 from typing import Any, NoReturn
 
-import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
-from genre.classifier import GenreClassifier
 from genre.cli.arguments import config_files, load, split
-from genre.cli.checkpoints import KeptCheckpoints
 from genre.cli.classes import (
+    GROUPS,
     OPTIONS,
     annotation,
     class_paths,
@@ -31,9 +29,6 @@ from genre.cli.classes import (
 from genre.cli.options import nearest
 from genre.errors import GenreError
 from genre.yaml_file import read_yaml
-
-#: The options whose class is always the same.
-GROUPS: dict[str, Any] = {"model": GenreClassifier, "trainer": pl.Trainer, "checkpoint": KeptCheckpoints}
 
 #: An example class for each option that takes one, for messages.
 EXAMPLES = {"data": "Folder", "features": "MelSpectrogram", "split": "StratifiedSplit", "network": "ResNet18"}
@@ -208,8 +203,8 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
             path = Path(str(value))
             with suppress(GenreError):
                 yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
-        elif value is not None and name.startswith("--"):
-            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), value
+        elif name.startswith("--"):
+            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
 
 
 def _beside(config: Path, option: str, value: Any) -> Any:
