@@ -134,6 +134,13 @@ def duration(seconds: float) -> str:
     )
 
 
+def render(package: str, template: str, **values: Any) -> str:
+    """Fills in a template of a package; in HTML, special characters are escaped."""
+    text = (files(package) / template).read_text(encoding="utf-8")
+    escape = template.endswith(".html.j2")
+    return jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True).from_string(text).render(values)
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a text file atomically: an interrupted call leaves no partial file."""
     part = path.with_name(f".{path.name}.part")
@@ -221,9 +228,9 @@ def _read_inputs(data: GenreDataModule) -> dict[str, Any]:
 
 def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str], history: History,
                 best_epoch: int | None, training: Mapping[str, float]) -> None:  # fmt: skip
-    template = (files("genre.report") / "report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(template).render(
+    page = render(
+        "genre.report",
+        "report.html.j2",
         metrics=metrics,
         scores=SCORES,
         pictures=pictures,
