@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 from rich.table import Table
 
@@ -61,8 +62,8 @@ def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Li
     """Writes ``table.md``, ``table.csv`` and ``index.html`` with its pictures."""
     headings, cells = table(lines)
     sweep = sweep_table(_finished(lines))
-    texts = {"title": title, "paper": paper, "command": command, "headings": headings, "cells": cells, "sweep": sweep}
-    texts |= {"differences": _differences(lines), "notes": _notes(lines)}
+    texts: dict[str, Any] = {"title": title, "paper": paper, "command": command, "headings": headings}
+    texts |= {"cells": cells, "sweep": sweep, "differences": _differences(lines), "notes": _notes(lines)}
     faults = [fault for line in lines for fault in line.faults.items()]
     write_whole(folder / "table.md", render("genre.benchmark", "table.md.j2", **texts, faults=faults))
     write_whole(folder / "table.csv", _csv(lines))

@@ -66,7 +66,8 @@ def _run(arguments: list[str]) -> int:
     if FIT_OPTIONS in parameters:
         options[FIT_OPTIONS] = rest
     elif rest:
-        hint = _did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in parameters])
+        known = [*parameters] if verb in WITHOUT_IMPORT else [*parameters, MODULES]
+        hint = _did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in known])
         Parser(prog=f"genre {verb}").error(f"unrecognized arguments: {' '.join(rest)}{hint}")
     import_modules(options.get(MODULES, ()))
     return function(**{name: value for name, value in options.items() if name in parameters})
