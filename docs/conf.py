@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 os.chdir(ROOT)
 
 from genre import __version__  # noqa: E402
-from genre.cli.class_help import every_option  # noqa: E402
+from genre.cli.classes import every_option  # noqa: E402
 from genre.cli.help_page import help_page  # noqa: E402
 from genre.cli.main import FIT_VERBS, build_parser  # noqa: E402
 from genre.cli.verbs import VERBS  # noqa: E402

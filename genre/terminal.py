@@ -1,8 +1,33 @@
-"""The console that all output goes to."""
+"""The console that all output goes to, its lines and its tables."""
+
+from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 
 
 def terminal() -> Console:
     """A console without markup and emoji: names of paths and genres may contain ``[live]`` or ``:a:``."""
     return Console(markup=False, emoji=False)
+
+
+def say(line: str, style: str | None = None) -> None:
+    """Prints a line as it is, however long."""
+    terminal().print(line, style=style, soft_wrap=True, highlight=False)
+
+
+def make_table(*names: str, numbers: Sequence[str] = (), title: str | None = None, lines: bool = False) -> Table:
+    """A table with columns of names, which are wrapped anywhere, and then of numbers, which are not.
+
+    Args:
+        names: The headings of the first columns.
+        numbers: The headings of the columns to the right of them.
+        title: The title.
+        lines: Whether there is a line between the rows.
+    """
+    table = Table(title=title, show_lines=lines)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -202,9 +202,6 @@ def measure_likeness(one: Path, other: Path, seconds: tuple[float, float], offse
         other: The second one.
         seconds: The duration of each.
         offset: How much later the second begins than the first, in seconds, to within 50 ms.
-
-    Raises:
-        AudioError: One cannot be read any more.
     """
     starts = max(0.0, offset), max(0.0, -offset)
     overlap = min(seconds[0] - starts[0], seconds[1] - starts[1])

@@ -52,15 +52,6 @@ def select_exclusions(
     The copy that stays has the fewest faults; among equals it stands in the latest subset of the official split, has a
     known artist, is the longest, has the highest rate, comes first. Of a recording whose copies have different genres
     none stays: nobody knows which label is right, and a wrong one costs more than a track.
-
-    Args:
-        tracks: All tracks.
-        recordings: The copies of every recording that the data set holds more than once.
-        official: Path to subset of the official split.
-        base: The folder that the paths in a reason are relative to.
-
-    Returns:
-        Path to reason.
     """
     reasons = {
         examined.track.path: "; ".join(str(fault) for fault in examined.faults if fault.fatal)

@@ -115,13 +115,7 @@ def examine_all(tracks: Iterable[Track], limits: Limits) -> Iterator[Examined]:
 
 
 def examine(track: Track, limits: Limits, stop: Event | None = None) -> Examined:
-    """Decodes a track once, block by block.
-
-    Args:
-        track: The track.
-        limits: The durations that count as short and long.
-        stop: Once it is set, the rest of the file is skipped.
-    """
+    """Decodes a track once, block by block."""
     try:
         encoding, blocks = decode(track.path)
         levels, fingerprinter = Levels(encoding.sample_rate), Fingerprinter(encoding.sample_rate)
@@ -147,9 +141,6 @@ def examine(track: Track, limits: Limits, stop: Event | None = None) -> Examined
 
 class Levels:
     """Measures a recording block by block.
-
-    Args:
-        sample_rate: The rate of the blocks in hertz.
 
     Attributes:
         frames: The number of frames so far.

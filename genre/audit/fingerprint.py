@@ -34,11 +34,7 @@ WINDOW = np.hanning(FRAME).astype(np.float32)
 
 
 class Fingerprinter:
-    """Computes the fingerprint of a recording block by block.
-
-    Args:
-        sample_rate: The rate of the blocks in hertz.
-    """
+    """Computes the fingerprint of a recording block by block."""
 
     def __init__(self, sample_rate: int) -> None:
         self._resampler = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32")

@@ -32,16 +32,8 @@ def read_data_set(
 ) -> tuple[str, Path, Corpus]:
     """Lists the tracks of a data set.
 
-    Args:
-        root: Where it lies.
-        name: One of ``READERS``; ``None``: guess it from the layout.
-        artist: Where the artists come from, see :class:`~genre.data.GenreDataModule`.
-
     Returns:
         The name of the data set, its root (of the synthetic corpus, the list in it), and its tracks.
-
-    Raises:
-        GenreError: There is nothing at the root, or not that data set.
     """
     if not root.exists():
         raise GenreError(f"{root}: found nothing there, expected the folder of a data set or a CSV file of tracks")

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from genre.audit.duplicates import Pair
 from genre.audit.exclusions import Membership, relative_path, subsets_of
 from genre.audit.faults import Examined
 from genre.data.track import count_genres, count_tracks
+from genre.terminal import make_table, say, terminal
 
 #: The largest number of rows in a table of the terminal; the files have them all.
 MAX_ROWS = 25
@@ -42,22 +41,18 @@ class Findings:
     excluded: Mapping[Path, str]
 
     def write(self, folder: Path) -> None:
-        """Writes ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``.
-
-        Raises:
-            OSError: The folder cannot be written.
-        """
+        """Writes ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``."""
         self._write_tracks(folder / "tracks.csv")
         self._write_pairs(folder / "pairs.csv")
         self._write_genres(folder / "genres.csv")
         self._write_exclusions(folder / "exclude.txt")
 
-    def show(self, console: Console) -> None:
+    def show(self) -> None:
         """Prints genres, sample rates, faults and pairs."""
-        self._show_genres(console)
-        self._show_encodings(console)
-        self._show_faults(console)
-        self._show_pairs(console)
+        self._show_genres()
+        self._show_encodings()
+        self._show_faults()
+        self._show_pairs()
 
     def summary(self) -> list[str]:
         """The counts, one line each."""
@@ -145,30 +140,25 @@ class Findings:
             lines += ["", f"# {reason}", *(f"./{name}" if name.startswith("#") else name for name in names)]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
 
-    def _show_genres(self, console: Console) -> None:
+    def _show_genres(self) -> None:
         """Tracks, minutes, artists and the largest artist of every genre and of all."""
-        table = Table(title="genres", title_justify="left")
-        table.add_column("genre", overflow="fold")
-        for name in ("tracks", "minutes", "artists"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("largest artist", overflow="fold")
-        table.add_column("share", justify="right", no_wrap=True)
+        table = make_table("genre", "largest artist", numbers=["share", "tracks", "minutes", "artists"], title="genres")
         tracks = [examined.track for examined in self.tracks]
         rows = [(genre, self._minutes(genre), count) for genre, count in count_genres(tracks).items()]
         for name, minutes, count in (*rows, ("all", self._minutes(), count_tracks(tracks))):
             artists = f"{count.artists} + {count.unknown} unknown" if count.unknown else str(count.artists)
             table.add_row(
-                escape(name),
+                name,
+                count.largest,
+                f"{count.share:.0%}" if count.largest else "",
                 str(count.tracks),
                 f"{minutes:.1f}",
                 artists if count.artists else "unknown",
-                escape(count.largest),
-                f"{count.share:.0%}" if count.largest else "",
                 end_section=len(table.rows) == len(rows) - 1,
             )
-        console.print(table)
+        terminal().print(table)
 
-    def _show_encodings(self, console: Console) -> None:
+    def _show_encodings(self) -> None:
         """Sample rates and channels: genres that differ in them can be told apart without listening."""
         encodings = [examined.encoding for examined in self.tracks if examined.encoding]
         rates = Counter(f"{encoding.sample_rate} Hz" for encoding in encodings)
@@ -177,46 +167,39 @@ class Findings:
             ", ".join(f"{name} ({count})" for name, count in counter.most_common()) for counter in (rates, channels)
         ]
         if encodings:
-            console.print("; ".join(parts), highlight=False)
+            say("; ".join(parts))
 
-    def _show_faults(self, console: Console) -> None:
+    def _show_faults(self) -> None:
         """Tracks with faults, the useless ones first."""
         faulty = sorted((examined for examined in self.tracks if examined.faults), key=lambda track: not track.useless)
         if not faulty:
-            console.print("no faulty file")
+            say("no faulty file")
             return
-        table = Table(title="faulty files", title_justify="left")
-        table.add_column("track", overflow="fold")
-        table.add_column("faults")
-        table.add_column("to be left out")
+        table = make_table("track", "faults", "to be left out", title="faulty files")
         for examined in faulty[:MAX_ROWS]:
-            faults = escape("; ".join(map(str, examined.faults)))
-            table.add_row(escape(self._path(examined)), faults, "yes" if examined.useless else "")
-        _show_rows(console, table, len(faulty), "tracks.csv")
+            faults = "; ".join(map(str, examined.faults))
+            table.add_row(self._path(examined), faults, "yes" if examined.useless else "")
+        _show_rows(table, len(faulty), "tracks.csv")
 
-    def _show_pairs(self, console: Console) -> None:
+    def _show_pairs(self) -> None:
         """Tracks that are one recording, contested ones first, and the splits that tear them apart."""
         if not self.pairs:
-            console.print("no two tracks of one recording")
+            say("no two tracks of one recording")
             return
-        table = Table(title="the same recording", title_justify="left", show_lines=True)
-        table.add_column("tracks", overflow="fold")
-        table.add_column("kind", no_wrap=True)
-        for name in ("offset", "corr.", "level"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("torn apart by")
+        numbers = ["offset", "corr.", "level"]
+        table = make_table("tracks", "kind", "torn apart by", numbers=numbers, title="the same recording", lines=True)
         for pair in sorted(self.pairs, key=lambda pair: not pair.contested)[:MAX_ROWS]:
             paths = pair.one.track.path, pair.other.track.path
             torn = [name for name, subsets in self.membership.items() if len(subsets_of(subsets, paths)) > 1]
             table.add_row(
-                f"{escape(self._path(pair.one))}\n{escape(self._path(pair.other))}",
+                f"{self._path(pair.one)}\n{self._path(pair.other)}",
                 pair.kind + ("\ncontested" if pair.contested else ""),
+                "\n".join(torn),
                 f"{pair.likeness.offset:+.2f} s",
                 f"{pair.likeness.correlation:.2f}",
                 f"{pair.likeness.level:+.1f} dB",
-                "\n".join(torn),
             )
-        _show_rows(console, table, len(self.pairs), "pairs.csv")
+        _show_rows(table, len(self.pairs), "pairs.csv")
 
 
 def plural(things: Collection[object], name: str) -> str:
@@ -224,10 +207,10 @@ def plural(things: Collection[object], name: str) -> str:
     return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
-def _show_rows(console: Console, table: Table, count: int, file: str) -> None:
-    console.print(table)
+def _show_rows(table: Table, count: int, file: str) -> None:
+    terminal().print(table)
     if count > MAX_ROWS:
-        console.print(f"… and {count - MAX_ROWS} more in {file}")
+        say(f"… and {count - MAX_ROWS} more in {file}")
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from genre.audit.layout import read_data_set
 from genre.audit.output import Findings, plural
 from genre.data.track import Track
 from genre.errors import GenreError
+from genre.terminal import say, terminal
 
 
 def audit(
@@ -28,22 +28,11 @@ def audit(
 ) -> int:
     """Examines a data set, prints the findings, and writes them to a folder.
 
-    Args:
-        root: Where the data set lies.
-        out: The folder for ``tracks.csv``, ``pairs.csv``, ``genres.csv`` and ``exclude.txt``.
-        data: The name of the data set, see :func:`genre.audit.layout.read_data_set`.
-        limits: The durations that count as short and long.
-        artist: Where the artists come from, see :class:`~genre.data.GenreDataModule`.
-
     Returns:
         The exit status: 0, whatever the findings.
-
-    Raises:
-        GenreError: There is no such data set, or the folder cannot be written.
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
-    console = Console()
-    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)  # a path may look like markup
+    console = terminal()
     with _collect_warnings("genre.data") as warnings:
         name, root, corpus = read_data_set(root, data, artist)
     say(f"{root}: {plural(corpus.tracks, 'track')} of {plural(corpus.genres, 'genre')}, read as {name}")
@@ -63,7 +52,7 @@ def audit(
         findings.write(out)
     except OSError as error:
         raise GenreError(f"{error.filename or out}: {error.strerror}; choose another --out") from None
-    findings.show(console)
+    findings.show()
     for line in (*findings.summary(), *warnings):
         say(line)
     say(f"{out}: tracks.csv, pairs.csv, genres.csv, exclude.txt")

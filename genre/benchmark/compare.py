@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 from scipy.stats import binomtest, bootstrap
 
 from genre.data.names import same_names
 from genre.errors import GenreError
 from genre.report.results import Results, identity, read_results
-from genre.terminal import terminal
+from genre.terminal import make_table, say, terminal
 
 #: The number of resamples of the paired bootstrap.
 RESAMPLES = 9999
@@ -62,14 +61,6 @@ def compare_results(first: Results, second: Results, seed: int = 0) -> Compariso
     McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks that exactly one of the two predicts
     correctly. For equally good classifiers, each of them is that one equally often. The interval is a paired bootstrap
     over tracks.
-
-    Args:
-        first: The results of one classifier.
-        second: The results of the other.
-        seed: The seed of the bootstrap.
-
-    Raises:
-        GenreError: The results have no common track, or a track has different true genres in them.
     """
     one, other = _paired(first, second)
     first_only, second_only = int((one & ~other).sum()), int((other & ~one).sum())
@@ -93,39 +84,30 @@ def compare_runs(runs: Sequence[Path]) -> int:
         _print(runs[0], runs[number], comparison, leaky, unit)
         scored = [len(results[index].tracks) for index in (0, number)]
         if comparison.tracks < max(scored):
-            terminal().print(
-                f"Only the {unit} that both scored were compared; they scored {scored[0]} and {scored[1]}.",
-                style="yellow",
-                highlight=False,
-            )
+            say(f"Only the {unit} that both scored were compared; they scored {scored[0]} and {scored[1]}.", "yellow")
     return 0
 
 
 def _print(first: Path, second: Path, comparison: Comparison, leaky: Sequence[str], unit: str) -> None:
-    console = terminal()
     if leaky:
         was, they = ("was", "it was") if len(leaky) == 1 else ("were", "they were")
-        console.print(
+        say(
             f"Not comparable. LEAKY: {' and '.join(leaky)} {was} trained or chosen on music that {they} scored on.",
-            style="red", soft_wrap=True, highlight=False,
-        )  # fmt: skip
-    table = Table(title=f"{comparison.tracks} {unit}")
-    table.add_column("run", overflow="fold")
-    table.add_column("accuracy", justify="right")
-    table.add_column("right alone", justify="right")
+            "red",
+        )
+    table = make_table("run", numbers=["accuracy", "right alone"], title=f"{comparison.tracks} {unit}")
     table.add_row(str(first), f"{comparison.accuracies[0]:.3f}", str(comparison.first_only))
     table.add_row(str(second), f"{comparison.accuracies[1]:.3f}", str(comparison.second_only))
-    console.print(table)
-    console.print(
+    terminal().print(table)
+    say(
         f"difference {comparison.difference:+.3f}, 95 % interval {comparison.low:+.3f} to {comparison.high:+.3f} "
-        f"(paired bootstrap); McNemar's exact test: p = {comparison.p_value:.3g}",
-        highlight=False,
+        f"(paired bootstrap); McNemar's exact test: p = {comparison.p_value:.3g}"
     )
     if not leaky:
         better = second if comparison.difference > 0 else first
         decision = f"{better} is better on {unit} like these."
         undecided = f"These {unit} do not tell which of the two is better."
-        console.print(decision if comparison.decided else undecided, soft_wrap=True, highlight=False)
+        say(decision if comparison.decided else undecided)
 
 
 def _predictions(run: Path) -> Path:

@@ -8,12 +8,28 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
+from genre.data.datamodule import GenreDataModule
 from genre.data.splits import KFoldSplit
 from genre.errors import GenreError
 from genre.recipes import advice, find_recipe, read_yaml
 
 #: The keys of a plan's file.
 KEYS = ("title", "recipes", "features", "splits", "epochs", "seeds", "published")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The parts of a ``genre fit`` configuration that a benchmark needs.
+
+    Attributes:
+        data: The DataModule, not set up.
+        epochs: The largest number of epochs.
+        weights: The network's argument ``pretrained``; ``None`` if it has no such argument.
+    """
+
+    data: GenreDataModule
+    epochs: int
+    weights: bool | str | None
 
 
 @dataclass(frozen=True)
@@ -134,17 +150,7 @@ class Plan:
 def read_plan(
     path: Path, splits: list[Path] | None = None, seeds: list[int] | None = None, epochs: list[int] | None = None
 ) -> Plan:
-    """Reads a plan, whose paths are relative to its folder.
-
-    Args:
-        path: A YAML file with the keys of :data:`KEYS`. Only ``recipes`` is required.
-        splits: Replace the plan's splits, if given.
-        seeds: Replace the plan's seeds, if given.
-        epochs: Replace the plan's numbers of epochs, if given.
-
-    Raises:
-        GenreError: The file, or one that it names, is missing or has unexpected content.
-    """
+    """Reads a plan, whose paths are relative to its folder."""
     content = read_yaml(path)
     unknown = sorted(set(content) - set(KEYS))
     if unknown:

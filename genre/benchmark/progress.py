@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from statistics import mean
 from time import monotonic
-from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
@@ -16,9 +15,6 @@ class PlanProgress:
 
     The estimate uses the mean time per epoch of each recipe so far. For a recipe that has not run yet, it uses the mean
     over the other recipes.
-
-    Args:
-        epochs: The number of epochs of every cell of the plan.
     """
 
     def __init__(self, epochs: Mapping[Cell, int]) -> None:
@@ -27,20 +23,11 @@ class PlanProgress:
         self.seconds: dict[str, list[float]] = {}
         self._cell: Cell | None = None
         self._begun, self._first = 0.0, 0
-        self._bar = Progress(
+        self.bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
             TextColumn("epochs"), TextColumn("{task.fields[left]}"), console=terminal(),
         )  # fmt: skip
-        self._task = self._bar.add_task("", total=sum(epochs.values()), left="")
-
-    def __enter__(self) -> "PlanProgress":
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, cls: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        self._task = self.bar.add_task("", total=sum(epochs.values()), left="")
 
     def begin(self, cell: Cell, done: int = 0) -> None:
         """Begins a cell, or continues it after ``done`` epochs."""
@@ -53,7 +40,7 @@ class PlanProgress:
         assert cell is not None
         self.left[cell] = max(0, self.epochs[cell] - done)
         position = list(self.epochs).index(cell) + 1
-        self._bar.update(
+        self.bar.update(
             self._task,
             description=f"cell {position} of {len(self.epochs)}: {cell.name}",
             completed=sum(self.epochs.values()) - sum(self.left.values()),
@@ -72,11 +59,11 @@ class PlanProgress:
     def skip(self, cell: Cell) -> None:
         """Marks all epochs of a cell as done."""
         self.left[cell] = 0
-        self._bar.update(self._task, completed=sum(self.epochs.values()) - sum(self.left.values()))
+        self.bar.update(self._task, completed=sum(self.epochs.values()) - sum(self.left.values()))
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
-        self._bar.console.print(line, highlight=False, soft_wrap=True)
+        self.bar.console.print(line, highlight=False, soft_wrap=True)
 
     def remaining(self, done: int) -> float | None:
         """Estimates the seconds left; ``None`` before the end of the first epoch."""

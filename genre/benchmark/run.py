@@ -7,20 +7,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import timm
 
-from genre.benchmark.plan import Cell, Plan, Row, merge_options, read_plan
+from genre.benchmark.plan import Cell, Plan, Recipe, Row, merge_options, read_plan
 from genre.benchmark.progress import PlanProgress
 from genre.benchmark.published import augmentation, differences, published
 from genre.benchmark.summary import Summary, pooled_metrics, summarize_row
 from genre.benchmark.table import Line, print_table, write_tables
 from genre.benchmark.worker import CellFolder, start_server
-from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.report.folder import short, write_report
-from genre.terminal import terminal
+from genre.terminal import say
 
 #: The free disk space in bytes that a cell needs to begin.
 NEEDED = 64 << 20
@@ -30,22 +28,6 @@ DECODED = "decoded"
 
 #: The names of a network's weights in ``published.yaml``, by its argument ``pretrained``.
 WEIGHTS = {True: "ImageNet", False: "no"}
-
-
-class Setup(Protocol):
-    """The parts of a ``genre fit`` configuration that a benchmark needs."""
-
-    @property
-    def data(self) -> GenreDataModule:
-        """The DataModule, not set up."""
-
-    @property
-    def epochs(self) -> int:
-        """The largest number of epochs."""
-
-    @property
-    def weights(self) -> bool | str | None:
-        """The network's argument ``pretrained``; ``None`` if it has none."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +42,7 @@ class CommandLine:
     """
 
     command: str
-    read_recipe: Callable[[Sequence[str]], Setup]
+    read_recipe: Callable[[Sequence[str]], Recipe]
     fit: Callable[[Sequence[str]], None]
     modules: Sequence[str] = ()
 
@@ -78,21 +60,8 @@ def run_plan(
 ) -> int:
     """Runs the unfinished cells of a plan, and writes its table after every cell.
 
-    Args:
-        path: The plan.
-        folder: The folder of the cells and tables.
-        command_line: What the command line provides.
-        epochs: Numbers of epochs that replace those of the recipes or the plan; every row is run with each.
-        seeds: Seeds that replace those of the plan.
-        splits: Files with splits that replace those of the plan.
-        pretrained: ``true``, ``false`` or a weights file, for every network that takes weights.
-        fit_options: Options of ``genre fit`` for every cell, such as ``--data.root=ROOT``.
-
     Returns:
         The exit status: 1 if a cell failed, 130 after Ctrl-C.
-
-    Raises:
-        GenreError: The plan or an option has an error, or the disk is full. Finished cells are kept.
     """
     # A single number of epochs is an ordinary option of every cell.
     sweep = None if not epochs else list(epochs) if len(epochs) > 1 else []
@@ -128,24 +97,13 @@ def run_plan(
 
 
 class Benchmark:
-    """A running plan.
-
-    Args:
-        folder: The folder of the cells and tables.
-        plan: The plan.
-        setups: The recipe of each row.
-        cells: The folder of each cell.
-        command_line: What the command line provides.
-
-    Attributes:
-        faults: The reasons of failed cells.
-    """
+    """A running plan."""
 
     def __init__(
         self,
         folder: Path,
         plan: Plan,
-        setups: Mapping[Row, Setup],
+        setups: Mapping[Row, Recipe],
         cells: Mapping[Cell, CellFolder],
         command_line: CommandLine,
     ) -> None:
@@ -160,7 +118,8 @@ class Benchmark:
             place.claim()
         if not all(place.finished for place in self.cells.values()):
             start_server(self.command_line.modules)
-        with PlanProgress({cell: cell.epochs or self.setups[cell.row].epochs for cell in self.cells}) as progress:
+        progress = PlanProgress({cell: cell.epochs or self.setups[cell.row].epochs for cell in self.cells})
+        with progress.bar:
             for cell, place in self.cells.items():
                 if place.finished:
                     progress.skip(cell)
@@ -170,7 +129,7 @@ class Benchmark:
             shutil.rmtree(self.folder / DECODED, ignore_errors=True)
         self.write()
         print_table(self.plan.title, self.lines)
-        terminal().print(f"page: {short(self.folder / 'index.html')}", soft_wrap=True, highlight=False)
+        say(f"page: {short(self.folder / 'index.html')}")
         return 1 if self.faults else 0
 
     def _run_cell(self, cell: Cell, place: CellFolder, progress: PlanProgress) -> None:
@@ -231,7 +190,7 @@ class Benchmark:
         return known[1]
 
 
-def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Setup:
+def _read_row(row: Row, options: Sequence[str], command_line: CommandLine) -> Recipe:
     """Reads the recipe of a row and lists its tracks, so that an error is found before the first cell runs."""
     first = Cell(row, 0, 0 if row.folds else None)
     try:
@@ -256,7 +215,7 @@ def _check_options(names: Set[str], plan: Plan) -> None:
         )
 
 
-def _shared_cache(folder: Path, setup: Setup, cells: int) -> Path | None:
+def _shared_cache(folder: Path, setup: Recipe, cells: int) -> Path | None:
     """The folder of decoded tracks that several cells share, unless the recipe or the data set has its own way."""
     takes_cache = "cache" in inspect.signature(type(setup.data)).parameters
     return folder / DECODED if cells > 1 and takes_cache and setup.data.cache is None else None

@@ -12,9 +12,8 @@ from genre.benchmark.plan import Cell, Row
 from genre.metrics import SCORES, Fold, fold_areas, intervals, mean_area, mean_area_interval
 from genre.metrics import score as score_tracks
 from genre.plots.runs import History
-from genre.report.calibration import calibration_scores
 from genre.report.folder import read_run
-from genre.report.results import Results, identity, pool, scores
+from genre.report.results import Results, calibration_scores, identity, pool, scores
 
 
 @dataclass(frozen=True)

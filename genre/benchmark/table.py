@@ -4,21 +4,19 @@ import csv
 import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
-import jinja2
 from rich.table import Table
 
 from genre.benchmark.published import FIGURES, Published, count_of
 from genre.benchmark.summary import Summary, first_area, measured
 from genre.metrics import SCORES
-from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
+from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc, plot_sweep
 from genre.plots.style import save
-from genre.plots.sweep import plot_sweep
 from genre.report.conditions import FEW, scored_units
-from genre.report.folder import write_whole
+from genre.report.folder import render, write_whole
 from genre.terminal import terminal
 
 HEADINGS = {"accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "auroc": "AUC-ROC"}
@@ -61,28 +59,18 @@ class Line:
 
 
 def write_tables(folder: Path, title: str, paper: str | None, lines: Sequence[Line], command: str) -> None:
-    """Writes ``table.md``, ``table.csv`` and ``index.html`` with its pictures.
-
-    Args:
-        folder: The benchmark's folder.
-        title: The heading.
-        paper: The paper whose figures stand beside ours, if any.
-        lines: The lines.
-        command: The user's command.
-    """
+    """Writes ``table.md``, ``table.csv`` and ``index.html`` with its pictures."""
     headings, cells = table(lines)
     sweep = sweep_table(_finished(lines))
-    write_whole(folder / "table.md", _markdown(title, paper, [headings, *cells], sweep, lines, command))
+    texts: dict[str, Any] = {"title": title, "paper": paper, "command": command, "headings": headings}
+    texts |= {"cells": cells, "sweep": sweep, "differences": _differences(lines), "notes": _notes(lines)}
+    faults = [fault for line in lines for fault in line.faults.items()]
+    write_whole(folder / "table.md", render("genre.benchmark", "table.md.j2", **texts, faults=faults))
     write_whole(folder / "table.csv", _csv(lines))
     if sweep:
         write_whole(folder / "sweep.csv", "".join(",".join(row) + "\n" for row in sweep).replace("–", ""))
-    template = (files("genre.benchmark") / "benchmark.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(template).render(
-        title=title, paper=paper, headings=headings, rows=list(zip(lines, cells, strict=True)),
-        pictures=_draw(folder, lines), differences=_differences(lines), notes=_notes(lines), command=command,
-        sweep=sweep,
-    )  # fmt: skip
+    rows, pictures = list(zip(lines, cells, strict=True)), _draw(folder, lines)
+    page = render("genre.benchmark", "benchmark.html.j2", **texts, rows=rows, pictures=pictures)
     write_whole(folder / "index.html", page)
 
 
@@ -186,26 +174,6 @@ def _figure(name: str, value: float | None) -> str:
     if name == "seconds_per_epoch":
         return f"{value:.2g}" if value < 1 else f"{value:.1f}"
     return f"{value:.4f}" if name.endswith("loss") else f"{value:.4g}"
-
-
-def _markdown(
-    title: str, paper: str | None, rows: Sequence[Sequence[str]], sweep: Sequence[Sequence[str]],
-    lines: Sequence[Line], command: str,
-) -> str:  # fmt: skip
-    text = [f"# {title}", "", f"`{command}`", ""]
-    text += [f"Published: {paper}.", ""] if paper else []
-    explained = "Ours: test tracks, segments if a row is leaky; the 95 % interval is over them (percentile bootstrap)."
-    text += [*_markdown_table(rows), "", " ".join([explained, *_notes(lines)])]
-    phrases = [f"- {name}: {'; '.join(phrases)}" for name, phrases in _differences(lines)]
-    text += ["", "Not as in the paper:", "", *phrases] if phrases else []
-    text += ["", "Accuracy by the number of epochs:", "", *_markdown_table(sweep)] if sweep else []
-    faults = [f"- {cell}: {reason}" for line in lines for cell, reason in line.faults.items()]
-    text += ["", "Failed:", "", *faults] if faults else []
-    return "\n".join(text) + "\n"
-
-
-def _markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    return ["| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]]]
 
 
 def _finished(lines: Sequence[Line]) -> dict[str, Summary]:

@@ -49,9 +49,6 @@ def expand_lists(paths: Sequence[Path], list_: Path | None) -> list[Path]:
     """Replaces the path ``-`` by the paths of stdin, and adds those of a list.
 
     A list has one path per line, or a zero byte after each as ``find -print0`` writes them.
-
-    Raises:
-        GenreError: The list cannot be read.
     """
     expanded: list[Path] = []
     for path in paths:

@@ -211,11 +211,7 @@ class KeptCheckpoints(ModelCheckpoint):
 
 
 def complete_options(checkpoint: Any) -> None:
-    """Gives every file that ``--checkpoint`` keeps a distinct name.
-
-    Args:
-        checkpoint: The options of :class:`KeptCheckpoints`, which are changed.
-    """
+    """Gives every file that ``--checkpoint`` keeps a distinct name."""
     checkpoint.save_last = None  # BestCheckpoint writes last.ckpt
     if checkpoint.filename in OWN:
         checkpoint.filename = None
@@ -232,11 +228,7 @@ def wants_files(checkpoint: Any) -> bool:
 
 
 def check_names(callbacks: Iterable[Callback]) -> None:
-    """Checks that no other callback writes ``best.ckpt`` or ``last.ckpt``.
-
-    Raises:
-        GenreError: One has such a file name.
-    """
+    """Checks that no other callback writes ``best.ckpt`` or ``last.ckpt``."""
     for callback in callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None and callback.filename in OWN:
             raise GenreError(

@@ -1,7 +1,10 @@
-"""The classes that options take: their names, their arguments, and the types of the arguments."""
+"""The classes that options take: their names, their arguments with types, and their help pages."""
 
 import inspect
 import pydoc
+import re
+import sys
+import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -9,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import docstring_parser
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning import Callback, callbacks, loggers
 from torch import nn
@@ -20,6 +25,8 @@ import genre.finetuning
 import genre.models
 import genre.schedules
 from genre.audio import Feature
+from genre.classifier import GenreClassifier
+from genre.cli.checkpoints import KeptCheckpoints
 from genre.data import GenreDataModule, Split
 
 #: The base class that an option takes, and the modules with such classes, by the last part of the option's name. If two
@@ -37,6 +44,12 @@ OPTIONS: dict[str, tuple[type, tuple[ModuleType, ...]]] = {
     "augment_spectrogram": (nn.Module, (genre.audio,)),
     "mixup": (nn.Module, (genre.audio,)),
 }
+
+#: The options whose class is always the same.
+GROUPS: dict[str, Any] = {"model": GenreClassifier, "trainer": pl.Trainer, "checkpoint": KeptCheckpoints}
+
+#: The argument of each option's class that the library passes itself, by the last part of the option's name.
+GIVEN = {"model": "genres", "data": "seed", "network": "num_classes", "optimizer": "params", "scheduler": "optimizer"}
 
 #: The options that take several classes.
 LISTS = ("augment_waveform", "augment_spectrogram")
@@ -59,11 +72,7 @@ def last_part(option: str) -> str:
 
 @cache
 def class_paths(option: str) -> dict[str, str]:
-    """The full names of the classes that an option takes, by their short names.
-
-    Args:
-        option: The last part of the option's name.
-    """
+    """The full names of the classes that an option takes, by their short names."""
     base, modules = OPTIONS[option]
     paths: dict[str, str] = {}
     for module in modules:
@@ -176,3 +185,76 @@ def _words(hint: Any) -> Iterator[str]:
     else:
         cls = origin or hint
         yield "any value" if cls is Any else f"a {getattr(cls, '__name__', cls)}"
+
+
+def class_page(verb: str, option: str, name: str) -> str:
+    """The help page of a class."""
+    group = option.lstrip("-")
+    if last_part(option) not in OPTIONS and group not in GROUPS:
+        sys.exit(_refuse(f"{option}.help: no option that takes a class; such are {', '.join([*OPTIONS, *GROUPS])}"))
+    cls = GROUPS.get(group) or (find_class(option, name) if name else None)
+    if cls is None:
+        sys.exit(_refuse(f"{option}.help: found '{name}'; {known_names(option)}"))
+    plus = "+" if last_part(option) in (*LISTS, "callbacks") else ""
+    chosen = "" if group in GROUPS else f" {option}{plus} {cls.__name__}"
+    documentation = (inspect.getdoc(cls) or "").partition("\n")[0]
+    usage = f"usage: genre {verb}{chosen} {option}.ARGUMENT VALUE …"
+    return "\n".join([usage, "", f"{cls.__name__}: {documentation}", "", arguments_of(option, cls)])
+
+
+def every_option() -> str:
+    """The help on every option of the model, the data, the Trainer and the checkpoints."""
+    groups = {"model": GROUPS["model"], "data": GenreDataModule, **GROUPS}
+    return "\n\n".join(f"arguments of --{name}:\n{arguments_of(f'--{name}', cls)}" for name, cls in groups.items())
+
+
+def arguments_of(option: str, cls: Callable[..., Any]) -> str:
+    """The arguments of a class, one paragraph per argument.
+
+    Required arguments come first, then those of the class itself, then those of its bases. In each of these parts,
+    arguments that take a class come last.
+    """
+    texts = _texts(cls)
+    given = {name: item for name, item in parameters(cls).items() if name != GIVEN.get(last_part(option))}
+    inherited = _inherited(cls)
+
+    def place(name: str) -> tuple[bool, bool, bool]:
+        return given[name].default is not inspect.Parameter.empty, name in inherited, name in OPTIONS
+
+    lines: list[str] = []
+    for name in sorted(given, key=place):
+        item, text = given[name], texts.get(name, "")
+        default = "required" if item.default is item.empty else f"default: {_shown(item.default)}"
+        lines.append(f"  {option}.{name}: {describe(annotation(cls, name))} ({default})")
+        if name in OPTIONS:
+            text = f"{text} {known_names(name)[0].upper()}{known_names(name)[1:]}."
+        lines += textwrap.wrap(text, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def _inherited(cls: Any) -> set[str]:
+    """The names of the arguments that a class inherits."""
+    bases = [base for base in inspect.getmro(cls)[1:] if "__init__" in vars(base)] if isinstance(cls, type) else []
+    return {name for base in bases for name in parameters(base)}
+
+
+def _texts(cls: Any) -> dict[str, str]:
+    """The descriptions of arguments in the docstrings of a class and its bases."""
+    texts: dict[str, str] = {}
+    for item in inspect.getmro(cls) if isinstance(cls, type) else (cls,):
+        for source in (item, vars(item).get("__init__")):
+            for entry in docstring_parser.parse(inspect.getdoc(source) or "").params:
+                text = re.sub(r":\w+:`~?([^`]+)`", r"\1", " ".join((entry.description or "").split()))
+                texts.setdefault(entry.arg_name, text.replace("``", ""))
+    return texts
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return "[]" if value == () else str(value)
+
+
+def _refuse(line: str) -> int:
+    print(f"genre: error: {line}", file=sys.stderr)
+    return 2

@@ -8,15 +8,7 @@ from genre.errors import GenreError
 
 
 class PrintCompletion(argparse.Action):
-    """Prints the script and exits.
-
-    Args:
-        option_strings: See :class:`argparse.Action`.
-        dest: See :class:`argparse.Action`.
-        verbs: The parsers of ``fit``, ``validate`` and ``test``. They get their options only here, because that imports
-            torch.
-        options: See :class:`argparse.Action`.
-    """
+    """Prints the script and exits."""
 
     def __init__(
         self, option_strings: Sequence[str], dest: str, verbs: Sequence[argparse.ArgumentParser], **options: Any
@@ -25,11 +17,7 @@ class PrintCompletion(argparse.Action):
         self.verbs = verbs
 
     def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
-        """Prints the script for the given shell.
-
-        Raises:
-            GenreError: The package shtab, which writes the scripts, is not installed.
-        """
+        """Prints the script for the given shell."""
         try:
             import shtab
         except ImportError:
@@ -48,8 +36,7 @@ class PrintCompletion(argparse.Action):
 
 def _options() -> Iterator[tuple[str, list[str] | None, str]]:
     """Yields the options of ``genre fit``: name, classes that it takes, and ``file``, ``folder`` or an empty string."""
-    from genre.cli.classes import OPTIONS, class_paths, find_class, parameters
-    from genre.cli.parser import GROUPS
+    from genre.cli.classes import GROUPS, OPTIONS, class_paths, find_class, parameters
     from genre.data import GenreDataModule
 
     yield from (("--config", None, "file"), ("--ckpt_path", None, "file"), ("--runs_dir", None, "folder"))

@@ -10,6 +10,7 @@ from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import AudioError
+from genre.cli.processes import choose_device
 from genre.cli.recipe import read_data
 from genre.cli.run_folder import folder_of
 from genre.data.datamodule import GenreDataModule
@@ -19,11 +20,10 @@ from genre.data.track import Subset, Track
 from genre.errors import GenreError
 from genre.hub import read_classifier
 from genre.predictor import AudioClassifier, Ensemble, load
-from genre.report.calibration import calibration_scores
 from genre.report.callback import count
 from genre.report.conditions import conditions
 from genre.report.folder import print_report, write_report
-from genre.report.results import Results, scores
+from genre.report.results import Results, calibration_scores, scores
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
         fit_options: Options of ``genre fit`` that name the data and the split. Without ``--config``, they override the
             configuration of the first checkpoint's run.
     """
-    ensemble = Ensemble([load(path, device="cuda" if torch.cuda.is_available() else "cpu") for path in checkpoints])
+    ensemble = Ensemble([load(path, device=choose_device()) for path in checkpoints])
     data = read_data(with_config(fit_options, checkpoints[0]))
     unknown = unknown_names(data.corpus.genres, ensemble.genres)
     if unknown:

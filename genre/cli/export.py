@@ -10,16 +10,16 @@ from genre.export.hub import export_folder, push_folder
 from genre.export.onnx import OnnxPredictor, check_model, export_onnx, quantize, require_onnx
 from genre.predictor import Predictor, load
 from genre.report.results import scores
-from genre.terminal import terminal
+from genre.terminal import say
 
 
 def export_as_folder(checkpoint: Path, out: Path, repository: str | None) -> int:
     """Writes a folder in the hub's layout, and uploads it if a repository is given."""
     export_folder(checkpoint, out)
     load(out)
-    _print(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}; genre.load('{out}') reads it")
+    say(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}; genre.load('{out}') reads it")
     if repository:
-        _print(f"{repository}: {push_folder(out, repository)}")
+        say(f"{repository}: {push_folder(out, repository)}")
     return 0
 
 
@@ -32,7 +32,7 @@ def export_as_onnx(checkpoint: Path, out: Path, int8: bool, fit_options: Sequenc
     out.parent.mkdir(parents=True, exist_ok=True)
     check = export_onnx(predictor, out)
     length = "any length" if check.any_length else f"{predictor.segment_seconds:g} s alone"
-    _print(
+    say(
         f"{out}: {_megabytes(out)}, waveforms of {predictor.features.sample_rate} Hz and {length}, "
         f"probabilities within {check.difference:.1e} of PyTorch's"
     )
@@ -47,7 +47,7 @@ def export_as_onnx(checkpoint: Path, out: Path, int8: bool, fit_options: Sequenc
                 f"probabilities up to {difference:.2g} off on noise and tones; give the data (--data.root ROOT) "
                 "for the accuracy that it costs"
             )
-        _print(f"{small}: {_megabytes(small)}, {cost}")
+        say(f"{small}: {_megabytes(small)}, {cost}")
     return 0
 
 
@@ -67,7 +67,3 @@ def _accuracies(predictor: Predictor, checkpoint: Path, full: Path, small: Path,
 
 def _megabytes(file: Path) -> str:
     return f"{file.stat().st_size / 1e6:.2f} MB"
-
-
-def _print(line: str) -> None:
-    terminal().print(line, soft_wrap=True, highlight=False, markup=False)

@@ -19,7 +19,7 @@ from genre.plots.scatter import embedding_points, feature_points, plot_pca, plot
 from genre.plots.style import save_small
 from genre.report.conditions import scored_unit, scored_units
 from genre.report.folder import Run, read_runs, short
-from genre.terminal import terminal
+from genre.terminal import say, terminal
 
 #: Longer tracks are cut to this length: to the beginning for the picture of one track, to the middle for the PCA.
 MAX_SECONDS = 30.0
@@ -39,16 +39,7 @@ def figures(
     path: Path | None,
     embeddings: Path | None = None,
 ) -> int:
-    """Draws a data set, several runs, or both; returns the exit status.
-
-    Args:
-        data: The data set, if any.
-        runs: The folders of the runs.
-        out: Where the pictures go.
-        count: Random tracks per genre on the sheets of inputs; at most :data:`MAX_COLUMNS` are drawn.
-        path: The file whose inputs are drawn; ``None``: the first track that can be read.
-        embeddings: Embeddings of tracks of the data set; if given, no other pictures of the data set are drawn.
-    """
+    """Draws a data set, several runs, or both; returns the exit status."""
     vectors = None if embeddings is None else read_embeddings(embeddings)
     finished = read_runs(runs)  # before anything is drawn, because a folder may be misspelt
     sheets = _Sheets(out)
@@ -67,7 +58,7 @@ class _Sheets:
     """Writes pictures to a folder, and prints a line for each."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.console = folder, terminal()
+        self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -77,11 +68,7 @@ class _Sheets:
         """Writes a picture."""
         path = self.folder / f"{name}.png"
         save_small(figure, path)
-        self.say(f"{short(path.resolve())}: {caption}")
-
-    def say(self, line: str) -> None:
-        """Prints a line as it is."""
-        self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+        say(f"{short(path.resolve())}: {caption}")
 
 
 def _draw_corpus(sheets: _Sheets, data: GenreDataModule) -> None:
@@ -92,14 +79,14 @@ def _draw_corpus(sheets: _Sheets, data: GenreDataModule) -> None:
     if any(track.artist for track in tracks):
         sheets.add("artists", plot_artists(tracks), "artists per genre, and the share of the largest one")
     else:
-        sheets.say(f"no artists.png: {type(data).__name__} knows the artist of no track here")
+        say(f"no artists.png: {type(data).__name__} knows the artist of no track here")
 
 
 def _draw_inputs(sheets: _Sheets, data: GenreDataModule, count: int, path: Path | None) -> None:
     clip = _one_clip(data, path)
     sheets.add("track", plot_track(clip, data.features), f"{clip.track.path.name} in all four kinds of input")
     if count > MAX_COLUMNS:
-        sheets.say(f"--tracks {count}: a sheet has room for {MAX_COLUMNS} tracks per genre; no more are drawn")
+        say(f"--tracks {count}: a sheet has room for {MAX_COLUMNS} tracks per genre; no more are drawn")
     shown, tracks = min(count, MAX_COLUMNS), data.corpus.tracks
     clips = draw_clips(tracks, data.features, shown, data.segment_seconds, data.seed, data.bad_files)
     for name, labels in INPUTS.items():
@@ -121,16 +108,17 @@ def _one_clip(data: GenreDataModule, path: Path | None) -> Clip:
 def _draw_components(sheets: _Sheets, data: GenreDataModule) -> None:
     tracks = data.tracks("train")
     step = -(-len(tracks) // MAX_TRACKS)
+    console = terminal()
     picked = progress(
         tracks[::step],
         "reading the train tracks",
-        console=sheets.console,
+        console=console,
         transient=True,
-        disable=not sheets.console.is_terminal,
+        disable=not console.is_terminal,
     )
     points = feature_points(read_clips(picked, data.features, MAX_SECONDS, 0.5, data.bad_files), data.features)
     if len(points.genres) < 3:
-        sheets.say(f"no pca.png: {len(points.genres)} train track(s) could be read, and it takes 3")
+        say(f"no pca.png: {len(points.genres)} train track(s) could be read, and it takes 3")
         return
     unit = scored_unit(data)
     title = (
@@ -149,7 +137,7 @@ def _draw_embeddings(sheets: _Sheets, data: GenreDataModule, embeddings: Embeddi
             "recipe's data, and draw them in the folder where they were embedded or with absolute paths"
         )
     if count < total:
-        sheets.say(f"{total - count} of the {total} embedded files are no tracks of {data.root} and are left out")
+        say(f"{total - count} of the {total} embedded files are no tracks of {data.root} and are left out")
     size = embeddings.values.shape[1]
     title = f"{{}} of embeddings of {size} values, standardised:\na point is one of {count} tracks"
     sheets.add("embeddings_tsne", plot_tsne(points, title.format("t-SNE")), "t-SNE of the embeddings, by genre")

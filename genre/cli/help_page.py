@@ -72,14 +72,14 @@ def print_help(verb: str, arguments: Sequence[str]) -> bool:
         print(help_page(verb))
         return True
     if "--help-all" in arguments:
-        from genre.cli.class_help import every_option
+        from genre.cli.classes import every_option
 
         print(help_page(verb), every_option(), sep="\n\n")
         return True
     for index, argument in enumerate(arguments):
         option, _, value = argument.partition("=")
         if option.startswith("--") and option.endswith(".help"):
-            from genre.cli.class_help import class_page
+            from genre.cli.classes import class_page
 
             print(class_page(verb, option.removesuffix(".help"), value or next(iter(arguments[index + 1 :]), "")))
             return True

@@ -13,19 +13,16 @@ from pytorch_lightning.callbacks import Callback, ProgressBar, RichProgressBar
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
-from rich.table import Table
 
 from genre.checkpoint import Calibration, read_calibration, read_checkpoint
 from genre.classifier import GenreClassifier
-from genre.cli.arguments import prepare, use_own_yaml
+from genre.cli.arguments import prepare, use_own_yaml, with_defaults
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
-from genre.cli.default_recipe import with_defaults
 from genre.cli.help_page import DEFAULTS
 from genre.cli.parser import CHECKPOINT, GenreParser
 from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
-from genre.cli.run_folder import KEYWORDS, claim, discard_unbegun, folder_of, next_version
-from genre.cli.save_config import SaveConfig, drop_objects
+from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
 from genre.cli.trainer_options import (
     check_callbacks,
     check_devices,
@@ -34,42 +31,33 @@ from genre.cli.trainer_options import (
     check_report,
     check_validation,
 )
-from genre.cli.user_errors import REFUSALS, Constructor, fit_error, one_line, user_error
+from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, one_line, user_error
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
 from genre.metrics import SCORES
 from genre.report import Report
+from genre.report.conditions import scored_unit
 from genre.report.folder import short
-from genre.terminal import terminal
+from genre.terminal import make_table, say, terminal
 
 
 def run(verb: str, arguments: Sequence[str]) -> None:
-    """Runs a verb with its options.
-
-    Raises:
-        GenreError: The options, the data or the checkpoint have an error that the user can correct.
-        SystemExit: An option is misspelt or has a bad value (status 2), or the fit was interrupted (status 130).
-    """
+    """Runs a verb with its options."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     quiet()
     options, added = with_defaults(arguments) if verb == "fit" else (arguments, None)
     try:
         cli = GenreCLI(verb, options)
         if added is not None:
-            _say(added)
+            rank_zero_only(say)(added)
         cli.run()
     except Exception as error:
         raise user_error(error) from error
 
 
 class GenreCLI(LightningCLI):
-    """LightningCLI for one verb; runs go to ``<runs_dir>/<name>/version_N`` and end with a report.
-
-    Args:
-        verb: ``fit``, ``validate`` or ``test``.
-        arguments: Its options.
-    """
+    """LightningCLI for one verb; runs go to ``<runs_dir>/<name>/version_N`` and end with a report."""
 
     known_genres: list[str] | None = None
     settings: FitSettings
@@ -77,19 +65,20 @@ class GenreCLI(LightningCLI):
     def __init__(self, verb: str, arguments: Sequence[str]) -> None:
         self.verb = verb
         use_own_yaml()
+        prepared = prepare(verb, arguments)
         super().__init__(
             GenreClassifier,
             GenreDataModule,
             subclass_mode_data=True,
             seed_everything_default=0,
             parser_class=GenreParser,
-            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False},
+            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "arguments": prepared},
             save_config_callback=None if verb == "validate" else SaveConfig,  # validate leaves nothing behind
             save_config_kwargs={"overwrite": True},  # a resumed fit uses the same folder
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,
-            args=prepare(verb, arguments),
+            args=prepared,
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -99,8 +88,6 @@ class GenreCLI(LightningCLI):
         parser.add_argument(
             "--ckpt_path", type=str | None, default=None, help="The checkpoint to go on from or to score."
         )
-        self.construct = Constructor()
-        parser.add_instantiator(self.construct, object)
         parser.add_class_arguments(KeptCheckpoints, "checkpoint")
         parser.set_defaults(dict(DEFAULTS))
         parser.link_arguments("seed_everything", "data.init_args.seed", compute_fn=int)
@@ -132,13 +119,16 @@ class GenreCLI(LightningCLI):
         check_devices(self.config.trainer)
 
     def instantiate_classes(self) -> None:
-        """Instantiates what is configured."""
+        """Instantiates what is configured, each class by a :class:`~genre.cli.user_errors.Constructor`."""
+        construct = Constructor()
         try:
-            super().instantiate_classes()
+            self.config_init = self.parser.instantiate(self.config, instantiators=[(construct, object, True)])
         except ValueError:
-            if self.construct.refused is None:
+            if construct.refused is None:
                 raise
-            raise self.construct.refused from None
+            raise construct.refused from None
+        self.datamodule, self.model = self.config_init.data, self.config_init.model
+        self.trainer = self.instantiate_trainer()
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
@@ -170,13 +160,9 @@ class GenreCLI(LightningCLI):
             raise error if isinstance(error, GenreError) else GenreError(f"Trainer: {one_line(error)}") from error
 
     def run(self) -> None:
-        """Runs the verb.
-
-        Raises:
-            SystemExit: The run was interrupted; the status is 130.
-        """
+        """Runs the verb."""
         try:
-            {"fit": self.fit, "validate": self.validate, "test": self.test}[self.verb]()
+            self.fit() if self.verb == "fit" else self.score()
         except SystemExit:  # Lightning raises it on Ctrl-C
             last = self.folder / "checkpoints" / "last.ckpt"
             then = ""
@@ -224,21 +210,15 @@ class GenreCLI(LightningCLI):
             self.report.tested_epoch = int(tested["epoch"])
         self.trainer.test(model, datamodule=data, verbose=False)
 
-    def validate(self) -> None:
-        """Scores the validation tracks, and prints the scores."""
+    def score(self) -> None:
+        """Scores the validation tracks and prints the scores, or scores the test tracks and writes the report."""
         self._check_checkpoint()
-        (scores,) = self.trainer.validate(
+        function = self.trainer.validate if self.verb == "validate" else self.trainer.test
+        (scores,) = function(
             self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path, weights_only=True, verbose=False
         )
-        if self.trainer.is_global_zero:
+        if self.verb == "validate" and self.trainer.is_global_zero:
             _print_scores(scores, self.datamodule)
-
-    def test(self) -> None:
-        """Scores the test tracks, and writes the report."""
-        self._check_checkpoint()
-        self.trainer.test(
-            self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path, weights_only=True, verbose=False
-        )
 
     def _check_checkpoint(self, resume: bool = False) -> None:
         """Raises if the checkpoint does not fit; Lightning would notice only after it has written into the folder."""
@@ -290,24 +270,6 @@ class GenreCLI(LightningCLI):
         return [*tensorboard, CSVLogger(place, name, version)]
 
 
-class Computing(Callback):
-    """Notes that the Trainer has begun to compute; the sanity check does not count."""
-
-    begun = False
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
-
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
-
-    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = False
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
-
-
 class EpochBar(RichProgressBar):
     """Lightning's progress bar, with epochs counted from 1."""
 
@@ -321,11 +283,6 @@ class EpochBar(RichProgressBar):
 
 
 @rank_zero_only
-def _say(line: str) -> None:
-    terminal().print(line, soft_wrap=True, highlight=False)
-
-
-@rank_zero_only
 def _keep(log: Path) -> None:
     """Renames the log of an interrupted fit: CSVLogger would delete it."""
     if log.is_file():
@@ -334,11 +291,8 @@ def _keep(log: Path) -> None:
 
 
 def _print_scores(scores: Mapping[str, float], data: GenreDataModule) -> None:
-    console = terminal()
-    unit = "segments" if data.split.leaky else "tracks"
-    console.print(f"{len(data.tracks('validation'))} validation {unit} of {type(data).__name__}", highlight=False)
-    table = Table("score")
-    table.add_column("value", justify="right")
+    say(f"{len(data.tracks('validation'))} validation {scored_unit(data)} of {type(data).__name__}")
+    table = make_table("score", numbers=["value"])
     for name in (*SCORES, "loss"):
         table.add_row(name, f"{scores[f'val_{name}']:.3f}")
-    console.print(table)
+    terminal().print(table)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 from genre._version import __version__
 from genre.cli.completion import PrintCompletion
 from genre.cli.help_page import print_help
-from genre.cli.spelling import nearest
+from genre.cli.options import import_modules, nearest
 from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
 from genre.errors import GenreError
@@ -23,8 +23,11 @@ FIT_VERBS = {
     "test": "Score a checkpoint on the test tracks, and write a report.",
 }
 
-#: The parameter of a verb that takes options of ``genre fit``.
-FIT_OPTIONS = "fit_options"
+#: The parameter of a verb that takes options of ``genre fit``, and the one that takes the modules of ``--import``.
+FIT_OPTIONS, MODULES = "fit_options", "import_"
+
+#: The verbs without ``--import``: they read no class.
+WITHOUT_IMPORT = ("compare", "audit", "download", "recipes")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,16 +61,16 @@ def _run(arguments: list[str]) -> int:
     if not verb.startswith("-") and verb not in VERBS:
         parser.error(f"no verb named {verb}{_did_you_mean(verb, [*FIT_VERBS, *VERBS])}; see genre --help")
     namespace, rest = parser.parse_known_args(arguments or ["--help"])
-    function = VERBS[verb]
-    options = vars(namespace)
-    if FIT_OPTIONS in inspect.signature(function).parameters:
+    function, options = VERBS[verb], vars(namespace)
+    parameters = inspect.signature(function).parameters
+    if FIT_OPTIONS in parameters:
         options[FIT_OPTIONS] = rest
     elif rest:
-        hint = _did_you_mean(
-            rest[0].partition("=")[0], [_flag(name) for name in inspect.signature(function).parameters]
-        )
-        sys.exit(_fail(f"genre {verb}", f"unrecognized arguments: {' '.join(rest)}{hint}"))
-    return function(**options)
+        known = [*parameters] if verb in WITHOUT_IMPORT else [*parameters, MODULES]
+        hint = _did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in known])
+        Parser(prog=f"genre {verb}").error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+    import_modules(options.get(MODULES, ()))
+    return function(**{name: value for name, value in options.items() if name in parameters})
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,7 +78,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exits with status 2."""
-        sys.exit(_fail(self.prog, message))
+        self.exit(2, f"{self.prog}: error: {message}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -110,6 +113,9 @@ def build_parser() -> argparse.ArgumentParser:
             argument_default=argparse.SUPPRESS,  # the defaults are those of the function
         )
         _add_arguments(options, function)
+        if verb not in WITHOUT_IMPORT:
+            help_text = "import a module of your own first, with classes of the checkpoint or the recipe"
+            options.add_argument("--import", dest=MODULES, action="append", metavar="MODULE", help=help_text)
     return parser
 
 
@@ -117,7 +123,7 @@ def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]
     hints = get_type_hints(function, include_extras=True)
     helps = dict(_describe_arguments(function))
     for name, parameter in inspect.signature(function).parameters.items():
-        if name == FIT_OPTIONS:
+        if name in (FIT_OPTIONS, MODULES):
             continue
         metavar, help_text = helps[name]
         options = _read_type(hints[name]) | {"help": help_text} | ({"metavar": metavar} if metavar else {})
@@ -167,8 +173,3 @@ def _flag(name: str) -> str:
 def _did_you_mean(name: str, known: Sequence[str]) -> str:
     close = nearest(name, known)
     return f"; did you mean {'--' * name.startswith('--')}{close}?" if close else ""
-
-
-def _fail(program: str, message: str) -> int:
-    print(f"{program}: error: {message}", file=sys.stderr)
-    return 2

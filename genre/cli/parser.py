@@ -9,15 +9,13 @@ from inspect import Parameter
 from pathlib import Path
 from typing import Any, NoReturn
 
-import pytorch_lightning as pl
 import yaml
 from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
-from genre.classifier import GenreClassifier
 from genre.cli.arguments import config_files, load, split
-from genre.cli.checkpoints import KeptCheckpoints
 from genre.cli.classes import (
+    GROUPS,
     OPTIONS,
     annotation,
     class_paths,
@@ -28,12 +26,9 @@ from genre.cli.classes import (
     parameters,
     subclasses,
 )
-from genre.cli.spelling import nearest
+from genre.cli.options import nearest
 from genre.errors import GenreError
 from genre.recipes import read_yaml
-
-#: The options whose class is always the same.
-GROUPS: dict[str, Any] = {"model": GenreClassifier, "trainer": pl.Trainer, "checkpoint": KeptCheckpoints}
 
 #: An example class for each option that takes one, for messages.
 EXAMPLES = {"data": "Folder", "features": "MelSpectrogram", "split": "StratifiedSplit", "network": "ResNet18"}
@@ -49,13 +44,21 @@ CHECKPOINT = "--ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
 
 
 class GenreParser(LightningArgumentParser):
-    """A parser that prints an error in one line and suggests the nearest option."""
+    """A parser that prints an error in one line and suggests the nearest option.
+
+    Args:
+        arguments: What it is going to parse, in which :func:`find_mistake` looks for an error.
+    """
+
+    def __init__(self, *args: Any, arguments: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.arguments = arguments
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints what :func:`find_mistake` finds, or the innermost exception's message; exits with status 2."""
         if not self.exit_on_error:  # a class's own parser: the verb's parser knows the option and prints the line
             raise ArgumentError(None, message) from ex
-        mistake = find_mistake(self.args, [name for name in vars(self.get_defaults()) if name not in GROUPS])
+        mistake = find_mistake(self.arguments, [name for name in vars(self.get_defaults()) if name not in GROUPS])
         cause: BaseException | None = ex
         while cause is not None and cause.__cause__ is not None:
             cause = cause.__cause__
@@ -71,10 +74,6 @@ class GenreParser(LightningArgumentParser):
 
 def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
     """The first mistake in the arguments and in the configuration files among them, in one line.
-
-    Args:
-        arguments: The arguments of the command line.
-        known: The options that are not arguments of a class.
 
     Returns:
         ``None`` if all names and classes are known, and all plain values have their option's type.
@@ -204,8 +203,8 @@ def _options(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
             path = Path(str(value))
             with suppress(GenreError):
                 yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
-        elif value is not None and name.startswith("--"):
-            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), value
+        elif name.startswith("--"):
+            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
 
 
 def _beside(config: Path, option: str, value: Any) -> Any:

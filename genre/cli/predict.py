@@ -22,7 +22,7 @@ from genre.cli.results import Results
 from genre.cli.results_file import Entry, check_results_file, csv_columns, csv_row
 from genre.errors import GenreError, printable
 from genre.predictor import Ensemble, Tagger, load
-from genre.terminal import terminal
+from genre.terminal import say, terminal
 
 Format = Literal["table", "json", "csv"]
 
@@ -48,13 +48,7 @@ class Options(NamedTuple):
 
 
 def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Path | None], options: Options) -> int:
-    """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status.
-
-    Args:
-        checkpoints: The checkpoints of an ensemble.
-        inputs: Files and folders, and a file that lists more of them.
-        options: The options.
-    """
+    """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status."""
     place = find_place()
     if options.out is not None:
         check_results_file(options.out)
@@ -81,13 +75,7 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
 
 
 class Run:
-    """One call of ``genre predict``.
-
-    Args:
-        ensemble: The classifiers.
-        name: What is predicted: ``genre`` or ``tag``.
-        options: The options.
-    """
+    """One call of ``genre predict``."""
 
     def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
         self.ensemble, self.name, self.options = ensemble, name, options
@@ -206,7 +194,7 @@ def _summarise(out: Path, count: int, skipped: int, seconds: float, elapsed: flo
             f"; process {place.rank} of {place.world_size} has written its part, which the same command with --resume, "
             "in a single process, merges"
         )
-    terminal().print(line, soft_wrap=True, highlight=False, markup=False)
+    say(line)
 
 
 def _require_one_grid(ensemble: Ensemble) -> None:

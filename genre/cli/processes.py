@@ -25,11 +25,7 @@ class Place(NamedTuple):
 
 
 def find_place() -> Place:
-    """The place that torchrun or SLURM has given to this process.
-
-    Raises:
-        GenreError: SLURM has started the processes in a way that Lightning does not take.
-    """
+    """The place that torchrun or SLURM has given to this process."""
     variables = os.environ
     if "RANK" in variables and "WORLD_SIZE" in variables:  # torchrun sets all four
         rank, world_size = int(variables["RANK"]), int(variables["WORLD_SIZE"])
@@ -49,15 +45,7 @@ def find_place() -> Place:
 
 
 def choose_device(name: str | None = None, local_rank: int = 0) -> str:
-    """Checks the name of a device; without one, chooses a GPU if there is one.
-
-    Args:
-        name: A device of PyTorch, such as ``cpu`` or ``cuda:1``.
-        local_rank: The number of this process on its machine; each takes a GPU of its own.
-
-    Raises:
-        GenreError: There is no such device.
-    """
+    """Checks the name of a device; without one, chooses a GPU if there is one."""
     if name is None:
         return f"cuda:{local_rank % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,7 +1,12 @@
-"""Hides messages of other libraries that do not help a user of the command line, and states the reason for each."""
+"""Hides messages of other libraries that do not help a user of the command line, and states the reason for each.
+
+A logger has a name, and a warning has a category and a module that gives it. Nothing here depends on a message's text.
+"""
 
 import logging
 import warnings
+
+from lightning_fabric.utilities.warnings import PossibleUserWarning
 
 #: Loggers whose messages below the level of a warning are hidden.
 LOGGERS = {
@@ -16,22 +21,29 @@ WARNERS = {
     "torch.utils.flop_counter": "operators without a count of their operations: nothing here counts them",
 }
 
-#: Hidden warnings, by the beginning of their text.
-WARNINGS = {
-    "Experiment logs directory": "the run's folder is made before its log, so that no two fits share it",
-    "Checkpoint directory": "a resumed fit goes on in its own folder",
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated": "torch says this to Lightning",
-    "Be aware that when using `ckpt_path`, callbacks": "validate and test need no callbacks of the fit",
-    r"`ModelCheckpoint\(monitor=": "an epoch without validation has no score, and is not kept by it",
-    r"Found \d+ module\(s\) in eval mode": "a frozen backbone is in eval mode on purpose",
-    "The '[a-z_]*dataloader' does not have many workers": "data.num_workers is an option",
-    "The number of training batches": "the log holds every step",
-    "The `srun` command is available": "a fit on one node needs no srun",
-    "Detected call of `lr_scheduler.step": "with mixed precision the first step may be skipped",
-    "The `LightningModule.configure_optimizers": "every schedule is made by genre.optimization",
-    "It is recommended to use `self.log": "the metrics of this library are summed over processes by themselves",
-    "Using `DistributedSampler` with the dataloaders": "repeated tracks are scored once",
-    "Trying to infer the `batch_size`": "the batch size is that of the first tensor",
+#: Hidden warnings, by the module that gives them and by category.
+WARNINGS: dict[tuple[str, type[Warning]], str] = {
+    (
+        "lightning_fabric.loggers.csv_logs",
+        UserWarning,
+    ): "the run's folder is made before its log, so no two fits share it",
+    ("lightning_fabric.plugins.environments.slurm", PossibleUserWarning): "a fit on one node needs no srun",
+    ("pytorch_lightning.callbacks.model_checkpoint", UserWarning): (
+        "a resumed fit goes on in its own folder; an epoch without validation has no score, and is not kept by it"
+    ),
+    ("pytorch_lightning.loops.fit_loop", PossibleUserWarning): (
+        "a frozen backbone is in eval mode on purpose; the log holds every step"
+    ),
+    ("pytorch_lightning.trainer.call", UserWarning): "validate and test need no callbacks of the fit",
+    ("pytorch_lightning.trainer.connectors.data_connector", PossibleUserWarning): (
+        "data.num_workers is an option; tracks that several processes repeat are scored once"
+    ),
+    ("pytorch_lightning.trainer.connectors.logger_connector.result", PossibleUserWarning): (
+        "the metrics of this library are summed over processes by themselves"
+    ),
+    ("pytorch_lightning.utilities", FutureWarning): "torch tells Lightning that a class of its own has a successor",
+    ("pytorch_lightning.utilities.data", UserWarning): "the batch size is that of the first tensor",
+    ("torch.optim.lr_scheduler", UserWarning): "with mixed precision the first step may be skipped",
 }
 
 
@@ -40,5 +52,5 @@ def quiet() -> None:
     for names, level in ((LOGGERS, logging.WARNING), (WARNERS, logging.ERROR)):
         for name in names:
             logging.getLogger(name).setLevel(level)
-    for message in WARNINGS:
-        warnings.filterwarnings("ignore", message)
+    for module, category in WARNINGS:
+        warnings.filterwarnings("ignore", category=category, module=rf"{module}\b")

@@ -1,37 +1,17 @@
 """Reads a recipe without training: the data, the epochs and the weights that ``genre fit`` would use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from jsonargparse import ArgumentParser
 
+from genre.benchmark.plan import Recipe
 from genre.cli.lightning_cli import GenreCLI
 from genre.cli.user_errors import Constructor, user_error
 from genre.data.datamodule import GenreDataModule
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """The parts of a ``genre fit`` configuration that other verbs need.
-
-    Attributes:
-        data: The DataModule, not set up.
-        epochs: The largest number of epochs.
-        weights: The network's argument ``pretrained``; ``None`` if it has no such argument.
-    """
-
-    data: GenreDataModule
-    epochs: int
-    weights: bool | str | None
-
-
 def read_recipe(options: Sequence[str]) -> Recipe:
-    """Reads options of ``genre fit``, such as ``--config RECIPE --data.root ROOT``, and checks them all.
-
-    Raises:
-        GenreError: A class of the recipe does not accept its arguments.
-        SystemExit: An option is misspelt or has a bad value; stderr has one line.
-    """
+    """Reads options of ``genre fit``, such as ``--config RECIPE --data.root ROOT``, and checks them all."""
     try:
         return _RecipeCLI("fit", options).recipe
     except Exception as error:
@@ -55,8 +35,8 @@ class _RecipeCLI(GenreCLI):
         """Instantiates the DataModule."""
         parser = ArgumentParser(exit_on_error=False)
         parser.add_subclass_arguments(GenreDataModule, "data")
-        parser.add_instantiator(Constructor(), object)
-        data = parser.instantiate(parser.parse_object({"data": self.config.data})).data
+        config = parser.parse_object({"data": self.config.data})
+        data = parser.instantiate(config, instantiators=[(Constructor(), object, True)]).data
         weights = (self.config.model.network.get("init_args") or {}).get("pretrained")
         epochs = self.config.trainer.max_epochs
         self.recipe = Recipe(data, 1000 if epochs is None else int(epochs), weights)  # Lightning's own default

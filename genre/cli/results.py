@@ -15,19 +15,7 @@ from genre.errors import GenreError, printable
 
 
 class Results:
-    """What a run writes: rows of one file, or a part of its own that is merged later.
-
-    Args:
-        file: The file.
-        name: What is predicted: ``genre`` or ``tag``.
-        genres: The names of the classes.
-        timeline: Whether the rows have a timeline.
-        rank: The number of this process.
-        world_size: The number of processes.
-
-    Raises:
-        GenreError: The ending is unknown, or pyarrow is missing.
-    """
+    """What a run writes: rows of one file, or a part of its own that is merged later."""
 
     def __init__(
         self, file: Path, name: str, genres: Sequence[str], timeline: bool, rank: int = 0, world_size: int = 1

@@ -34,11 +34,7 @@ class ResultsFile(ABC):
 
     @abstractmethod
     def paths(self) -> set[str]:
-        """The files that have a row, as :func:`printable` gives them; none if there is no such file.
-
-        Raises:
-            GenreError: The file has other columns.
-        """
+        """The files that have a row, as :func:`printable` gives them; none if there is no such file."""
 
     @abstractmethod
     def write(self, entries: Iterable[Entry]) -> None:
@@ -236,11 +232,7 @@ ENDINGS: dict[str, type[ResultsFile]] = {".csv": CsvFile, ".jsonl": JsonLines, "
 
 
 def check_results_file(file: Path) -> None:
-    """Checks the ending of a file before it is written, and that the package for its format is installed.
-
-    Raises:
-        GenreError: The ending is unknown, the file is a folder, or its format needs a package that is not installed.
-    """
+    """Checks the ending of a file before it is written, and that the package for its format is installed."""
     ending = file.suffix.lower()
     if ending not in ENDINGS:
         raise GenreError(f"{file}: unknown ending; expected {', '.join(ENDINGS)}")

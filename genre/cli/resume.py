@@ -37,11 +37,6 @@ class FitSettings(pl.Callback):
 
     The settings concern the optimiser, the schedule, the monitored score and the length. The stored folder allows a run
     that was moved to go on with the files in its present folder.
-
-    Args:
-        model: The options of the model.
-        checkpoint: The options of the checkpoints.
-        folder: The run's folder.
     """
 
     def __init__(self, model: Any, checkpoint: Any, folder: Path) -> None:
@@ -73,13 +68,7 @@ class FitSettings(pl.Callback):
                 self._settings["steps"] = trainer.estimated_stepping_batches
 
     def take_findings(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer, data: GenreDataModule) -> None:
-        """Uses the results of the fit's ``LearningRateFinder`` and ``BatchSizeFinder``, and removes the finders.
-
-        Args:
-            checkpoint: The checkpoint to resume; its optimiser's state holds the learning rate.
-            trainer: The Trainer, whose finders are removed.
-            data: The DataModule, whose batch size is set.
-        """
+        """Uses the results of the fit's ``LearningRateFinder`` and ``BatchSizeFinder``, and removes the finders."""
         batch_size = checkpoint.get("callbacks", {}).get(self.state_key, {}).get("batch_size")
         if batch_size is not None and _searches_batch_size(trainer):
             self._settings["batch_size"] = data.batch_size = int(batch_size)
@@ -95,16 +84,7 @@ class FitSettings(pl.Callback):
             self._settings["steps"] = _steps(trainer, data)
 
     def require_same(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> None:
-        """Checks that a fit can go on from a checkpoint.
-
-        Args:
-            checkpoint: The checkpoint's content.
-            trainer: The Trainer of the resumed fit.
-
-        Raises:
-            GenreError: The checkpoint holds only weights, or has more epochs or steps than the fit is to have; or its
-                fit had another optimiser, schedule, monitored score, length or weight averaging.
-        """
+        """Checks that a fit can go on from a checkpoint."""
         if "optimizer_states" not in checkpoint:
             raise GenreError("the checkpoint holds weights alone, nothing to go on from; give last.ckpt")
         epochs = int(checkpoint["epoch"]) + 1

@@ -18,11 +18,7 @@ LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name i
 
 
 def check_monitor(options: Any) -> None:
-    """Checks that the value that selects the best checkpoint is logged.
-
-    Raises:
-        GenreError: A fit logs no value of that name.
-    """
+    """Checks that the value that selects the best checkpoint is logged."""
     monitor = options.checkpoint.monitor
     if monitor is None or monitor in LOGGED or options.trainer.callbacks:  # a callback may log it
         return
@@ -32,11 +28,7 @@ def check_monitor(options: Any) -> None:
 
 
 def check_validation(options: Any, data: GenreDataModule) -> None:
-    """Checks that nothing monitors a validation score if the split has no validation subset.
-
-    Raises:
-        GenreError: The checkpoint, the schedule or a callback monitors one.
-    """
+    """Checks that nothing monitors a validation score if the split has no validation subset."""
     unvalidated = None if data.partition["validation"] else type(data.split).__name__
     if options.trainer.enable_checkpointing is not False:
         last = "checkpoint.monitor: null, which scores the last epoch"
@@ -51,11 +43,7 @@ def check_validation(options: Any, data: GenreDataModule) -> None:
 
 
 def check_length(trainer: Any) -> None:
-    """Checks that the fit has at least one step.
-
-    Raises:
-        GenreError: The options allow no epoch or no step.
-    """
+    """Checks that the fit has at least one step."""
     for name in ("max_epochs", "max_steps", "limit_train_batches"):
         if trainer[name] == 0:
             raise GenreError(f"trainer.{name} is 0, which leaves nothing to train; give at least 1")
@@ -65,11 +53,7 @@ def check_length(trainer: Any) -> None:
 
 
 def check_report(trainer: Any, verb: str) -> None:
-    """Checks that the run has scores to report.
-
-    Raises:
-        GenreError: The options limit the scored batches to 0, or ``barebones`` is set.
-    """
+    """Checks that the run has scores to report."""
     limit = "limit_val_batches" if verb == "validate" else "limit_test_batches"
     if trainer[limit] == 0:
         raise GenreError(f"trainer.{limit} is 0, which leaves nothing to score; leave the option out")
@@ -81,14 +65,7 @@ def check_report(trainer: Any, verb: str) -> None:
 
 
 def check_callbacks(options: Any) -> None:
-    """Checks that the callbacks can load the state that they save.
-
-    Args:
-        options: The configuration of one or several callbacks, or ``None``.
-
-    Raises:
-        GenreError: One of the callbacks cannot load its own state, or is a base class.
-    """
+    """Checks that the callbacks can load the state that they save."""
     given = options if isinstance(options, list) else [options] if options else []
     if any(pydoc.locate(str(spec.class_path)) is BaseFinetuning for spec in given):
         raise GenreError("BaseFinetuning does not implement freeze_before_training; give a class derived from it")
@@ -109,11 +86,7 @@ def _loads_its_state() -> bool:
 
 
 def check_devices(trainer: Any) -> None:
-    """Checks that the requested devices exist.
-
-    Raises:
-        GenreError: There is no GPU, or there are fewer cores than processes.
-    """
+    """Checks that the requested devices exist."""
     accelerator = trainer.accelerator
     on_gpu = torch.accelerator.is_available()
     if accelerator in ("gpu", "cuda", "mps") and not on_gpu:

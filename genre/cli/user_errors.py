@@ -4,7 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from genre.data.datamodule import GenreDataModule
@@ -26,11 +26,7 @@ class Constructor:
     refused: GenreError | None = None
 
     def __call__(self, cls: Any, *args: Any, **kwargs: Any) -> Any:
-        """Instantiates a class.
-
-        Raises:
-            GenreError: The constructor does not accept its arguments, or needs a package that is not installed.
-        """
+        """Instantiates a class."""
         try:
             return cls(*args, **kwargs)
         except ImportError as error:
@@ -39,6 +35,24 @@ class Constructor:
         except REFUSALS as error:
             self.refused = GenreError(f"{cls.__name__}: {one_line(error)}")
             raise self.refused from error
+
+
+class Computing(Callback):
+    """Notes that the Trainer has begun to compute; the sanity check does not count."""
+
+    begun = False
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
+
+    def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = False
+
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
+        self.begun = True
 
 
 def user_error(error: Exception) -> Exception:

@@ -220,9 +220,27 @@ def plot_runs_roc(
         if means:
             curve = mean_curve(dict(enumerate(means)))
             axes.plot(*curve, linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **line(index))
-    title = f"ROC curves of {unit}: mean over the genres, one against the rest"
-    _finish_roc(axes, title, "run (area under curve)")
+    _finish_roc(axes, f"ROC curves of {unit}: mean over the genres, one against the rest", "run (area under curve)")
     axes.grid(alpha=0.3)
+    return figure
+
+
+def plot_sweep(accuracies: Mapping[str, Mapping[int, float]], published: Mapping[str, float | None]) -> Figure:
+    """Draws the test accuracies of a benchmark's rows by the number of epochs; published means are dashed."""
+    figure = Figure(figsize=(WIDTH, 5.5), layout="constrained")
+    axes = figure.add_subplot()
+    for index, (name, values) in enumerate(accuracies.items()):
+        style = line(index)
+        label = wrapped(f"{name} (mean {np.mean([*values.values()]):.3f})")
+        axes.plot(list(values), list(values.values()), marker="o", markersize=4, label=label, **style)
+        theirs = published.get(name)
+        if theirs is not None:
+            label = f"published mean {theirs:.4g}"
+            axes.axhline(theirs, color=style["color"], linestyle="--", linewidth=1, label=label)
+    axes.set(xlabel="epochs trained", ylabel="test accuracy", title="Accuracy by the number of epochs", ylim=(0, 1.02))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.3)
+    axes.legend(title="row", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 
 

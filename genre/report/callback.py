@@ -14,11 +14,10 @@ from torch import nn
 from genre.classifier import GenreClassifier
 from genre.data.datamodule import GenreDataModule
 from genre.metrics import average_segments
-from genre.report.calibration import calibration_scores
 from genre.report.conditions import absence, absent_genres, conditions, scored_unit
 from genre.report.folder import print_report, write_report, write_whole
-from genre.report.results import Results, scores
-from genre.terminal import terminal
+from genre.report.results import Results, calibration_scores, scores
+from genre.terminal import say
 
 
 class Report(pl.Callback):
@@ -73,13 +72,12 @@ class Report(pl.Callback):
             subsets = ", ".join(f"{len(tracks)} {subset}" for subset, tracks in data.partition.items())
             network = pl_module.network
             sizes = f"{count(network):,} parameters, {count(network, trainable=True):,} trainable"
-            terminal().print(
+            say(
                 f"{type(network).__name__} ({sizes}) on {type(data).__name__}: "
-                f"{len(data.genres)} genres, {subsets} {scored_unit(data)}",
-                highlight=False,
+                f"{len(data.genres)} genres, {subsets} {scored_unit(data)}"
             )
             for line in absence(absent_genres(data)):
-                terminal().print(line, style="yellow", highlight=False)
+                say(line, "yellow")
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._started = perf_counter()

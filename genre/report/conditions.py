@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from genre._version import __version__
+from genre.calibration import TARGET_ACCURACY
 from genre.data.datamodule import GenreDataModule
 from genre.data.names import unknown_names
 from genre.data.provenance import Provenance, artist_digests, shared_artists
@@ -13,12 +14,7 @@ FEW = 30
 
 
 def conditions(data: GenreDataModule, provenance: Provenance | None) -> dict[str, Any]:
-    """The data and the split that a classifier is scored on, and the number of tracks that it was trained on.
-
-    Args:
-        data: The data.
-        provenance: The tracks that the classifier was trained and chosen on; ``None`` if they are unknown.
-    """
+    """The data and the split that a classifier is scored on, and the number of tracks that it was trained on."""
     seen = None if provenance is None else provenance.count(data.tracks(data.test_subset))
     if seen and data.test_subset != "test":  # validation tracks choose the checkpoint; the subset's name says so
         seen |= {subset: 0 for subset in ("validation", "earlier_validation") if subset in seen}
@@ -112,6 +108,27 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         )
     if metrics["bad_files"]:
         lines.append(f"{len(metrics['bad_files'])} file(s) could not be read and are listed in the report.")
+    return lines
+
+
+def describe_calibration(metrics: Mapping[str, Any]) -> list[str]:
+    """Sentences about the calibration, for a reader of the report."""
+    entry, unit = metrics["calibration"], metrics["unit"]
+    if "temperature" not in entry:
+        return ["Every network has a temperature of its own."]
+    if not entry["calibrated_on"]:
+        return [f"No validation {unit} chose a temperature: the probabilities are the network's own."]
+    lines = [f"The temperature is {entry['temperature']:.3g}, chosen on {entry['calibrated_on']} validation {unit}."]
+    if metrics["subset"] != "test":
+        lines.append(f"It was chosen on these very {unit}: expect a larger calibration error on new music.")
+    if entry["threshold"] is None:
+        lines.append(f"No threshold leaves validation {unit} of which {TARGET_ACCURACY:.0%} are right.")
+    else:
+        right = "" if entry["kept_accuracy"] is None else f", {entry['kept_accuracy']:.0%} of them right"
+        lines.append(
+            f"Below a probability of {entry['threshold']:.3f} a genre is better called unknown: "
+            f"{entry['kept']} of {metrics['tracks']} {unit} are kept{right}."
+        )
     return lines
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import jinja2
 import torch
-from rich.table import Table
 
 from genre.audio.decode import AudioError, read_segment
 from genre.data.datamodule import GenreDataModule
@@ -22,10 +21,9 @@ from genre.plots.calibration import plot_coverage, plot_reliability
 from genre.plots.inputs import plot_inputs
 from genre.plots.runs import History, plot_confusion_matrix, plot_learning_curves, plot_roc
 from genre.plots.style import save
-from genre.report.calibration import describe_calibration
-from genre.report.conditions import pools_folds, remarks
+from genre.report.conditions import describe_calibration, pools_folds, remarks
 from genre.report.results import Results, read_results, write_results
-from genre.terminal import terminal
+from genre.terminal import make_table, say, terminal
 
 
 def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], data: GenreDataModule | None = None,
@@ -55,19 +53,16 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
 
 def print_report(metrics: Mapping[str, Any], folder: Path) -> None:
     """Prints the table of scores, the remarks on them, and the report's path."""
-    table = Table(title=f"{metrics['tracks']} {metrics['subset']} {metrics['unit']} of {metrics['data_set']}")
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    table.add_column("95 % interval", justify="right")
+    title = f"{metrics['tracks']} {metrics['subset']} {metrics['unit']} of {metrics['data_set']}"
+    table = make_table("score", numbers=["value", "95 % interval"], title=title)
     for name in SCORES:
         entry = metrics[name]
         table.add_row(name, f"{entry['value']:.3f}", f"{entry['low']:.3f} – {entry['high']:.3f}")
-    console = terminal()
-    console.print(table)
-    console.print(_calibration_line(metrics["calibration"]), highlight=False)
+    terminal().print(table)
+    say(_calibration_line(metrics["calibration"]))
     for line in remarks(metrics):
-        console.print(line, style="yellow", highlight=False)
-    console.print(f"report: {short(folder / 'index.html')}", soft_wrap=True, highlight=False)
+        say(line, "yellow")
+    say(f"report: {short(folder / 'index.html')}")
 
 
 def _calibration_line(entry: Mapping[str, Any]) -> str:
@@ -96,14 +91,7 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Reads the report of a run.
-
-    Args:
-        folder: The run's folder, such as ``runs/<name>/version_0``.
-
-    Raises:
-        GenreError: A file of the report is missing or damaged.
-    """
+    """Reads the report of a run."""
     report = folder / "report"
     if not report.is_dir():
         content = "no report in it" if folder.is_dir() else "nothing"
@@ -117,11 +105,7 @@ def read_run(folder: Path) -> Run:
 
 
 def read_runs(folders: Sequence[Path]) -> dict[str, Run]:
-    """Reads several runs, by their shortest unique names; the name of a leaky run ends in ``, LEAKY``.
-
-    Raises:
-        GenreError: See :func:`read_run`.
-    """
+    """Reads several runs, by their shortest unique names; the name of a leaky run ends in ``, LEAKY``."""
     folders = list(dict.fromkeys(folder.resolve() for folder in folders))
     names = [_names(folder) for folder in folders]
     taken = [Counter(candidates) for candidates in zip(*names, strict=True)]
@@ -148,6 +132,13 @@ def duration(seconds: float) -> str:
         if minutes >= 60
         else f"{round(seconds) // 60} min {round(seconds) % 60} s"
     )
+
+
+def render(package: str, template: str, **values: Any) -> str:
+    """Fills in a template of a package; in HTML, special characters are escaped."""
+    text = (files(package) / template).read_text(encoding="utf-8")
+    escape = template.endswith(".html.j2")
+    return jinja2.Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True).from_string(text).render(values)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -237,9 +228,9 @@ def _read_inputs(data: GenreDataModule) -> dict[str, Any]:
 
 def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str], history: History,
                 best_epoch: int | None, training: Mapping[str, float]) -> None:  # fmt: skip
-    template = (files("genre.report") / "report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(template).render(
+    page = render(
+        "genre.report",
+        "report.html.j2",
         metrics=metrics,
         scores=SCORES,
         pictures=pictures,

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genre.calibration import calibration_error, calibration_error_interval, negative_log_likelihood
+from genre.checkpoint import Calibration
 from genre.data.names import class_indices, same_names
 from genre.data.track import Track
 from genre.errors import GenreError
@@ -63,12 +65,40 @@ def scores(results: Results) -> dict[str, Any]:
     return summary
 
 
-def pool(parts: Sequence[Results]) -> Results:
-    """Concatenates the results of several folds.
+def calibration_scores(results: Results, calibration: Calibration | None = None) -> dict[str, Any]:
+    """The ``calibration`` entry of ``metrics.json``.
 
-    Raises:
-        GenreError: A track was scored in two folds, or the genres differ.
+    Args:
+        results: The scored tracks.
+        calibration: The temperature and the threshold of the network; ``None`` for several networks, each with its own.
+
+    Returns:
+        ``temperature``, ``threshold`` and ``calibrated_on`` of the calibration; ``error`` (the expected calibration
+        error with its 95 % interval) and ``nll`` (in nats), ``before`` and ``after`` the temperature; and, with a
+        threshold, ``kept`` tracks and their ``kept_accuracy``.
     """
+    entry: dict[str, Any] = {} if calibration is None else calibration._asdict()
+    before = results.uncalibrated
+    entry["before"] = None if before is None else _quality(before, results.targets)
+    entry["after"] = _quality(results.probabilities, results.targets)
+    if calibration is not None and calibration.threshold is not None:
+        kept = results.probabilities.amax(1) >= calibration.threshold
+        entry["kept"] = int(kept.sum())
+        entry["kept_accuracy"] = round(float(results.correct[kept].float().mean()), 4) if kept.any() else None
+    return entry
+
+
+def _quality(probabilities: Tensor, targets: Tensor) -> dict[str, Any]:
+    low, high = calibration_error_interval(probabilities, targets)
+    error = {"value": float(calibration_error(probabilities, targets)), "low": low, "high": high}
+    return {
+        "error": {name: round(value, 4) for name, value in error.items()},
+        "nll": round(float(negative_log_likelihood(probabilities, targets)), 4),
+    }
+
+
+def pool(parts: Sequence[Results]) -> Results:
+    """Concatenates the results of several folds."""
     genres = parts[0].genres
     tracks = [track for part in parts for track in part.tracks]
     if not all(same_names(part.genres, genres) for part in parts):

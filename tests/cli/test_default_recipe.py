@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from genre.cli.default_recipe import with_defaults
+from genre.cli.arguments import with_defaults
 from genre.cli.recipe import read_recipe
 
 from ..conftest import QUICK, run_cli
@@ -18,7 +18,7 @@ PROBE, SMALL = (f"--config={EXAMPLES / name}" for name in ("transfer/musicnn_pro
 @pytest.fixture(params=[True, False], ids=["weights", "no weights"])
 def weights(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the weights of MusiCNN are installed."""
-    monkeypatch.setattr("genre.cli.default_recipe.is_installed", lambda source: request.param)
+    monkeypatch.setattr("genre.cli.arguments.is_installed", lambda source: request.param)
     return bool(request.param)
 
 
@@ -89,7 +89,7 @@ def test_partial_options_apply(weights: bool, folder: Path) -> None:
 def test_a_bare_fit_says_what_it_chose(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("genre.cli.default_recipe.is_installed", lambda source: False)
+    monkeypatch.setattr("genre.cli.arguments.is_installed", lambda source: False)
     monkeypatch.setattr("genre.cli.lightning_cli.find_spec", lambda name: None)  # TensorBoard is not installed
     monkeypatch.chdir(tmp_path)
     small = ("--trainer.max_epochs=1", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false")

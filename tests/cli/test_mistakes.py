@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from genre.cli.spelling import nearest
+from genre.cli.options import nearest
 
 from ..conftest import QUICK, run_cli
 
@@ -70,6 +70,8 @@ def test_a_mistake_is_one_line(mistake: str, folder: Path, tmp_path: Path, capsy
 #: Commands as they are, and what the line says.
 COMMANDS = {
     "nothing": (["fit"], 2, "missing --model.network and --data; give what is missing, or --config RECIPE"),
+    "misspelt flag": (["fit", "--print_confg"], 2, "unknown option --print_confg; did you mean --print_config?"),
+    "no option": (["fit", "--bogus"], 2, "unknown option --bogus"),
     "no data": (["fit", "--data.root=x"], 2, "give --data too, such as --data Folder"),
     "data without features": (["figures", "--data=Folder", "--data.root=x"], 2, "missing --model.network, --data.features and --data.split"),
     "no split": (["fit", "--data=Folder", "--data.split.test=0.2"], 2, "give --data.split too, such as --data.split StratifiedSplit"),

@@ -11,7 +11,7 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 from pytorch_lightning import callbacks
 
-from genre.cli.save_config import drop_objects, dump, with_strings
+from genre.cli.run_folder import drop_objects, dump, with_strings
 
 #: Values for the arguments that have no default.
 REQUIRED: dict[str, Any] = {

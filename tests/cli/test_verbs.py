@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from genre.cli.main import build_parser
-from genre.cli.verbs import VERBS, import_modules
+from genre.cli.options import import_modules
+from genre.cli.verbs import VERBS
 from genre.errors import GenreError
 from tests.conftest import run_cli
 

@@ -15,8 +15,8 @@ from genre.plots.runs import (
     plot_roc,
     plot_runs_accuracy,
     plot_runs_learning_curves,
+    plot_sweep,
 )
-from genre.plots.sweep import plot_sweep
 from genre.report.folder import duration
 
 
