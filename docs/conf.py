@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -120,10 +121,10 @@ def python_api() -> Iterator[tuple[str, str]]:
         own = [member for member, value in vars(module).items() if getattr(value, "__module__", None) == name]
         for member in sorted(getattr(module, "__all__", own), key=str.lower):
             value = getattr(module, member)
-            if not callable(value) or id(value) in seen:
+            if isinstance(value, ModuleType) or id(value) in seen:
                 continue
             seen.add(id(value))
-            directive = "autoclass" if isinstance(value, type) else "autofunction"
+            directive = "autoclass" if isinstance(value, type) else "autofunction" if callable(value) else "autodata"
             text += f".. {directive}:: {name}.{member}\n\n"
         yield f"api/{name.replace('.', '_')}.rst", text
 

@@ -104,13 +104,13 @@ class AudioClassifier(ABC):
 
         Args:
             audio: A path; a binary file object; a NumPy array or tensor ``(samples,)`` or ``(channels, samples)``,
-                with integers scaled as in a wav file; a list of any of them; or a folder.
+                with integers scaled as in a wav file; a folder; or a list of any of them.
             sample_rate: The rate of an array, or of all arrays of a list, in hertz. A file has its own.
 
         Returns:
-            A prediction; for a list one per element, in order; for a folder one per readable audio file in and below
-            it, sorted by path. A bad file of a folder is logged as a warning and left out. A bad element of a list
-            raises.
+            A prediction; for a folder a list with one per readable audio file in and below it, sorted by path; for a
+            list those of its elements, in order. A bad file of a folder is logged as a warning and left out. A bad
+            element of a list raises.
 
         Raises:
             AudioError: A file is missing, or a recording holds no usable audio.
@@ -126,8 +126,8 @@ class AudioClassifier(ABC):
             sample_rate: As for :meth:`predict`.
 
         Returns:
-            ``(D,)``; for a list ``(N, D)``, one row per element; for a folder one row per readable file, sorted by
-            path. The vectors of several networks are concatenated: D is the sum of their lengths.
+            ``(D,)``; for a folder or a list ``(N, D)``, one row per recording, in the order of :meth:`predict`. The
+            vectors of several networks are concatenated: D is the sum of their lengths.
 
         Raises:
             AudioError: A file is missing, or a recording holds no usable audio.

@@ -25,13 +25,13 @@ def apply(
 
     Args:
         function: The function of one recording.
-        audio: A recording, see :func:`~genre.audio.recording.open_recording`; a list or tuple of recordings; or a
-            folder, for the audio files in and below it, sorted by path.
+        audio: A recording, see :func:`~genre.audio.recording.open_recording`; a folder, for the audio files in and
+            below it, sorted by path; or a list or tuple of recordings and folders.
         sample_rate: The rate of the arrays in hertz.
 
     Returns:
-        The result; for a list and for a folder, a list of results. A list gives one result per element, and a bad
-        element raises. A bad file of a folder is logged as a warning and left out.
+        The result; for a list and for a folder, a list of results. A bad element of a list raises. A bad file of a
+        folder is logged as a warning and left out.
 
     Raises:
         GenreError: See :func:`~genre.audio.recording.open_recording`; or a folder holds no usable audio.
@@ -60,11 +60,12 @@ def _apply_to_list(function: Callable[[Recording], T], audio: Sequence[Audio], s
     is_array = [isinstance(element, np.ndarray | Tensor) for element in audio]
     if sample_rate is not None and audio and not any(is_array):
         raise GenreError(f"sample_rate={sample_rate} was given with files alone, which bring their own; leave it out")
-    results = []
+    results: list[T] = []
     for index, element in enumerate(audio):
         label = f"element {index}"
         if isinstance(element, str | Path) and Path(element).is_dir():
-            raise GenreError(f"{label}: {element} is a folder; pass a folder alone, or its files")
+            results.extend(_apply_to_folder(function, Path(element)))
+            continue
         with open_recording(element, sample_rate if is_array[index] else None, label) as recording:
             results.append(function(recording))
     return results

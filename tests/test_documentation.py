@@ -94,6 +94,11 @@ def place(trained: Path, gtzan: Path, tmp_path_factory: pytest.TempPathFactory) 
         for track in range(8):
             name = f"genre{genre}__artist{genre}{track // 2}__song{track}.wav"
             soundfile.write(place / "named" / name, tone(genre, track, 1.0), 22050)
+    names = sorted(path.stem for path in (place / "named").iterdir())
+    (place / "lists").mkdir()
+    for number, subset in enumerate(("validation", "test", "train", "train")):  # a quarter each
+        with (place / "lists" / f"{subset}.txt").open("a") as lines:
+            lines.writelines(f"{name}\n" for name in names[number::4])
     shutil.copytree(trained, place / "runs/mine/version_0")
     shutil.copy(trained / "checkpoints/best.ckpt", place / "mine.ckpt")
     shutil.copy(trained / "checkpoints/best.ckpt", place / "other.ckpt")

@@ -133,6 +133,8 @@ def test_a_list_and_a_folder(predictor: Predictor, folder: Path) -> None:
     assert isinstance(whole, list)
     assert [prediction.path for prediction in whole] == sorted(folder.rglob("*.wav"))
     assert whole[:3] == expected
+    assert predictor.predict([songs[2], folder, str(songs[0])]) == [expected[2], *whole, expected[0]]
+    assert predictor.embed([songs[2], folder]).shape == (1 + len(whole), predictor.embedding_size)
 
 
 def test_a_bad_file_of_a_folder_is_named_and_left_out(
@@ -153,6 +155,8 @@ def test_a_bad_file_of_a_folder_is_named_and_left_out(
     (tmp_path / "bad.wav").unlink()
     with pytest.raises(GenreError, match="no audio file in this folder"):
         predictor.predict(str(tmp_path))
+    with pytest.raises(GenreError, match="no audio file in this folder"):
+        predictor.predict([tmp_path])
 
 
 WAVE = tone(0, 1, 1.0)
@@ -190,7 +194,6 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], Any, str, bool]] = {
     "bad array of a list": (lambda _: [WAVE, WAVE[:0]], 22050, "element 1: no audio frames", True),
     "bad file object of a list": (lambda _: [io.BytesIO(b"no audio")], None, "element 0: undecodable", True),
     "array of a list without a rate": (lambda _: [WAVE], None, "element 0: an array needs its sample_rate", False),
-    "folder of a list": (lambda folder: [folder], None, "element 0: .* is a folder; pass a folder alone", False),
 }  # fmt: skip
 
 

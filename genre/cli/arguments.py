@@ -1,5 +1,6 @@
 """The arguments and configuration files of ``genre fit``, ``validate`` and ``test``, before they are parsed."""
 
+import math
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -136,10 +137,19 @@ def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str
             optimizer = True
             yield "--model.optimizer", "torch.optim.AdamW"  # the classifier's default
         if value is not None and last_part(name) in OPTIONS:
-            value = own_path(name, value)
+            value = _own_list(name, value) if value.startswith("[") else own_path(name, value)
             if last_part(name) in LISTS and not name.endswith("+") and value[:1] != "[" and value != "null":
                 value = f"[{value}]"
         yield name, value
+
+
+def _own_list(option: str, value: str) -> str:
+    """Completes the short names in a list of classes, such as ``[SpecAugment]``; leaves text that is no YAML."""
+    try:
+        content = _qualified({last_part(option): _load_yaml(value)})[last_part(option)]
+    except yaml.YAMLError:
+        return value
+    return yaml.safe_dump(content, default_flow_style=True, width=math.inf, allow_unicode=True).strip()
 
 
 def _qualified(content: Any, key: str = "") -> Any:

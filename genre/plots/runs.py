@@ -17,6 +17,7 @@ from torch import Tensor
 from genre.plots.style import COLORS, PAGE_WIDTH, WIDTH, line
 
 #: The metrics of every epoch, in order: ``epoch``, ``train_loss``, ``val_loss`` and others, as far as they are logged.
+#: ``epoch`` counts from 0, as Lightning does; the pictures count from 1, as its progress bar does.
 History: TypeAlias = Sequence[Mapping[str, float]]
 
 #: False positive rates, and the true positive rates at these.
@@ -109,7 +110,7 @@ def plot_learning_curves(history: History, best_epoch: int | None, unit: str = "
 
     Args:
         history: The metrics of every epoch.
-        best_epoch: The epoch of the checkpoint that is scored, if known.
+        best_epoch: The epoch of the checkpoint that is scored, if known, counted from 0.
         unit: The unit of the validation accuracy: ``tracks`` or ``segments``.
     """
     figure = Figure(figsize=(PAGE_WIDTH, 4.2), layout="constrained")
@@ -118,7 +119,8 @@ def plot_learning_curves(history: History, best_epoch: int | None, unit: str = "
         _plot(axes, history, f"train_{metric}", "train segments", TRAIN | {"color": COLORS[0]})
         _plot(axes, history, f"val_{metric}", f"validation {validated}", VALIDATION | {"color": COLORS[1]})
         if best_epoch is not None and len(history) > 1:
-            axes.axvline(best_epoch, color="grey", linestyle=":", label=f"best checkpoint (epoch {best_epoch})")
+            best_label = f"best checkpoint (epoch {best_epoch + 1})"
+            axes.axvline(best_epoch + 1, color="grey", linestyle=":", label=best_label)
         if len(history) == 1:  # a single point gives the axes no scale
             axes.set_ylim(0, 1 if metric == "accuracy" else 1.2 * axes.dataLim.y1)
         axes.set(xlabel="epoch", ylabel=label, title=metric.capitalize())
@@ -282,13 +284,13 @@ def _finish_roc(axes: Axes, title: str, legend: str, columns: int = 1) -> None:
 def _mark_epochs(axes: Axes, histories: Mapping[str, History], ticks: int = 9) -> None:
     """Puts ticks at whole epochs, and leaves room beside the first and the last."""
     last = max((entry["epoch"] for history in histories.values() for entry in history), default=0)
-    axes.set_xlim(-0.5, last + 0.5)
+    axes.set_xlim(0.5, last + 1.5)
     axes.xaxis.set_major_locator(MaxNLocator(ticks, integer=True, min_n_ticks=1))
 
 
 def _plot(axes: Axes, history: History, metric: str, label: str, style: dict[str, Any], width: float = 1.2) -> None:
     """Draws one metric; the line skips epochs without a value."""
-    points = [(entry["epoch"], entry[metric]) for entry in history if not math.isnan(entry.get(metric, math.nan))]
+    points = [(entry["epoch"] + 1, entry[metric]) for entry in history if not math.isnan(entry.get(metric, math.nan))]
     if not points:
         return
     x, y = zip(*points, strict=True)

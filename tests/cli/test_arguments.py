@@ -44,6 +44,14 @@ def test_a_single_item_is_a_list() -> None:
     assert prepare("fit", ["--data.augment_spectrogram=SpecAugment"]) == [
         "--data.augment_spectrogram=[genre.audio.SpecAugment]"
     ]
+    assert prepare(
+        "fit", ["--data.augment_spectrogram", "[{class_path: SpecAugment, init_args: {time_masks: 1}}]"]
+    ) == ["--data.augment_spectrogram=[{class_path: genre.audio.SpecAugment, init_args: {time_masks: 1}}]"]
+    assert prepare("fit", ["--data.augment_waveform=[Gain, mine.Echo]", "--data.augment_spectrogram=[]"]) == [
+        "--data.augment_waveform=[genre.audio.Gain, mine.Echo]",
+        "--data.augment_spectrogram=[]",
+    ]
+    assert prepare("fit", ["--data.augment_waveform=[Gain"]) == ["--data.augment_waveform=[Gain"]
     text = (
         "data: {class_path: GTZAN, init_args: {augment_waveform: Gain, augment_spectrogram: {class_path: SpecAugment}}}"
     )
@@ -70,9 +78,10 @@ def test_a_rate_of_no_optimizer_is_that_of_the_default(tmp_path: Path) -> None:
     assert prepare("fit", given) == [f"--config={tmp_path / 'mine.yaml'}", "--model.optimizer.lr=0.1"]
 
 
-def test_augmentation_by_short_name_with_an_argument(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", ["SpecAugment", "[SpecAugment]"])
+def test_augmentation_by_short_name_with_an_argument(given: str, folder: Path, tmp_path: Path) -> None:
     options = (*QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}")
-    recipe = read_recipe([*options, "--data.augment_spectrogram", "SpecAugment", "--data.augment_waveform+", "Gain"])
+    recipe = read_recipe([*options, "--data.augment_spectrogram", given, "--data.augment_waveform+", "Gain"])
     names = [f"{type(item).__module__}.{type(item).__name__}" for item in recipe.data.augment_spectrogram]
     assert names == ["genre.audio.augment.SpecAugment"]
     assert [type(item).__name__ for item in recipe.data.augment_waveform] == ["Gain"]

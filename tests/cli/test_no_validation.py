@@ -200,7 +200,7 @@ def test_learning_curves() -> None:
     def labels(history: list[dict[str, float]], unit: str = "tracks") -> list[list[str]]:
         return [axes.get_legend_handles_labels()[1] for axes in plot_learning_curves(history, 2, unit).axes]
 
-    best = "best checkpoint (epoch 2)"
+    best = "best checkpoint (epoch 3)"  # as the progress bar counts
     segments, tracks = (["train segments", f"validation {unit}", best] for unit in ("segments", "tracks"))
     assert labels(HISTORY) == [["train segments", best]] * 2
     assert labels(VALIDATED) == [segments, tracks]  # the loss is that of segments

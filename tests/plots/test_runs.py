@@ -96,9 +96,9 @@ def test_learning_curves_are_the_history() -> None:
     assert grid[2, 0].get_title() == "run4"
     assert not any(axes.axison for axes in grid[2:, 1:].flat)
     train, validation = grid[0, 1].lines
-    assert list(train.get_xdata()) == [0, 1, 2]
+    assert list(train.get_xdata()) == [1, 2, 3]
     assert list(train.get_ydata()) == [2.0, 1.5, 1.0]
-    assert (list(validation.get_xdata()), list(validation.get_ydata())) == ([0, 2], [2.2, 1.9])
+    assert (list(validation.get_xdata()), list(validation.get_ydata())) == ([1, 3], [2.2, 1.9])
     assert [list(line.get_ydata()) for line in grid[3, 0].lines] == [[0.2, 0.4, 0.7], [0.1, 0.3]]
     assert [axes.get_ylabel() for axes in grid[:, 0]] == ["cross-entropy in nats", "accuracy"] * 2
     assert grid[1, 0].get_xlabel() == grid[3, 0].get_xlabel() == "epoch"
@@ -113,7 +113,7 @@ def test_accuracy_has_a_line_a_run(runs: int) -> None:
     solid = {line.get_label(): line for line in axes.lines if str(line.get_label()).startswith("run")}
     assert list(solid) == [f"run{index}" for index in range(runs)]
     for line in solid.values():
-        assert (np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()) == ([0, 2], [0.1, 0.3])
+        assert (np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()) == ([1, 3], [0.1, 0.3])
     assert len({(line.get_color(), line.get_linestyle()) for line in solid.values()}) == runs
     dashed = [line for line in axes.lines if line.get_linestyle() == "--" and np.size(line.get_xdata()) == 3]
     assert len(dashed) == (runs if runs <= 4 else 0)
@@ -144,7 +144,7 @@ def test_epochs_are_whole_numbers_and_in_sight(epochs: int) -> None:
     for axes in (axes for sheet in sheets for axes in sheet.axes):
         low, high = axes.get_xlim()
         ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
-        assert (low, high) == (-0.5, epochs - 0.5)
+        assert (low, high) == (0.5, epochs + 0.5)
         assert ticks
         assert all(float(tick).is_integer() for tick in ticks)
         assert len(ticks) <= 10
