@@ -33,8 +33,12 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1; found '{text}'")
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, or auto; found '{text}'")
     return value
+
+
+def _threshold(text: str) -> float | Literal["auto"]:
+    return "auto" if text == "auto" else _share(text)
 
 
 def _local(text: str) -> Path:
@@ -45,7 +49,7 @@ def _local(text: str) -> Path:
 
 # The second part of an annotation tells argparse the conversion, or that the option may be repeated.
 PositiveInt = Annotated[int, _positive]
-Share = Annotated[float, _share]
+Threshold = Annotated[float | Literal["auto"], _threshold]
 LocalPath = Annotated[Path, _local]
 Repeated = Annotated[Sequence[T], "append"]
 
@@ -59,7 +63,7 @@ def predict(
     resume: bool = False,
     format: Literal["table", "json", "csv"] = "table",  # noqa: A002  # the option's name
     timeline: bool = False,
-    threshold: Share | None = None,
+    threshold: Threshold | None = None,
     segments: PositiveInt | None = None,
     device: str | None = None,
     batch_size: PositiveInt | None = None,
@@ -77,7 +81,7 @@ def predict(
         resume: Go on with --out, and skip the files that have a row.
         format: How to print; json is one object per line.
         timeline: Also give the probabilities of every segment, with its first second.
-        threshold (P): Name a genre "unknown" if its probability is below this.
+        threshold (P): Name a genre "unknown" if its probability is below this; auto: below the checkpoint's threshold.
         segments (N): The largest number of segments per file (default: as in the fit's validation; 10 for tags).
         device (DEVICE): Where to compute, such as cpu or cuda:1 (default: a GPU if there is one).
         batch_size (N): The largest number of segments that are computed together (default: 16 on a CPU, 256 on a GPU).
