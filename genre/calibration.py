@@ -14,9 +14,12 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from genre.checkpoint import Calibration
 from genre.metrics import average_segments
 
-#: The range of the temperature. A few tracks that all happen to be right would otherwise ask for a temperature of 0.
-#: The lower bound is the closer one: validation tracks also choose the checkpoint, so they look better than new music.
-TEMPERATURES = (0.25, 10.0)
+#: The standard deviation of the prior of log T around 0. It keeps the temperature of a few tracks close to 1: they can
+#: all happen to be right, and they also chose the checkpoint, so they look better than new music.
+PRIOR = 0.5
+
+#: The temperatures that the search covers.
+SEARCH = (0.05, 20.0)
 
 #: The share of the kept validation tracks that have to be right above the threshold, and their smallest number.
 TARGET_ACCURACY, MIN_TRACKS = 0.9, 5
@@ -39,9 +42,14 @@ def calibrate(logits: Tensor, members: Tensor, targets: Tensor) -> Calibration:
 
 
 def choose_temperature(logits: Tensor, members: Tensor, targets: Tensor) -> float:
-    """The temperature in :data:`TEMPERATURES` with the smallest negative log-likelihood of the tracks.
+    """The temperature T with the smallest penalised negative log-likelihood of the tracks.
 
-    A track's probabilities are the mean of ``softmax(logits / temperature)`` over its segments.
+    A track's probabilities are the mean of ``softmax(logits / T)`` over its segments. With N tracks, T minimises ::
+
+        mean negative log-likelihood + (log T / PRIOR)² / (2 N)
+
+    which is the most probable T under a log-normal prior around 1. The prior weighs as much for any N, the likelihood
+    grows with N: many tracks choose T alone.
 
     Args:
         logits: ``(S, classes)`` the logits of all segments.
@@ -51,16 +59,16 @@ def choose_temperature(logits: Tensor, members: Tensor, targets: Tensor) -> floa
     logits, members, targets = logits.cpu().double(), members.cpu(), targets.cpu()
 
     def loss(log_temperature: float) -> float:
-        return float(negative_log_likelihood(average_segments(logits, members, math.exp(log_temperature)), targets))
+        probabilities = average_segments(logits, members, math.exp(log_temperature))
+        penalty = (log_temperature / PRIOR) ** 2 / (2 * len(targets))
+        return float(negative_log_likelihood(probabilities, targets)) + penalty
 
-    low, high = (math.log(bound) for bound in TEMPERATURES)
     # The mean over segments can have several minima: the search begins around the best point of a grid.
-    grid = torch.linspace(low, high, 16, dtype=torch.float64).tolist()
+    grid = torch.linspace(math.log(SEARCH[0]), math.log(SEARCH[1]), 24, dtype=torch.float64).tolist()
     best = min(range(len(grid)), key=lambda index: loss(grid[index]))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
     found = minimize_scalar(loss, bounds=around, method="bounded", options={"xatol": 1e-4})
-    candidates = [float(found.x), low, high, 0.0]  # the bounded search never tries its bounds
-    return math.exp(min(candidates, key=loss))
+    return math.exp(float(found.x))
 
 
 def choose_threshold(

@@ -30,6 +30,9 @@ BATCH = 16
 TAGGER_SECONDS = 2.976
 TAGGER_SEGMENTS = 10
 
+#: The name of a genre whose probability is below a threshold.
+UNKNOWN = "unknown"
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -52,6 +55,10 @@ class Prediction:
     genre: str
     probability: float
     probabilities: dict[str, float]
+
+    def genre_above(self, threshold: float | None) -> str:
+        """The genre, or "unknown" if its probability is below the threshold; ``None``: there is no threshold."""
+        return self.genre if threshold is None or self.probability >= threshold else UNKNOWN
 
 
 class AudioClassifier(ABC):

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from scipy.optimize import brentq, minimize
 
 import genre
 from genre.calibration import (
-    TEMPERATURES,
+    PRIOR,
+    SEARCH,
     calibration_error,
     calibration_error_interval,
     choose_temperature,
@@ -49,16 +52,45 @@ def test_temperature_is_the_best_of_a_fine_grid_for_averaged_segments() -> None:
 
     def loss(temperature: float) -> float:
         own = average_segments(logits, members, temperature)[torch.arange(30), targets]
-        return float(-own.double().log().mean())
+        return float(-own.double().log().mean()) + (np.log(temperature) / PRIOR) ** 2 / 60
 
-    best = min(np.geomspace(*TEMPERATURES, 400), key=loss)
+    best = min(np.geomspace(*SEARCH, 400), key=loss)
     assert loss(choose_temperature(logits, members, targets)) <= loss(best) + 1e-5
 
 
-def test_temperature_is_bounded() -> None:
-    logits = torch.eye(3)
-    assert choose_temperature(logits, torch.arange(3), torch.arange(3)) == pytest.approx(TEMPERATURES[0])
-    assert choose_temperature(100 * logits, torch.arange(3), (torch.arange(3) + 1) % 3) == pytest.approx(10)
+@pytest.mark.parametrize("tracks", [1, 12, 500])
+def test_a_few_tracks_that_are_all_right_stay_moderate(tracks: int) -> None:
+    """Two genres, logits 1 and 0, all tracks right: the derivative by log T is zero where the prior balances it."""
+    logits = torch.tensor([[1.0, 0.0]]).repeat(tracks, 1)
+    temperature = choose_temperature(logits, torch.arange(tracks), torch.zeros(tracks, dtype=torch.long))
+
+    def slope(log_temperature: float) -> float:
+        inverse = np.exp(-log_temperature)
+        return float(inverse / (1 + np.exp(inverse)) + log_temperature / PRIOR**2 / tracks)
+
+    assert np.log(temperature) == pytest.approx(brentq(slope, -3, 0), abs=1e-3)
+    confidence = float(torch.tensor([1.0, 0.0]).div(temperature).softmax(0)[0])
+    assert confidence == pytest.approx({1: 0.745, 12: 0.884, 500: 0.998}[tracks], abs=0.001)
+    wrong = choose_temperature(logits, torch.arange(tracks), torch.ones(tracks, dtype=torch.long))
+    assert 1 < wrong < SEARCH[1]
+
+
+def test_many_tracks_outweigh_the_prior() -> None:
+    """The distance to the temperature of the likelihood alone falls as 1 / tracks."""
+
+    def alone(logits: torch.Tensor, targets: torch.Tensor) -> float:
+        found = minimize(
+            lambda log: float(F.cross_entropy(logits.double() / np.exp(log[0]), targets)), [0.0], method="Nelder-Mead",
+            options={"xatol": 1e-6, "fatol": 1e-10},
+        )  # fmt: skip
+        return float(found.x[0])
+
+    distances = []
+    for tracks in (40, 400, 4000):
+        logits, members, targets = sample(tracks, 3.0)
+        distances.append(abs(np.log(choose_temperature(logits, members, targets)) - alone(logits, targets)))
+    assert distances[0] > 3 * distances[1] > 9 * distances[2]
+    assert distances[2] < 0.005
 
 
 def test_threshold_is_the_smallest_that_keeps_right_tracks() -> None:
@@ -89,7 +121,7 @@ def test_a_fit_stores_the_temperature_and_every_verb_uses_it(trained: Path, tmp_
     best = trained / "checkpoints" / "best.ckpt"
     saved = read_checkpoint(best)["genre"]
     calibration = read_calibration(saved)
-    assert TEMPERATURES[0] - 1e-9 <= calibration.temperature <= TEMPERATURES[1] + 1e-9
+    assert SEARCH[0] < calibration.temperature < SEARCH[1]
     assert calibration.temperature != 1
     assert saved["temperature"] == calibration.temperature
     assert calibration.calibrated_on == 6

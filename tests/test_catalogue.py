@@ -140,6 +140,32 @@ class TestNumbers:
         assert named[1] == "unknown"
         assert float(row["probability"]) == max(float(row[name]) for name in GENRES)
 
+    @pytest.mark.parametrize(("stored", "genre"), [(0.0, None), (1.0, "unknown")])
+    def test_the_threshold_of_the_checkpoint(
+        self,
+        checkpoint: Path,
+        music: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+        stored: float,
+        genre: str | None,
+    ) -> None:
+        content = torch.load(checkpoint, weights_only=True)
+        content["genre"]["threshold"] = stored
+        torch.save(content, tmp_path / "mine.ckpt")
+        song, options = music / "song 01.wav", ("--format=json", "--threshold", "auto")
+        assert run_cli("predict", "--ckpt_path", tmp_path / "mine.ckpt", song, *options) == 0
+        entry = json.loads(capsys.readouterr().out)
+        assert entry["genre"] == (genre or next(iter(entry["probabilities"])))
+        assert entry["probability"] == max(entry["probabilities"].values())
+        two = ("--ckpt_path", tmp_path / "mine.ckpt", "--ckpt_path", checkpoint)
+        assert run_cli("predict", *two, song, *options) == 1
+        assert "several checkpoints have no threshold together" in capsys.readouterr().err
+        content["genre"]["threshold"] = None
+        torch.save(content, tmp_path / "none.ckpt")
+        assert run_cli("predict", "--ckpt_path", tmp_path / "none.ckpt", song, *options) == 1
+        assert capsys.readouterr().err.startswith("genre: error: --threshold auto: its fit found no threshold")
+
 
 class TestLists:
     def test_of_a_file_and_of_stdin(self, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,7 +414,7 @@ def start(command: Sequence[str | Path], rank: int, pause: float) -> "subprocess
 MISTAKES = {
     "a timeline in a table": (["--timeline"], 2, "genre predict: error: --timeline needs --format=json, --format=csv or --out"),
     "nothing to resume": (["--resume"], 2, "genre predict: error: --resume needs --out, the file to go on with"),
-    "no share": (["--threshold=2"], 2, "genre predict: error: argument --threshold: expected a number from 0 to 1; found '2'"),
+    "no share": (["--threshold=2"], 2, "genre predict: error: argument --threshold: expected a number from 0 to 1, or auto; found '2'"),
     "an ending": (["--out=a.txt"], 1, "genre: error: a.txt: unknown ending; expected .csv, .jsonl, .parquet"),
     "a device": (["--device=gpu7"], 1, "genre: error: --device gpu7: no such device here; found cpu"),
     "a device without data": (["--device=meta"], 1, "genre: error: --device meta: no such device here; found cpu"),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from genre.errors import GenreError
 
@@ -27,8 +27,12 @@ def _share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1; found '{text}'")
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, or auto; found '{text}'")
     return value
+
+
+def _threshold(text: str) -> float | Literal["auto"]:
+    return "auto" if text == "auto" else _share(text)
 
 
 def _local(text: str) -> Path:
@@ -39,7 +43,7 @@ def _local(text: str) -> Path:
 
 # The second part of an annotation tells argparse the conversion, or that the option may be repeated.
 PositiveInt = Annotated[int, _positive]
-Share = Annotated[float, _share]
+Threshold = Annotated[float | Literal["auto"], _threshold]
 LocalPath = Annotated[Path, _local]
 Repeated = Annotated[Sequence[T], "append"]
 

@@ -29,9 +29,6 @@ Format = Literal["table", "json", "csv"]
 #: The number of runners-up in the table. A song can have several tags, so it has more of them.
 RUNNERS_UP = {"genre": 2, "tag": 4}
 
-#: The name of a genre whose probability is below the threshold.
-UNKNOWN = "unknown"
-
 
 class Options(NamedTuple):
     """The options of ``genre predict``, see :func:`genre.cli.verbs.predict`."""
@@ -40,7 +37,7 @@ class Options(NamedTuple):
     out: Path | None = None
     resume: bool = False
     timeline: bool = False
-    threshold: float | None = None
+    threshold: float | Literal["auto"] | None = None
     segments: int | None = None
     device: str | None = None
     batch_size: int | None = None
@@ -79,6 +76,7 @@ class Run:
 
     def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
         self.ensemble, self.name, self.options = ensemble, name, options
+        self.threshold = _stored_threshold(ensemble) if options.threshold == "auto" else options.threshold
 
     def write(self, files: AudioFiles, out: Path, place: Place) -> None:
         """Writes a row per file; a bad file has one, too, with the error, so it is not tried again."""
@@ -139,7 +137,7 @@ class Run:
         prediction = result.prediction
         entry: dict[str, Any] = {
             "path": path,
-            self.name: self._name(prediction.genre, prediction.probability),
+            self.name: prediction.genre_above(self.threshold),
             "probability": prediction.probability,
             "probabilities": prediction.probabilities,
         }
@@ -151,10 +149,6 @@ class Run:
                 for start, values in zip(starts, rows.tolist(), strict=True)
             ]
         return entry
-
-    def _name(self, genre: str, probability: float) -> str:
-        threshold = self.options.threshold
-        return genre if threshold is None or probability >= threshold else UNKNOWN
 
     def _results(self, files: AudioFiles, paths: Sequence[Path]) -> Iterator[FilePrediction]:
         """The results of files, with a progress bar on a terminal, and a line on stderr for each bad file."""
@@ -200,6 +194,16 @@ def _summarise(out: Path, count: int, skipped: int, seconds: float, elapsed: flo
 def _require_one_grid(ensemble: Ensemble) -> None:
     if len({(member.segment_seconds, member.evaluation_segments) for member in ensemble.predictors}) > 1:
         raise GenreError("--timeline: the checkpoints have segments of other lengths or numbers; give one of them")
+
+
+def _stored_threshold(ensemble: Ensemble) -> float:
+    """The threshold that a fit has chosen."""
+    if len(ensemble.predictors) > 1:
+        raise GenreError("--threshold auto: several checkpoints have no threshold together; give a number")
+    threshold = ensemble.predictors[0].calibration.threshold
+    if threshold is None:
+        raise GenreError("--threshold auto: its fit found no threshold, or there is no checkpoint; give a number")
+    return threshold
 
 
 def _tagger(device: str) -> Tagger:

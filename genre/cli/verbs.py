@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from genre.cli.data_verbs import audit, benchmark, compare, download, figures, recipes
-from genre.cli.options import LocalPath, PositiveInt, Repeated, Share, check_folder
+from genre.cli.options import LocalPath, PositiveInt, Repeated, Threshold, check_folder
 from genre.errors import GenreError
 
 
@@ -23,7 +23,7 @@ def predict(
     resume: bool = False,
     format: Literal["table", "json", "csv"] = "table",  # noqa: A002  # the option's name
     timeline: bool = False,
-    threshold: Share | None = None,
+    threshold: Threshold | None = None,
     segments: PositiveInt | None = None,
     device: str | None = None,
     batch_size: PositiveInt | None = None,
@@ -40,7 +40,7 @@ def predict(
         resume: Go on with --out, and skip the files that have a row.
         format: How to print; json is one object per line.
         timeline: Also give the probabilities of every segment, with its first second.
-        threshold (P): Name a genre "unknown" if its probability is below this.
+        threshold (P): Name a genre "unknown" if its probability is below this; auto: below the checkpoint's threshold.
         segments (N): The largest number of segments per file (default: as in the fit's validation; 10 for tags).
         device (DEVICE): Where to compute, such as cpu or cuda:1 (default: a GPU if there is one).
         batch_size (N): The largest number of segments that are computed together (default: 16 on a CPU, 256 on a GPU).
