@@ -28,6 +28,7 @@ from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import decode, fault, fit_segment, locate, mix_down, probe, read_segment
+from genre.audio.memory import available_memory
 from genre.errors import AudioError, EmptyAudioError, GenreError
 from genre.terminal import terminal
 
@@ -141,7 +142,7 @@ class DecodedCache:
         """Checks the space for decoded files."""
         needed = sum(run_parallel(self._size, paths, "reading headers"))
         if self.folder is None:
-            free, where, more = memory_size(), "the memory", "name a folder in data.cache"
+            free, where, more = available_memory(), "the memory", "name a folder in data.cache"
         else:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -216,13 +217,6 @@ def run_parallel(function: Callable[[Path], Any], paths: Sequence[Path], label: 
 def count_cores() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def memory_size() -> int:
-    """The bytes of main memory; where the system does not tell, more than there can be."""
-    names = getattr(os, "sysconf_names", {})
-    known = {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= set(names)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else 1 << 62
 
 
 def _version(path: Path) -> tuple[Path, int, int]:

@@ -173,7 +173,7 @@ def test_too_little_space_is_one_line_and_writes_nothing(
     cache: DecodedCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.wav")
-    monkeypatch.setattr(caching, "memory_size", lambda: 1000)
+    monkeypatch.setattr(caching, "available_memory", lambda: 1000)
     monkeypatch.setattr(caching.shutil, "disk_usage", lambda folder: _Usage)
     with pytest.raises(GenreError, match=r"0\.00 GB are needed to keep 1 decoded files, 0\.00 GB are there") as error:
         cache.fill([path])
