@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.progress import track as progress
 from torch import Tensor
 
@@ -39,6 +38,9 @@ HEADER = struct.Struct("<8sIIqd")
 
 #: Bytes that identify a source: at its beginning, in its middle and at its end.
 STRETCH = 16 << 10
+
+#: Samples that are quantised at once: so few stay in the processor's cache, and in memory that is used again.
+QUANTISED = 1 << 14
 
 #: Files that are open at once: an operating system limits the number of memory maps.
 MAX_MAPS = 8192
@@ -237,17 +239,23 @@ def _digest(path: Path, size: int, changed: int) -> str:
 
 def _decode(path: Path) -> Decoded:
     """Decodes a file; raises an :class:`AudioError` if any part of it is bad."""
+    # One large array: the system gives it large pages, and few of them take a fifth of the time of many small ones.
+    wave, length = np.empty(probe(path).frames, np.float32), 0
     encoding, blocks = decode(path)
-    parts = [mix_down(block) for block in blocks]
-    wave: NDArray[np.float32] = np.concatenate([np.zeros(0, np.float32), *parts])
-    if not len(wave):
+    for block in blocks:
+        wave[length : length + len(block)] = mix_down(block)
+        length += len(block)
+    wave = wave[:length]
+    if not length:
         raise EmptyAudioError(path, "no audio frames")
     high, low = float(wave.max()), float(wave.min())
     if reason := fault(float(np.maximum(high, -low))):
         raise AudioError(path, reason)
     top = max(high * 2**15 / (2**15 - 1), -low)
     scale = 2.0 ** (max(-60, math.ceil(math.log2(top))) - 15) if top > 0 else 2.0**-15
-    quantised = np.rint(wave / np.float32(scale)).astype(np.int16)
+    quantised = np.empty(length, np.int16)
+    for start in range(0, length, QUANTISED):
+        quantised[start : start + QUANTISED] = np.rint(wave[start : start + QUANTISED] / np.float32(scale))
     return Decoded(torch.from_numpy(quantised), scale, encoding.sample_rate)
 
 
