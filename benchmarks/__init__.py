@@ -1,1 +1,1 @@
-"""Speed, side by side in one run: ``make bench``."""
+"""Speed, side by side in one run: ``make bench``, or ``python -m benchmarks [ROW …]``."""

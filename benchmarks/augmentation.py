@@ -4,13 +4,13 @@ All change every clip of a batch of 32 of 3 s. The step is forward, backward and
 features; no augmentation may take longer than 1.5 steps, but for the pitch shift, whose cost is only stated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 
-from benchmarks.timing import medians
+from benchmarks.timing import Row, medians
 from genre.audio.augment import Gain
 from genre.audio.effects import Delay, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse
 from genre.models import GaitanouCNN
@@ -19,8 +19,8 @@ CLIPS, SAMPLES = 32, 66150
 BOUND = 1.5
 
 
-def rows() -> list[tuple[str, str]]:
-    """Milliseconds a clip, and the share of the step."""
+def rows() -> Iterator[Row]:
+    """Milliseconds per clip, and the share of the step."""
     torch.manual_seed(0)
     waveforms = torch.randn(CLIPS, 1, SAMPLES) / 10
     augmentations = [
@@ -39,16 +39,10 @@ def rows() -> list[tuple[str, str]]:
     seconds = medians(candidates, rounds=9)
     milliseconds = {name: value / CLIPS * 1000 for name, value in seconds.items()}
     step = milliseconds.pop("step")
-    return [
-        ("training step of GaitanouCNN, a 3-s clip", f"{step:.2f} ms"),
-        *(
-            (
-                f"{name}, a 3-s clip; share of the step ({'no goal' if name == 'PitchShift' else f'at most {BOUND}'})",
-                f"{value:.2f} ms; {value / step:.2f}",
-            )
-            for name, value in milliseconds.items()
-        ),
-    ]
+    yield "training step of GaitanouCNN, a 3-s clip", f"{step:.2f} ms"
+    for name, value in milliseconds.items():
+        goal = "no goal" if name == "PitchShift" else f"at most {BOUND}"
+        yield f"{name}, a 3-s clip; share of the step ({goal})", f"{value:.2f} ms; {value / step:.2f}"
 
 
 def _step() -> Callable[[], object]:
@@ -63,9 +57,3 @@ def _step() -> Callable[[], object]:
         optimiser.step()
 
     return step
-
-
-if __name__ == "__main__":
-    print(f"batch {CLIPS}, {torch.get_num_threads()} threads")
-    for what, figure in rows():
-        print(f"{what:<72}{figure}")

@@ -9,8 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -18,11 +17,12 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import soundfile
 import torch
 from torch import nn
 
 import genre
+from benchmarks.music import write_music
+from benchmarks.timing import Row, ratio, seconds_in_turn
 from genre.audio import MelSpectrogram
 from genre.audio.cache import count_cores
 from genre.audio.decode import decode
@@ -31,21 +31,28 @@ from genre.checkpoint import CHECKPOINT_FORMAT
 from genre.config import to_config
 from genre.models import SpectralCNN
 
-#: The format, the rate in hertz and the number of channels of each kind of file.
-KINDS = {"wav": (22050, 1), "mp3": (44100, 2)}
 FILES = int(os.environ.get("GENRE_BENCH_FILES", "200"))
 SECONDS, GENRES, ROUNDS = 30, 10, 3
 RATE, SAMPLES, SEGMENTS = 22050, 66150, 10
 
 
-def rows() -> list[tuple[str, str]]:
-    """Files per second, their ratios, and the memory that ten times as many files take."""
+def rows(kind: str) -> Iterator[Row]:
+    """Files per second, and their ratios."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = write_checkpoint(Path(folder) / "network.ckpt")
-        found: list[tuple[str, str]] = []
-        for kind in KINDS:
-            found += _compare(checkpoint, write_music(Path(folder) / kind, kind, FILES), kind)
-        return found + _memory(checkpoint, Path(folder))
+        yield from _compare(checkpoint, write_music(Path(folder) / "music", kind, FILES, SECONDS), kind)
+
+
+def gpu_rows() -> Iterator[Row]:
+    """Seconds of music that a GPU predicts per second."""
+    with tempfile.TemporaryDirectory() as folder:
+        predictor = genre.load(write_checkpoint(Path(folder) / "network.ckpt"), device="cuda")
+        for kind in ("wav", "mp3"):
+            files = write_music(Path(folder) / kind, kind, FILES, SECONDS)
+            settings = Settings.choose(predictor.device)
+            candidates = {kind: partial(_predict, predictor, files, settings)}
+            speed = FILES / statistics.median(seconds_in_turn(candidates, ROUNDS)[kind])
+            yield f"genre predict, {FILES} {kind} files of {SECONDS} s, cuda", f"{speed * SECONDS:.0f} × real time"
 
 
 def write_checkpoint(file: Path) -> Path:
@@ -65,22 +72,7 @@ def write_checkpoint(file: Path) -> Path:
     return file
 
 
-def write_music(root: Path, kind: str, count: int, seconds: float = SECONDS) -> list[Path]:
-    """Files of noise; the tenth part of them is written, the others are links to them."""
-    rate, channels = KINDS[kind]
-    root.mkdir(parents=True)
-    random, files = np.random.default_rng(0), []
-    for number in range(count):
-        files.append(root / f"{number}.{kind}")
-        if number < -(-count // 10):
-            wave = random.normal(0, 0.1, (round(seconds * rate), channels)).astype(np.float32)
-            soundfile.write(files[-1], wave, rate)
-        else:
-            os.link(files[number % -(-count // 10)], files[-1])
-    return files
-
-
-def _compare(checkpoint: Path, files: Sequence[Path], kind: str) -> list[tuple[str, str]]:
+def _compare(checkpoint: Path, files: Sequence[Path], kind: str) -> Iterator[Row]:
     cores = count_cores()
     predictor = genre.load(checkpoint)
     settings = Settings.choose(torch.device("cpu"))
@@ -88,36 +80,28 @@ def _compare(checkpoint: Path, files: Sequence[Path], kind: str) -> list[tuple[s
         ProcessPoolExecutor(cores, get_context("spawn"), _begin_librosa, (checkpoint,)) as processes,
         ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as threads,
     ):
-        list(processes.map(_with_librosa, files[:cores]))
         candidates: dict[str, Callable[[], object]] = {
-            "predict": lambda: list(predict_catalogue(genre.Ensemble([predictor]), files, settings)),
-            "librosa": lambda: list(processes.map(_with_librosa, files)),
-            "decoding": lambda: list(threads.map(_decode, files)),
-            "computing": lambda: list(threads.map(partial(_compute, predictor), files)),
+            "genre predict": partial(_predict, predictor, files, settings),
+            "the loop of librosa": lambda: list(processes.map(_with_librosa, files)),
+            "bare decoding": lambda: list(threads.map(_decode, files)),
+            "bare computing": lambda: list(threads.map(partial(_compute, predictor), files)),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in candidates}
-        for _ in range(ROUNDS):
-            for name, candidate in candidates.items():
-                start = time.perf_counter()
-                candidate()
-                seconds[name].append(time.perf_counter() - start)
-    slower = [max(pair) for pair in zip(seconds["decoding"], seconds["computing"], strict=True)]
-    title = f"genre predict, {len(files)} {kind} files of {SECONDS} s, {cores} cores"
-    speed = len(files) / statistics.median(seconds["predict"])
-    return [
-        (title, f"{speed:.1f} files/s, {speed * SECONDS:.0f} × real time"),
-        *(
-            (f"{kind}: {name}", f"{len(files) / statistics.median(seconds[name]):.1f} files/s")
-            for name in list(candidates)[1:]
-        ),
-        (f"{kind}: predict : librosa's loop (at least 3)", _ratio(seconds["librosa"], seconds["predict"])),
-        (f"{kind}: predict : the slower of the two bare ones (at least 0.8)", _ratio(slower, seconds["predict"])),
-    ]
+        seconds = seconds_in_turn(candidates, ROUNDS)
+    for name, values in seconds.items():
+        speed = len(files) / statistics.median(values)
+        title = f"{name}, {len(files)} {kind} files of {SECONDS} s, {cores} cores"
+        yield title, f"{speed:.1f} files/s, {speed * SECONDS:.0f} × real time"
+    predict, librosa, decoding, computing = seconds.values()
+    pairs = list(zip(decoding, computing, strict=True))
+    yield f"{kind}: genre predict : the loop of librosa (at least 3)", ratio(librosa, predict)
+    slower = [max(pair) for pair in pairs]
+    yield f"{kind}: genre predict : the slower of the two bare ones (at least 0.8)", ratio(slower, predict)
+    yield f"{kind}: genre predict : both bare ones, one after the other", ratio([sum(pair) for pair in pairs], predict)
 
 
-def _ratio(theirs: Sequence[float], ours: Sequence[float]) -> str:
-    ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds)"
+def _predict(predictor: genre.Predictor, files: Sequence[Path], settings: Settings) -> None:
+    for _ in predict_catalogue(genre.Ensemble([predictor]), files, settings):
+        pass
 
 
 _network: nn.Module
@@ -152,36 +136,25 @@ def _compute(predictor: genre.Predictor, _: Path) -> None:
     predictor.probabilities(torch.randn(SEGMENTS, 1, SAMPLES))
 
 
-def _memory(checkpoint: Path, folder: Path) -> list[tuple[str, str]]:
+def memory_rows() -> Iterator[Row]:
     """Peak memory of ``genre predict --out`` over short files."""
-    many = 10 * FILES
-    write_music(folder / "short", "wav", many, seconds=3)
-    peaks = []
-    for count in (FILES, many):
-        (folder / "list").write_text("\n".join(str(folder / "short" / f"{number}.wav") for number in range(count)))
-        command = [
-            "predict",
-            "--ckpt_path",
-            str(checkpoint),
-            "--list",
-            str(folder / "list"),
-            "--out",
-            str(folder / f"{count}.csv"),
-        ]
-        code = (
-            "import resource, sys\nfrom genre.cli import main\n"
-            "try: main(sys.argv[1:])\n"
-            "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
-        )
-        done = subprocess.run([sys.executable, "-c", code, *command], check=True, capture_output=True, text=True)
-        peaks.append(int(done.stderr) / (1 << 20 if sys.platform == "darwin" else 1 << 10))
-    return [
-        (f"peak memory of genre predict, {FILES} and {many} files", f"{peaks[0]:.0f} and {peaks[1]:.0f} MiB"),
-        ("ratio (at most 1.05)", f"{peaks[1] / peaks[0]:.3f}"),
-    ]
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = write_checkpoint(Path(folder) / "network.ckpt")
+        files = write_music(Path(folder) / "music", "wav", 10 * FILES, seconds=3)
+        few, many = (_peak(checkpoint, files[:count], Path(folder)) for count in (FILES, 10 * FILES))
+    yield f"peak memory of genre predict, {FILES} and {10 * FILES} files", f"{few:.0f} and {many:.0f} MiB"
+    yield "ratio (at most 1.05)", f"{many / few:.3f}"
 
 
-if __name__ == "__main__":
-    print(f"torch {torch.__version__}")
-    for what, figure in rows():
-        print(f"{what:<72}{figure}")
+def _peak(checkpoint: Path, files: Sequence[Path], folder: Path) -> float:
+    """MiB of a process of its own."""
+    (folder / "list").write_text("\n".join(map(str, files)))
+    code = (
+        "import resource, sys\nfrom genre.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
+    )
+    options = ["--ckpt_path", checkpoint, "--list", folder / "list", "--out", folder / f"{len(files)}.csv"]
+    command = [sys.executable, "-c", code, "predict", *map(str, options)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stderr) / (1 << 20 if sys.platform == "darwin" else 1 << 10)

@@ -5,41 +5,38 @@ Timed is forward and backward of the whole network: 5 layers of 128 units with b
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from benchmarks.timing import Row
 from genre.models.indrnn import IndRNN, IndRNNLayer, WuRNN, norm_over_time
 
-HEADER = ("frames", "IndRNN", "nn.LSTM", "naive loop", "IndRNN : nn.LSTM", "naive loop : IndRNN")
 # frames: the largest share of nn.LSTM's time that will do, the smallest gain over the loop (0: none asked)
 GOALS = {130: (0.34, 0), 1292: (0.25, 20)}
 
 
-def rows() -> list[tuple[str, ...]]:
-    """One line for each number of frames: the median times of the three, then the two ratios and their goals."""
-    return [_row(frames) for frames in GOALS]
+def rows(device: str = "cpu") -> Iterator[Row]:
+    """The median times and their ratio, for each number of frames; the goals are for a CPU."""
+    for frames, (share, gain) in GOALS.items():
+        ours, theirs, naive = _times(frames, device)
+        name = f"forward and backward of 5 × 128 units, batch 32, {frames} frames, {device}"
+        goal = f" (at most {share})" if device == "cpu" else ""
+        yield f"IndRNN : nn.LSTM, {name}{goal}", f"{ours * 1e3:.1f} ms : {theirs * 1e3:.1f} ms = {ours / theirs:.2f}"
+        goal = f" (at least {gain})" if gain and device == "cpu" else ""
+        yield f"plain loop : IndRNN, {frames} frames, {device}{goal}", f"{naive * 1e3:.0f} ms: {naive / ours:.1f}"
 
 
-def _row(frames: int) -> tuple[str, ...]:
+def _times(frames: int, device: str) -> list[float]:
     torch.manual_seed(0)
-    x = torch.randn(32, 1, 128, frames)
-    indrnn, lstm = IndRNN(10, steps=frames), WuRNN(10, cell="lstm")
+    x = torch.randn(32, 1, 128, frames, device=device)
+    indrnn, lstm = IndRNN(10, steps=frames).to(device), WuRNN(10, cell="lstm").to(device)
     short = frames < 500
-    ours, theirs, naive = _medians(
+    return _medians(
         (lambda: indrnn(x), 10 if short else 4),
         (lambda: lstm(x), 10 if short else 2),
         (lambda: _naive(indrnn, x), 3 if short else 1),
-    )
-    share, gain = GOALS[frames]
-    return (
-        str(frames),
-        f"{ours * 1e3:.1f} ms",
-        f"{theirs * 1e3:.1f} ms",
-        f"{naive * 1e3:.1f} ms",
-        f"{ours / theirs:.2f} (goal: at most {share})",
-        f"{naive / ours:.1f}" + (f" (goal: at least {gain})" if gain else ""),
     )
 
 
@@ -57,6 +54,8 @@ def _medians(*contestants: tuple[Callable[[], Tensor], int]) -> list[float]:
 def _seconds(forward: Callable[[], Tensor]) -> float:
     start = time.perf_counter()
     torch.autograd.backward(forward().sum())
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -74,9 +73,3 @@ def _naive(model: IndRNN, x: Tensor) -> Tensor:
         x = norm_over_time(layer.norm, torch.stack(states))
     logits: Tensor = model.classifier(x[-1])
     return logits
-
-
-if __name__ == "__main__":
-    print(f"forward + backward of 5 × 128 units, batch 32, {torch.get_num_threads()} threads")
-    for row in (HEADER, *rows()):
-        print("  ".join(f"{cell:<24}" for cell in row))

@@ -4,41 +4,36 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from benchmarks.catalogue import write_checkpoint, write_music
+from benchmarks.catalogue import write_checkpoint
+from benchmarks.music import write_music
+from benchmarks.timing import Row, ratio, seconds_in_turn
 
-ROUNDS = 5
+ROUNDS = 4
 
 
-def rows() -> list[tuple[str, str]]:
-    """Seconds, the median of several turns."""
+def rows() -> Iterator[Row]:
+    """Seconds, the median of several rounds; the first, which reads the packages from the disk, does not count."""
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = write_checkpoint(Path(folder) / "network.ckpt")
         (song,) = write_music(Path(folder) / "music", "wav", 1)
         commands = {
-            "torch": ["-c", "import torch, torchaudio"],
-            "load": ["-c", f"import genre; genre.load({str(checkpoint)!r})"],
-            "predict": ["-m", "genre", "predict", "--ckpt_path", str(checkpoint), str(song)],
+            "import torch, torchaudio": ["-c", "import torch, torchaudio"],
+            "import genre; genre.load(CKPT)": ["-c", f"import genre; genre.load({str(checkpoint)!r})"],
+            "genre predict of one file": ["-m", "genre", "predict", "--ckpt_path", str(checkpoint), str(song)],
         }
-        seconds: dict[str, list[float]] = {name: [] for name in commands}
-        for turn in range(ROUNDS + 1):
-            for name, command in commands.items():
-                start = time.perf_counter()
-                subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
-                if turn:  # the first reads the files of the packages from the disk
-                    seconds[name].append(time.perf_counter() - start)
-    torch, load, predict = (statistics.median(seconds[name]) for name in commands)
-    ratios = [load / torch for load, torch in zip(seconds["load"], seconds["torch"], strict=True)]
-    return [
-        ("import torch, torchaudio", f"{torch:.2f} s"),
-        ("import genre; genre.load(CKPT)", f"{load:.2f} s"),
-        ("genre.load : torch, torchaudio (at most 1.30)", f"{statistics.median(ratios):.2f}"),
-        ("genre predict of one file", f"{predict:.2f} s"),
-    ]
+        seconds = seconds_in_turn({name: partial(_run, command) for name, command in commands.items()}, ROUNDS)
+    for name, values in seconds.items():
+        yield name, f"{statistics.median(values):.2f} s"
+    torch, load, _ = seconds.values()
+    yield (
+        "genre.load : import torch, torchaudio (at most 1.30)",
+        ratio(load, torch),
+    )
 
 
-if __name__ == "__main__":
-    for what, figure in rows():
-        print(f"{what:<72}{figure}")
+def _run(command: list[str]) -> None:
+    subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)

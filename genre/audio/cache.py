@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import decode, fault, fit_segment, locate, mix_down, probe, read_segment
+from genre.audio.memory import available_memory
 from genre.errors import AudioError, EmptyAudioError, GenreError
 from genre.terminal import terminal
 
@@ -38,6 +38,9 @@ HEADER = struct.Struct("<8sIIqd")
 
 #: Bytes that identify a source: at its beginning, in its middle and at its end.
 STRETCH = 16 << 10
+
+#: Samples that are quantised at once: so few stay in the processor's cache, and in memory that is used again.
+QUANTISED = 1 << 14
 
 #: Files that are open at once: an operating system limits the number of memory maps.
 MAX_MAPS = 8192
@@ -141,7 +144,7 @@ class DecodedCache:
         """Checks the space for decoded files."""
         needed = sum(run_parallel(self._size, paths, "reading headers"))
         if self.folder is None:
-            free, where, more = memory_size(), "the memory", "name a folder in data.cache"
+            free, where, more = available_memory(), "the memory", "name a folder in data.cache"
         else:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -218,13 +221,6 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def memory_size() -> int:
-    """The bytes of main memory; where the system does not tell, more than there can be."""
-    names = getattr(os, "sysconf_names", {})
-    known = {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= set(names)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if known else 1 << 62
-
-
 def _version(path: Path) -> tuple[Path, int, int]:
     status = path.stat()
     return path, status.st_size, status.st_mtime_ns
@@ -243,17 +239,23 @@ def _digest(path: Path, size: int, changed: int) -> str:
 
 def _decode(path: Path) -> Decoded:
     """Decodes a file; raises an :class:`AudioError` if any part of it is bad."""
+    # One large array: the system gives it large pages, and few of them take a fifth of the time of many small ones.
+    wave, length = np.empty(probe(path).frames, np.float32), 0
     encoding, blocks = decode(path)
-    parts = [mix_down(block) for block in blocks]
-    wave: NDArray[np.float32] = np.concatenate([np.zeros(0, np.float32), *parts])
-    if not len(wave):
+    for block in blocks:
+        wave[length : length + len(block)] = mix_down(block)
+        length += len(block)
+    wave = wave[:length]
+    if not length:
         raise EmptyAudioError(path, "no audio frames")
     high, low = float(wave.max()), float(wave.min())
     if reason := fault(float(np.maximum(high, -low))):
         raise AudioError(path, reason)
     top = max(high * 2**15 / (2**15 - 1), -low)
     scale = 2.0 ** (max(-60, math.ceil(math.log2(top))) - 15) if top > 0 else 2.0**-15
-    quantised = np.rint(wave / np.float32(scale)).astype(np.int16)
+    quantised = np.empty(length, np.int16)
+    for start in range(0, length, QUANTISED):
+        quantised[start : start + QUANTISED] = np.rint(wave[start : start + QUANTISED] / np.float32(scale))
     return Decoded(torch.from_numpy(quantised), scale, encoding.sample_rate)
 
 

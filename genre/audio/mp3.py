@@ -6,7 +6,9 @@ what its first frame states. So it never seeks here: each segment is cut out of 
 
 import io
 import mmap
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +16,14 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from genre.audio.mpeg import DECODER_DELAY, Stream, index_frames, mapped, parse_header, read_header
+from genre.audio.mpeg import DECODER_DELAY, Index, Stream, index_frames, mapped, parse_header, read_header
 from genre.audio.source import BLOCK, AudioError, Encoding, Source
 
 #: Frames that are decoded before the wanted ones: a frame overlaps with the previous one, and filters span 480 samples.
 LEAD = 2
+
+#: The largest number of bytes before a frame in which its bits begin.
+MAX_BORROWED = 511
 
 #: The number of headers of another stream that may be chance: bytes between frames can look like a header.
 MAX_STRAYS = 8
@@ -60,10 +65,10 @@ class Mp3File(Source):
             raise AudioError(self.path, "undecodable (damaged)")
         if first >= last:
             return np.zeros((0, self.encoding.channels), np.float32)
-        first, excerpt = _excerpt(self.path, index.places, first, last)
+        first, excerpt = _excerpt(self.path, index, first, last)
         skipped = begin - first * frame_samples
         try:
-            with soundfile.SoundFile(io.BytesIO(excerpt)) as file:
+            with _open(excerpt) as file:
                 decoded: NDArray[np.float32] = file.read(skipped + end - begin, dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
             raise AudioError(self.path, f"undecodable ({error})") from None
@@ -80,27 +85,49 @@ class Mp3File(Source):
         """Does nothing: no file is open between two reads."""
 
 
-def _excerpt(path: Path, places: Sequence[int], first: int, last: int) -> tuple[int, bytes]:
+@contextmanager
+def _open(content: bytes) -> Iterator[soundfile.SoundFile]:
+    """Opens an mp3 in memory.
+
+    libsndfile makes two calls per frame to a Python file object, each of which needs Python's lock. It reads a
+    descriptor by itself.
+    """
+    if not hasattr(os, "memfd_create"):
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            yield file
+        return
+    with os.fdopen(os.memfd_create("mp3"), "wb") as memory:
+        memory.write(content)
+        memory.seek(0)
+        with soundfile.SoundFile(memory.fileno(), closefd=False) as file:
+            yield file
+
+
+def _excerpt(path: Path, index: Index, first: int, last: int) -> tuple[int, bytes]:
     """Frames ``first`` to ``last`` as a separate mp3, and the number of its first frame.
 
     The bits of a frame may begin in earlier frames. The excerpt includes these frames, with their bits but with silent
     side information.
     """
+    places = index.places
+    gap = max((number for number in index.gaps if number < last), default=0)
     with mapped(path) as data:
         begin, missing = first, _FrameParts.read(data, places[first]).borrowed
         while begin > 0 and missing > 0:
             begin -= 1
             missing -= len(_FrameParts.read(data, places[begin]).bits)
         parts = [_counting_frame(data[places[begin] : places[begin] + 4], last - begin)]
-        end, available = places[begin], 0
+        available = 0
         for number in range(begin, last):
-            frame = _FrameParts.read(data, places[number])
-            if places[number] != end:
+            if number in index.gaps:
                 available = 0  # bytes are missing before this frame
+            if number >= max(first, gap) and available >= MAX_BORROWED:
+                parts.append(data[places[number] : places[last - 1] + _FrameParts.read(data, places[last - 1]).size])
+                break
+            frame = _FrameParts.read(data, places[number])
             silent = number < first or frame.borrowed > available
             parts += [frame.header, frame.silence(available) if silent else frame.side_info, frame.bits]
             available += len(frame.bits)
-            end = places[number] + sum(map(len, (frame.header, frame.side_info, frame.bits)))
     return begin, b"".join(parts)
 
 
@@ -112,6 +139,10 @@ class _FrameParts(NamedTuple):
     bits: bytes
     borrowed: int
     shift: int
+
+    @property
+    def size(self) -> int:
+        return len(self.header) + len(self.side_info) + len(self.bits)
 
     @classmethod
     def read(cls, data: mmap.mmap, place: int) -> "_FrameParts":

@@ -82,11 +82,13 @@ class Index(NamedTuple):
 
     Attributes:
         places: The byte at which each frame begins.
+        gaps: The numbers of the frames that do not begin where the previous one ends.
         intact: The number of frames before the first damage.
         strays: The number of frames of other streams.
     """
 
     places: Sequence[int]
+    gaps: Sequence[int]
     intact: int
     strays: int
 
@@ -136,8 +138,8 @@ def _stated_stream(data: mmap.mmap, start: int, frame: Frame) -> Stream | None:
 @functools.lru_cache(maxsize=64)
 def index_frames(path: Path, stream: Stream, size: int, changed: int) -> Index:
     """Reads the headers of all frames; ``size`` and ``changed`` identify the version of the file."""
-    places = array("q")
-    intact = strays = 0
+    places, gaps = array("q"), array("q")
+    intact = strays = stop = 0
     with mapped(path) as data:
         place = end = stream.start
         while 0 <= place < size:
@@ -148,8 +150,10 @@ def index_frames(path: Path, stream: Stream, size: int, changed: int) -> Index:
                 if frame.is_like(stream.frame):
                     if place - end >= MAX_GAP:
                         intact = intact or len(places)
+                    if place != stop:
+                        gaps.append(len(places))
                     places.append(place)
-                    end = place + frame.size
+                    end = stop = place + frame.size
                 else:
                     strays += 1
                 place += frame.size
@@ -157,7 +161,7 @@ def index_frames(path: Path, stream: Stream, size: int, changed: int) -> Index:
                 place = end = after
             else:
                 place = data.find(b"\xff", place + 1)
-    return Index(places, intact or len(places), strays)
+    return Index(places, gaps, intact or len(places), strays)
 
 
 def read_header(data: mmap.mmap, place: int) -> Frame | None:

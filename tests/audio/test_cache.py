@@ -60,6 +60,14 @@ def test_a_step_is_a_share_of_the_peak(cache: DecodedCache, tmp_path: Path, leve
         np.testing.assert_allclose(read(cache, path, RATE, position), expected, rtol=0, atol=level * 2**-15)
 
 
+def test_an_mp3_is_rounded_to_the_next_step(cache: DecodedCache, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp3")
+    for position in POSITIONS:
+        step = cache.segment(path, RATE, position, None)[1]
+        expected = read_segment(path, RATE, RATE, position)
+        np.testing.assert_allclose(read(cache, path, RATE, position), expected, rtol=0, atol=0.501 * step)
+
+
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.flac", "a.ogg"])
 def test_a_segment_at_another_rate_is_that_of_the_source(cache: DecodedCache, tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, rate=44100)
@@ -173,7 +181,7 @@ def test_too_little_space_is_one_line_and_writes_nothing(
     cache: DecodedCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.wav")
-    monkeypatch.setattr(caching, "memory_size", lambda: 1000)
+    monkeypatch.setattr(caching, "available_memory", lambda: 1000)
     monkeypatch.setattr("genre.audio.cache.shutil.disk_usage", lambda folder: _Usage)
     with pytest.raises(GenreError, match=r"0\.00 GB are needed to keep 1 decoded files, 0\.00 GB are there") as error:
         cache.fill([path])
