@@ -17,8 +17,12 @@ from genre.checkpoint import read_checkpoint
 from ..conftest import QUICK, run_cli
 
 CALLBACK = "--trainer.callbacks+=pytorch_lightning.callbacks"
-#: ResNet-18 without its weights, on the few bands that QUICK has.
-BACKBONE = ("--model.network=genre.models.ResNet18", "--model.network.pretrained=false")
+#: A small ResNet without weights.
+BACKBONE = (
+    "--model.network=genre.models.Backbone",
+    "--model.network.name=test_resnet",
+    "--model.network.pretrained=false",
+)
 SWA = (f"{CALLBACK}.StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.001")
 #: Without batch norm, Lightning neither scores nor saves the average of SWA.
 MLP = ("--model.network=genre.models.KhameesMLP", "--model.network.bands=32", "--model.network.frames=69")

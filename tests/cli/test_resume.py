@@ -17,7 +17,7 @@ from pytorch_lightning.cli import ReduceLROnPlateau
 
 from genre import GenreClassifier, GradualUnfreezing, LinearProbe
 from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit, TimeShift
-from genre.models import ResNet18, SpectralCNN
+from genre.models import Backbone, SpectralCNN
 
 from ..conftest import run_cli
 from ..processes import run_python
@@ -180,7 +180,7 @@ def test_epoch_schedules_go_on(folder: Path, tmp_path: Path, scheduler: Any) -> 
 
 
 def tiny_resnet() -> Any:
-    return partial(ResNet18, pretrained=False)
+    return partial(Backbone, name="test_resnet", pretrained=False)
 
 
 def trainable(classifier: GenreClassifier) -> set[str]:
