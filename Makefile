@@ -7,9 +7,10 @@ READY := .venv/ready
 demo: $(READY)
 	$(BIN)/genre fit --config examples/quickstart.yaml
 
-# One process per core, each with a thread of its own. A file stays in one process, which fits once for all its tests.
+# One process per core, each with a thread of its own. A file stays in one process, which fits once for all its tests;
+# xdist begins the files in the order of tests/conftest.py, the longest first.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The suite, and the share of the lines of genre/ that it runs, in processes that it starts too.
 coverage: $(READY)

@@ -20,6 +20,29 @@ GTZAN_MINI = Path(__file__).parents[2] / "shared" / "gtzan-mini"
 SECONDS = (2.5, 1.2, 0.6, 3.1)
 
 
+#: The files that take longest. They come first: one that is begun last would keep a single core busy.
+LONG = (
+    "test_documentation.py",
+    "test_best_checkpoint.py",
+    "test_examples.py",
+    "test_every_trainer_option.py",
+    "test_every_callback.py",
+    "test_benchmark.py",
+    "test_example_scripts.py",
+    "test_serve.py",
+    "test_onnx.py",
+    "test_every_logger.py",
+    "test_ddp.py",
+    "test_resume.py",
+    "test_plans.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of the longest files first."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def tone(genre: int, track: int, seconds: float, sample_rate: int = 22050) -> np.ndarray:
     """A chord whose pitch tells the genre, with noise that differs from track to track."""
     random = np.random.default_rng([genre, track])

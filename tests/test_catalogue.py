@@ -3,12 +3,10 @@
 import csv
 import io
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pyarrow.parquet
@@ -24,8 +22,8 @@ from genre.cli.results import Results
 from genre.cli.results_file import CsvFile, JsonLines
 
 from .conftest import run_cli, tone
+from .processes import start_python
 
-ROOT = Path(__file__).parents[1]
 GENRES = ["genre0", "genre1", "genre2"]
 
 
@@ -371,15 +369,13 @@ class TestProcesses:
     ) -> None:
         out = tmp_path / "out.csv"
         command: list[str | Path] = ["predict", "--ckpt_path", checkpoint, music, "--out", out, "--num_workers=1"]
-        slow = start(command, rank=1, pause=0.3)
+        slow = start(command, tmp_path.parent, rank=1, pause=0.3)
         part = tmp_path / "out.csv.1-of-2.part"
         deadline = time.monotonic() + 200
-        while (
-            not (part.exists() and b"\n" in part.read_bytes()) and time.monotonic() < deadline and slow.poll() is None
-        ):
+        while not (part.exists() and b"\n" in part.read_bytes()) and time.monotonic() < deadline and slow.is_alive():
             time.sleep(0.01)
-        slow.send_signal(signal.SIGKILL)
-        slow.wait()
+        slow.kill()
+        slow.join()
         survivors = len(part.read_bytes().splitlines())
         assert 1 <= survivors < 7
         with part.open("ab") as torn:
@@ -396,19 +392,18 @@ class TestProcesses:
         assert list(tmp_path.iterdir()) == [out]
 
 
-def start(command: Sequence[str | Path], rank: int, pause: float) -> "subprocess.Popen[bytes]":
+def start(command: Sequence[str | Path], folder: Path, rank: int, pause: float) -> BaseProcess:
     """A process of two, which waits after each file."""
-    code = (
+    script = folder / f"slow{rank}.py"
+    script.write_text(
         "import sys, time, genre.predictor\n"
         "read = genre.predictor.Predictor.read\n"
         f"genre.predictor.Predictor.read = lambda *arguments: (time.sleep({pause}), read(*arguments))[1]\n"
         "from genre.cli import main\n"
         "main(sys.argv[1:])\n"
     )
-    environment = os.environ | {"RANK": str(rank), "WORLD_SIZE": "2", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, command)], env=environment, stderr=subprocess.DEVNULL
-    )
+    environment = {"RANK": str(rank), "WORLD_SIZE": "2"}
+    return start_python(script, *command, cwd=folder, output=folder, environment=environment)
 
 
 MISTAKES = {

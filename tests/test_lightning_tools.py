@@ -263,12 +263,7 @@ def test_a_report_goes_to_a_folder_given_as_text(music: Path, checkpoint: Path, 
 WORKING = {
     "overfit_batches": ["--trainer.overfit_batches=1"],
     "half": ["--trainer.overfit_batches=0.5"],
-    "fast_dev_run": ["--trainer.fast_dev_run=true"],
-    "validation every second epoch": ["--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=2"],
-    "profiler": ["--trainer.profiler=simple"],
     "lr": ["--model.lr=0.01"],
-    "plateau by its short name": ["--model.scheduler", "ReduceLROnPlateau", "--model.scheduler.patience=2"],
-    "plateau": ["--model.scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau"],
 }
 
 
@@ -301,12 +296,3 @@ def test_a_logger_of_ones_own_leaves_the_run_in_its_folder(folder: Path, tmp_pat
     run = tmp_path / "x" / "version_0"
     assert {"report", "config.yaml", "checkpoints", "metrics.csv"} <= {path.name for path in run.iterdir()}
     assert list((tmp_path / "elsewhere").rglob("events.out.tfevents.*"))
-
-
-@pytest.mark.parametrize("name", ["1e3", "007", "2024-01-02", "true"])
-def test_a_name_is_text(name: str, folder: Path, tmp_path: Path) -> None:
-    assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name", name) == 0
-    last = tmp_path / name / "version_0" / "checkpoints" / "last.ckpt"
-    assert run_cli("fit", f"--ckpt_path={last}", "--trainer.max_epochs=2") == 0
-    assert torch.load(last, weights_only=True)["epoch"] == 1
-    assert [path.name for path in (tmp_path / name).iterdir()] == ["version_0"]

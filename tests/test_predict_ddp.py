@@ -1,8 +1,6 @@
 """Prediction with several processes, and of the best checkpoint of a fit."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 import genre
 
-from .cli.test_resume import ROOT
+from .processes import run_python
 from .test_lightning_tools import checkpoint, classifier, expected, make, music, trainer  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning")
@@ -37,18 +35,10 @@ torch.save(torch.cat(rows), f"{out}/rows{trainer.global_rank}.pt")
 """
 
 
-def predict(source: str, *arguments: Path) -> subprocess.CompletedProcess[str]:
+def predict(source: str, *arguments: Path) -> "subprocess.CompletedProcess[str]":
     script = arguments[-1] / "predict.py"
     script.write_text(SCRIPT)
-    return subprocess.run(
-        [sys.executable, str(script), *map(str, arguments), source],
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        cwd=arguments[-1],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        start_new_session=True,
-    )
+    return run_python(script, *arguments, source, cwd=arguments[-1], environment={"OMP_NUM_THREADS": "1"})
 
 
 def test_two_processes_predict_what_one_does(

@@ -16,9 +16,10 @@ TRANSFER = Path(__file__).parents[1] / "examples" / "transfer"
 
 SMALL = (
     "--trainer.max_epochs=1",
-    "--trainer.limit_train_batches=2",
-    "--trainer.limit_val_batches=2",
-    "--trainer.limit_test_batches=2",
+    "--trainer.limit_train_batches=1",
+    "--trainer.limit_val_batches=1",
+    "--trainer.limit_test_batches=1",
+    "--trainer.num_sanity_val_steps=0",
     "--trainer.enable_progress_bar=false",
     "--data.init_args.num_workers=0",
     "--data.init_args.batch_size=4",

@@ -18,7 +18,7 @@ from genre import Ensemble, GenreClassifier, GenreError, LinearProbe
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.data.provenance import Provenance, artist_digests, digests
 from genre.finetuning import take_weights
-from genre.models import ResNet18, SpectralCNN
+from genre.models import Backbone, SpectralCNN
 from genre.models.head import find_head
 
 from .conftest import QUICK, run_cli, write_folder
@@ -229,7 +229,7 @@ def test_resumed_it_goes_on_bit_for_bit_without_the_old_file(best: Path, four: P
 
 
 def test_under_a_linear_probe_the_old_backbone_stays(folder: Path, four: Path, tmp_path: Path) -> None:
-    network = partial(ResNet18, pretrained=False)
+    network = partial(Backbone, name="test_resnet", pretrained=False)
     fit(folder, tmp_path / "old.ckpt", network=network)
     start = Start()
     fit(four, tmp_path / "probe.ckpt", 2, tmp_path / "old.ckpt", callbacks=(LinearProbe(), start), network=network)

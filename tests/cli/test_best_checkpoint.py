@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ from genre.checkpoint import read_checkpoint
 from ..conftest import QUICK, run_cli
 
 CALLBACK = "--trainer.callbacks+=pytorch_lightning.callbacks"
-#: ResNet-18 without its weights, on the few bands that QUICK has.
-BACKBONE = ("--model.network=genre.models.ResNet18", "--model.network.pretrained=false")
+#: A small ResNet without weights.
+BACKBONE = (
+    "--model.network=genre.models.Backbone",
+    "--model.network.name=test_resnet",
+    "--model.network.pretrained=false",
+)
 SWA = (f"{CALLBACK}.StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.001")
 #: Without batch norm, Lightning neither scores nor saves the average of SWA.
 MLP = ("--model.network=genre.models.KhameesMLP", "--model.network.bands=32", "--model.network.frames=69")
@@ -68,6 +74,12 @@ def fit(folder: Path, runs: Path, *options: str, epochs: int = 5) -> Path:
     return runs / "run" / "version_0"
 
 
+@pytest.fixture(scope="module")
+def fitted(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the run of a case, which is fitted once for all tests."""
+    return cache(lambda case: fit(folder, tmp_path_factory.mktemp(case), *CASES[case][0]))
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
@@ -86,9 +98,9 @@ def best_epoch(run: Path, options: tuple[str, ...]) -> int:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_report_describes_the_best_checkpoint(case: str, folder: Path, tmp_path: Path) -> None:
+def test_the_report_describes_the_best_checkpoint(case: str, fitted: Callable[[str], Path], tmp_path: Path) -> None:
     options, more = CASES[case]
-    run = fit(folder, tmp_path, *options)
+    run = fitted(case)
     best = run / "checkpoints" / "best.ckpt"
     assert read_checkpoint(best)["epoch"] == best_epoch(run, options)
     others = {path.name for path in (run / "checkpoints").iterdir()} - {"best.ckpt", "last.ckpt"}
@@ -108,10 +120,10 @@ def test_the_report_describes_the_best_checkpoint(case: str, folder: Path, tmp_p
 
 @pytest.mark.parametrize("case", ["plain", "ema", "ema-by-epoch", "swa", "swa-no-batch-norm", "within-epochs"])
 def test_the_best_checkpoint_has_the_score_that_it_was_chosen_by(
-    case: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case: str, fitted: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Scored again, its validation loss is that of the history: the weights are those that were scored."""
-    run = fit(folder, tmp_path, *CASES[case][0])
+    run = fitted(case)
     history = {row["epoch"]: row["val_loss"] for row in rows(run / "report" / "history.csv")}
     best = run / "checkpoints" / "best.ckpt"
     capsys.readouterr()

@@ -172,15 +172,6 @@ def test_without_a_monitor_the_last_epoch_is_tested(folder: Path, tmp_path: Path
         assert torch.equal(best["state_dict"][name], value)
 
 
-@pytest.mark.parametrize("precision", ["bf16-true", "64-true", "bf16-mixed"])
-def test_precision(precision: str, folder: Path, tmp_path: Path) -> None:
-    """Also where the network is not in the features' float32."""
-    options = [*QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", f"--trainer.precision={precision}"]
-    assert run_cli("fit", *options, "--data.mixup=Mixup") == 0
-    metrics = json.loads((tmp_path / "SpectralCNN/version_0/report/metrics.json").read_text())
-    assert metrics["tracks"] == 6
-
-
 def test_next_fit_is_the_next_version(folder: Path, tmp_path: Path) -> None:
     for _ in range(2):
         assert run_cli("fit", *QUICK, f"--data.root={folder}", f"--runs_dir={tmp_path}", "--name=x") == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..conftest import QUICK, run_cli
-from .test_resume import genre
+from ..processes import run_python
 
 TWO = ("--trainer.strategy=ddp", "--trainer.devices=2")
 
@@ -27,7 +27,7 @@ def test_two_processes_test_as_one(trained: Path, folder: Path, tmp_path: Path) 
         "--data.batch_size=2",
     )
     assert run_cli("test", *options, f"--runs_dir={tmp_path}", "--name=one") == 0
-    two = genre("test", *options, f"--runs_dir={tmp_path}", "--name=two", *TWO, cwd=tmp_path)
+    two = run_python("-m", "genre", "test", *options, f"--runs_dir={tmp_path}", "--name=two", *TWO, cwd=tmp_path)
     assert two.returncode == 0, two.stderr
     assert scores(tmp_path / "two/version_0/report") == scores(tmp_path / "one/version_0/report")
     rows = [(tmp_path / name / "version_0/report/predictions.csv").read_text() for name in ("one", "two")]
@@ -36,7 +36,9 @@ def test_two_processes_test_as_one(trained: Path, folder: Path, tmp_path: Path) 
 
 def test_two_processes_fit(folder: Path, tmp_path: Path) -> None:
     """Both train: every track is drawn once an epoch, and the checkpoint scores alone what it scored together."""
-    fit = genre(
+    fit = run_python(
+        "-m",
+        "genre",
         "fit",
         *QUICK,
         f"--data.root={folder}",

@@ -23,6 +23,8 @@ ARGUMENTS = {
     "StochasticWeightAveraging": ("swa_lrs=0.01",),
     "ThroughputMonitor": ("batch_size_fn=builtins.len",),
 }
+#: Callbacks that only look on: they are tried in one fit.
+ONLOOKERS = ("Callback", "LambdaCallback", "LearningRateMonitor", "ModelSummary", "ThroughputMonitor", "Timer")
 #: What is refused, and what the line says.
 REFUSED = {
     "BackboneFinetuning": "use genre.GradualUnfreezing, or genre.LinearProbe",
@@ -35,7 +37,7 @@ except ImportError:
     REFUSED["DeviceStatsMonitor"] = "needs a package that is not installed: `DeviceStatsMonitor`"
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in ONLOOKERS])
 def test_a_shipped_callback(
     name: str,
     attempt: Try,
@@ -48,6 +50,15 @@ def test_a_shipped_callback(
         options.append("--trainer.enable_progress_bar=true")  # in place of the one that a fit has by default
     line = attempt(f"--trainer.callbacks+=pytorch_lightning.callbacks.{name}", *options)
     assert REFUSED.get(name, "nothing") in (line or "nothing")
+
+
+def test_shipped_callbacks_that_only_look_on(attempt: Try) -> None:
+    assert set(ONLOOKERS) <= set(SHIPPED)
+    options: list[str] = []
+    for name in ONLOOKERS:
+        options.append(f"--trainer.callbacks+=pytorch_lightning.callbacks.{name}")
+        options += [f"--trainer.callbacks.{argument}" for argument in ARGUMENTS.get(name, ())]
+    assert attempt(*options) is None
 
 
 def test_a_wrong_argument_of_one_of_several_is_one_line(attempt: Try) -> None:

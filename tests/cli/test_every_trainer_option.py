@@ -8,7 +8,7 @@ import pytest
 from ..conftest import run_cli
 from .conftest import SMALL, Try
 
-#: By name and value.
+#: By name and value, and the options beside it.
 WORKING = {
     "limit_val_batches=0": (),
     "limit_test_batches=1": (),
@@ -17,30 +17,17 @@ WORKING = {
     "check_val_every_n_epoch=null": ("--trainer.val_check_interval=3",),
     "val_check_interval=0.5": (),
     "val_check_interval=1": ("--checkpoint.every_n_epochs=2",),
-    "max_time=00:00:10:00": (),
     "max_steps=3": (),
     "max_steps=1": ("--trainer.val_check_interval=1",),
-    "min_epochs=3": (),
-    "reload_dataloaders_every_n_epochs=1": (),
-    "inference_mode=false": (),
-    "use_distributed_sampler=false": (),
-    "detect_anomaly=true": (),
-    "deterministic=true": (),
-    "benchmark=true": (),
-    "precision=bf16-mixed": (),
-    "precision=64-true": (),
-    "precision=bf16-true": (),
-    "gradient_clip_val=1": (),
     "accumulate_grad_batches=9": (),
-    "num_sanity_val_steps=0": (),
-    "num_sanity_val_steps=-1": (),
-    "logger=false": (),
-    "logger=true": (),
-    "enable_model_summary=true": (),
-    "profiler=simple": (),
-    "profiler=advanced": (),
-    "log_every_n_steps=0": (),
 }
+#: Options that do not concern each other: those of a line are tried in one fit.
+TOGETHER = (
+    ("max_time=00:00:10:00", "inference_mode=false", "logger=true", "log_every_n_steps=0", "profiler=simple"),
+    ("deterministic=true", "detect_anomaly=true", "gradient_clip_val=1", "num_sanity_val_steps=-1", "logger=false"),
+    ("min_epochs=3", "reload_dataloaders_every_n_epochs=1", "enable_model_summary=true", "profiler=advanced"),
+    ("benchmark=true", "use_distributed_sampler=false", "num_sanity_val_steps=0"),
+)
 REFUSED = {
     "limit_test_batches=0": "trainer.limit_test_batches is 0, which leaves nothing to score; leave the option out",
     "limit_test_batches=0.0": "trainer.limit_test_batches is 0",
@@ -55,6 +42,19 @@ REFUSED = {
 @pytest.mark.parametrize("option", WORKING)
 def test_works(option: str, attempt: Try) -> None:
     assert attempt(f"--trainer.{option}", *WORKING[option]) is None
+
+
+@pytest.mark.parametrize("options", TOGETHER, ids=",".join)
+def test_work_together(options: tuple[str, ...], attempt: Try) -> None:
+    assert attempt(*(f"--trainer.{option}" for option in options)) is None
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true", "bf16-mixed"])
+def test_precision(precision: str, attempt: Try, tmp_path: Path) -> None:
+    """Also where the network is not in the features' float32."""
+    assert attempt(f"--trainer.precision={precision}", "--data.mixup=Mixup") is None
+    metrics = json.loads((tmp_path / "runs" / "run" / "version_0" / "report" / "metrics.json").read_text())
+    assert metrics["tracks"] == 6
 
 
 def test_half_precision_works_or_says_why(attempt: Try) -> None:

@@ -61,7 +61,7 @@ def test_of_a_configuration_file(
     goes_on(tmp_path / name / name / "version_0")
 
 
-@pytest.mark.parametrize("name", ["007", "on", "2024-01-02"])
+@pytest.mark.parametrize("name", ["007", "on", "2024-01-02", "1e3", "true"])
 def test_on_the_command_line(
     name: str,
     folder: Path,

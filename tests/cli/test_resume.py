@@ -17,15 +17,16 @@ from pytorch_lightning.cli import ReduceLROnPlateau
 
 from genre import GenreClassifier, GradualUnfreezing, LinearProbe
 from genre.data import Folder, Gain, MelSpectrogram, Mixup, SpecAugment, StratifiedSplit, TimeShift
-from genre.models import ResNet18, SpectralCNN
+from genre.models import Backbone, SpectralCNN
 
 from ..conftest import run_cli
+from ..processes import run_python
 
 ROOT = Path(__file__).parents[2]
 
 
 def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command line in a process of its own."""
+    """Runs the command line in a process of its own, which imports the library anew."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-m", "genre", *arguments],
@@ -72,17 +73,18 @@ def test_sigkill_in_the_middle_of_an_epoch(folder: Path, tmp_path: Path) -> None
         "trainer": {"max_epochs": 3, "accelerator": "cpu", "enable_progress_bar": False},
     }
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    whole = genre("fit", "--config", "run.yaml", "--name", "whole", cwd=tmp_path)
+    fit = ("-m", "genre", "fit", "--config", "run.yaml")
+    whole = run_python(*fit, "--name", "whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
     steps = torch.load(tmp_path / "runs/whole/version_0/checkpoints/last.ckpt", weights_only=True)["global_step"]
     middle_of_epoch_2 = steps * 5 // 6
     kill = ["--trainer.callbacks+=tests.callbacks.Kill", f"--trainer.callbacks.step={middle_of_epoch_2}"]
-    killed = genre("fit", "--config", "run.yaml", "--name", "killed", *kill, cwd=tmp_path)
+    killed = run_python(*fit, "--name", "killed", *kill, cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     run = tmp_path / "runs/killed/version_0"
     last = run / "checkpoints/last.ckpt"
     assert torch.load(last, weights_only=True)["epoch"] == 1
-    resumed = genre("fit", "--config", "run.yaml", "--ckpt_path", str(last), cwd=tmp_path)
+    resumed = run_python(*fit, "--ckpt_path", last, cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
     assert_same(weights(last), weights(tmp_path / "runs/whole/version_0/checkpoints/last.ckpt"))
     assert_same(
@@ -179,7 +181,7 @@ def test_epoch_schedules_go_on(folder: Path, tmp_path: Path, scheduler: Any) -> 
 
 
 def tiny_resnet() -> Any:
-    return partial(ResNet18, pretrained=False)
+    return partial(Backbone, name="test_resnet", pretrained=False)
 
 
 def trainable(classifier: GenreClassifier) -> set[str]:
