@@ -52,7 +52,7 @@ def test_temperature_is_the_best_of_a_fine_grid_for_averaged_segments() -> None:
 
     def loss(temperature: float) -> float:
         own = average_segments(logits, members, temperature)[torch.arange(30), targets]
-        return float(-own.double().log().mean()) + (np.log(temperature) / PRIOR) ** 2 / 60
+        return float(-own.double().log().mean() + (np.log(temperature) / PRIOR) ** 2 / 60)
 
     best = min(np.geomspace(*SEARCH, 400), key=loss)
     assert loss(choose_temperature(logits, members, targets)) <= loss(best) + 1e-5

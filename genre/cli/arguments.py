@@ -149,7 +149,7 @@ def _own_list(option: str, value: str) -> str:
         content = _qualified({last_part(option): _load_yaml(value)})[last_part(option)]
     except yaml.YAMLError:
         return value
-    return yaml.safe_dump(content, default_flow_style=True, width=math.inf, allow_unicode=True).strip()
+    return str(yaml.safe_dump(content, default_flow_style=True, width=math.inf, allow_unicode=True)).strip()
 
 
 def _qualified(content: Any, key: str = "") -> Any:
