@@ -1,6 +1,6 @@
-"""Names the genre of songs with a model of ``genre export --format onnx``: NumPy, soundfile and ONNX Runtime alone.
+"""Names the genre of songs with a model of ``genre export --format onnx``: without PyTorch, by ONNX Runtime.
 
-pip install numpy soundfile onnxruntime
+pip install numpy soundfile soxr onnxruntime
 python onnx_predict.py mine.onnx song.mp3 …
 """
 
@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import onnxruntime
 import soundfile
+import soxr
 
 
 def segments(path: str, rate: int, samples: int, most: int) -> np.ndarray:
@@ -21,16 +22,8 @@ def segments(path: str, rate: int, samples: int, most: int) -> np.ndarray:
         for position in [0.5] if count == 1 else np.linspace(0, 1, count):
             song.seek(round(position * (song.frames - length)))
             mono = song.read(length, dtype="float32", always_2d=True).mean(1)
-            parts.append(np.resize(resample(mono, song.samplerate, rate), samples))  # a short song is repeated
+            parts.append(np.resize(soxr.resample(mono, song.samplerate, rate), samples))  # a short song is repeated
     return np.stack(parts).astype(np.float32)
-
-
-def resample(mono: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Changes the rate of a segment by its Fourier transform, of which the new rate's frequencies are kept."""
-    if rate == new_rate:
-        return mono
-    length = -(-len(mono) * new_rate // rate)
-    return np.fft.irfft(np.fft.rfft(mono)[: length // 2 + 1], length) * (length / len(mono))
 
 
 def main(model: str, songs: list[str]) -> None:

@@ -55,10 +55,13 @@ def test_int8_is_smaller(model: Path) -> None:
     assert model.with_suffix(".int8.onnx").stat().st_size < model.stat().st_size
 
 
-def test_example_without_torch(trained: Path, model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rate", [22050, 44100, 16000])
+def test_example_without_torch(rate: int, trained: Path, model: Path, tmp_path: Path) -> None:
     """The example names the genre that the checkpoint names, and imports neither torch nor genre."""
     song = tmp_path / "song.wav"
-    soundfile.write(song, tone(1, 77, 2.7), 22050, subtype="FLOAT")
+    wave = tone(1, 77, 2.7, rate)
+    wave += np.random.default_rng(0).normal(scale=0.02, size=wave.shape)  # it has all frequencies
+    soundfile.write(song, wave, rate, subtype="FLOAT")
     code = f"import runpy, sys; sys.argv[1:] = {[str(model), str(song)]!r}; runpy.run_path({str(EXAMPLE)!r}, run_name='__main__'); assert not {{'torch', 'genre'}} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
