@@ -6,6 +6,7 @@ predict, :func:`genre.load` does.
 
 import logging
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -306,7 +307,8 @@ def _load(stream: BinaryIO) -> Any:
     if reason:
         raise _NotLoadedError(reason)
     try:
-        return torch.load(stream, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # a foreign pickle's protocol
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         whole = is_zipfile(stream)  # torch.save writes zip archives; a complete one holds objects, not only plain data
         reason = "it holds objects that could run code when they are loaded" if whole else _FOREIGN
