@@ -6,6 +6,7 @@ predict, :func:`genre.load` does.
 
 import math
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -205,7 +206,8 @@ def _load(stream: BinaryIO) -> Any:
     if reason:
         raise ValueError(reason)
     try:
-        return torch.load(stream, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # a foreign pickle's protocol
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         whole = zipfile.is_zipfile(stream)  # torch.save writes zip archives; a complete one holds more than plain data
         reason = "it holds objects that could run code when they are loaded" if whole else _FOREIGN

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import pickle
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -150,6 +152,9 @@ def test_nothing_in_a_checkpoint_is_executed(trained: Path, tmp_path: Path, monk
     torch.save({"genre": Bomb()}, "bomb.ckpt")
     with pytest.raises(GenreError, match="could run code"):
         genre.load("bomb.ckpt")
+    Path("bare.ckpt").write_bytes(pickle.dumps(Bomb(), protocol=4))
+    with warnings.catch_warnings(action="error"), pytest.raises(GenreError, match="not a checkpoint"):
+        genre.load("bare.ckpt")
     assert not Path("exploded").exists()
     for path, content in {"os.system": {"command": "touch exploded"}, "genre.GenreError": {}}.items():
         spec = {"class_path": path, "init_args": content}

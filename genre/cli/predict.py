@@ -76,7 +76,7 @@ class Run:
 
     def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
         self.ensemble, self.name, self.options = ensemble, name, options
-        self.threshold = _stored_threshold(ensemble) if options.threshold == "auto" else options.threshold
+        self.threshold = _stored_threshold(ensemble) if isinstance(options.threshold, str) else options.threshold
 
     def write(self, files: AudioFiles, out: Path, place: Place) -> None:
         """Writes a row per file; a bad file has one, too, with the error, so it is not tried again."""

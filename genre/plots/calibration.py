@@ -30,8 +30,8 @@ def plot_reliability(
         _reliability(grid[0, column], grid[1, column], probabilities.cpu(), targets.cpu())
         error = float(calibration_error(probabilities, targets))
         grid[0, column].set_title(f"{title if before is not None else 'probabilities'}\ncalibration error {error:.3f}")
-    grid[0, 0].set(ylabel="accuracy", ylim=(0, 1))
-    grid[1, 0].set(ylabel=unit, xlim=(0, 1))
+    grid[0, 0].set(ylabel="accuracy", ylim=(0, 1.03))
+    grid[1, 0].set(ylabel=unit, xlim=(0, 1.02))
     grid[0, -1].legend(loc="upper left", frameon=False, fontsize=9)
     figure.supxlabel("probability of the most probable genre", fontsize=10)
     figure.suptitle(f"Reliability of {scored(len(targets), subset, unit)}")
@@ -58,7 +58,7 @@ def plot_coverage(
     axes.axhline(float(accuracy[-1]), color="grey", linestyle=":", label=f"accuracy of all ({float(accuracy[-1]):.2f})")
     count = int((levels >= threshold).sum()) if threshold is not None else 0
     if count:
-        label = f"threshold {threshold:.3f}: {float(share[count - 1]):.0%} kept, {float(accuracy[count - 1]):.0%} right"
+        label = f"threshold {threshold:.3f}: {100 * float(share[count - 1]):.0f} % kept, {100 * float(accuracy[count - 1]):.0f} % right"
         axes.plot(share[count - 1], accuracy[count - 1], "o", color=COLORS[1], markersize=9, label=label)
     axes.set(xlabel=f"coverage: share of {unit} that are not called unknown", ylabel="accuracy", xlim=(0, 1.01))
     axes.set_ylim(0, 1.02)

@@ -124,7 +124,7 @@ def describe_calibration(metrics: Mapping[str, Any]) -> list[str]:
     if entry["threshold"] is None:
         lines.append(f"No threshold leaves validation {unit} of which {TARGET_ACCURACY:.0%} are right.")
     else:
-        right = "" if entry["kept_accuracy"] is None else f", {entry['kept_accuracy']:.0%} of them right"
+        right = "" if entry["kept_accuracy"] is None else f", {100 * entry['kept_accuracy']:.0f} % of them right"
         lines.append(
             f"Below a probability of {entry['threshold']:.3f} a genre is better called unknown: "
             f"{entry['kept']} of {metrics['tracks']} {unit} are kept{right}."

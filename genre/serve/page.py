@@ -10,7 +10,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from genre.errors import GenreError
-from genre.predictor import Predictor
+from genre.predictor import Prediction, Predictor
 from genre.serve.results import Result
 
 #: Seconds between two looks for uploads that nothing was asked of, and the age at which they are deleted.
@@ -39,10 +39,11 @@ def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:
         song = gr.Audio(
             sources=["upload", "microphone"], type="filepath", format=None, label="Song", elem_id="genre-upload"
         )
-        label = gr.Label(num_top_classes=10, label="Genre", visible=False, elem_id="genre-label")
+        title = gr.HTML(elem_id="genre-title")
+        label = gr.Label(num_top_classes=10, label="Genre", show_heading=False, visible=False, elem_id="genre-label")
         shown = gr.HTML(elem_id="genre-result")
         song.input(
-            _answer(analyser), song, [song, label, shown], concurrency_limit=4, api_visibility="private",
+            _answer(analyser), song, [song, title, label, shown], concurrency_limit=4, api_visibility="private",
             show_progress_on=[shown],
         )  # fmt: skip
     resources = files("genre.serve")
@@ -56,15 +57,27 @@ def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:
 
 def _answer(analyser: Analyser) -> Callable[[str | None], list[Any]]:
     def answer(path: str | None) -> list[Any]:
-        """Clears the input, and fills the label and the pictures."""
+        """Clears the input, and fills the title, the label and the pictures."""
         if path is None:
-            return [None, gr.skip(), gr.skip()]
+            return [None, gr.skip(), gr.skip(), gr.skip()]
         try:
             result = analyser.analyse(Path(path))
         except GenreError as error:
             reason = str(error).removeprefix("the array: ")
             alert = f'<p class="genre-error" role="alert"><b>{escape(Path(path).name)}</b>: {escape(reason)}</p>'
-            return [None, gr.Label(visible=False), alert]
-        return [None, gr.Label(result.prediction.probabilities, visible=True), result.html]
+            return [None, alert, gr.Label(visible=False), ""]
+        title = title_of(result.prediction, analyser.predictor.calibration.threshold)
+        return [None, title, gr.Label(result.prediction.probabilities, visible=True), result.html]
 
     return answer
+
+
+def title_of(prediction: Prediction, threshold: float | None) -> str:
+    """The genre as a heading; or "unknown" with the most probable genre, if that is below the threshold."""
+    named = prediction.genre_above(threshold)
+    if named == prediction.genre:
+        return f"<h2>{escape(named)}</h2>"
+    return (
+        f"<h2>{named}</h2><p>The most probable genre, {escape(prediction.genre)}, has a probability of "
+        f"{prediction.probability:.2f}, below the threshold of {threshold:.2f}.</p>"
+    )

@@ -71,7 +71,7 @@ class Service:
             await form.close()
 
     def _answer(self, upload: UploadFile) -> JSONResponse:
-        name = shown_name(upload.filename or "")
+        name, threshold = shown_name(upload.filename or ""), self.predictor.calibration.threshold
         try:
             waveform = self.decoder.decode(upload.file, name)
             with self._computing:
@@ -84,8 +84,9 @@ class Service:
             {
                 "file": name,
                 "seconds": round(waveform.seconds, 3),
-                "genre": prediction.genre,
+                "genre": prediction.genre_above(threshold),
                 "probability": prediction.probability,
+                "threshold": threshold,
                 "probabilities": prediction.probabilities,
             }
         )

@@ -19,11 +19,13 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import genre
 from tests.conftest import run_cli, tone
 
 pytest.importorskip("gradio", reason="genre serve needs lightning-genre[serve]")
+title_of = pytest.importorskip("genre.serve.page").title_of
 requests = pytest.importorskip("requests", reason="pooch brings it")
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -58,7 +60,14 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(trained / "checkpoints" / "best.ckpt", tmp_path_factory.mktemp("temporary"))
+    """A server whose checkpoint has a threshold that half of :func:`wav` is below."""
+    content = torch.load(trained / "checkpoints" / "best.ckpt", weights_only=True)
+    predictor = genre.load(trained / "checkpoints" / "best.ckpt")
+    probabilities = sorted(predictor.predict(io.BytesIO(wav(index))).probability for index in range(50))
+    content["genre"]["threshold"] = (probabilities[24] + probabilities[25]) / 2
+    checkpoint = tmp_path_factory.mktemp("checkpoint") / "mine.ckpt"
+    torch.save(content, checkpoint)
+    server = Server(checkpoint, tmp_path_factory.mktemp("temporary"))
     yield server
     server.process.kill()
     server.process.communicate()
@@ -79,10 +88,23 @@ def test_fifty_requests_at_once(server: Server, tmp_path: Path) -> None:
         path = tmp_path / f"song {index}.wav"
         path.write_bytes(wav(index))
         prediction = predictor.predict(path)
-        assert (status, answer["file"], answer["genre"]) == (200, path.name, prediction.genre)
+        threshold = predictor.calibration.threshold
+        assert (status, answer["file"], answer["threshold"]) == (200, path.name, threshold)
+        assert answer["genre"] == prediction.genre_above(threshold)
         assert answer["seconds"] == 1.5
+        assert answer["probability"] == pytest.approx(prediction.probability, abs=1e-6)
         assert answer["probabilities"] == pytest.approx(prediction.probabilities, abs=1e-6)
+    assert [answer["genre"] for _, answer in answers].count("unknown") == 25
     assert server.leftovers() == []
+
+
+def test_the_page_says_unknown_below_the_threshold() -> None:
+    prediction = genre.Prediction(None, "<rock>", 0.5, {"<rock>": 0.5, "jazz": 0.5})
+    assert title_of(prediction, None) == title_of(prediction, 0.5) == "<h2>&lt;rock&gt;</h2>"
+    assert title_of(prediction, 0.51) == (
+        "<h2>unknown</h2><p>The most probable genre, &lt;rock&gt;, has a probability of 0.50, below the threshold of "
+        "0.51.</p>"
+    )
 
 
 def header(size: int) -> bytes:
@@ -106,7 +128,7 @@ def silent_flac(minutes: int) -> bytes:
     return content.getvalue()
 
 
-def three_hours() -> bytes:
+def half_an_hour() -> bytes:
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
         file.setparams((1, 1, 1000, 0, "NONE", ""))
@@ -120,8 +142,9 @@ BAD = {
     "empty": (b"", "song.wav", 422, "song.wav: empty file"),
     "header alone": (header(0xFFFFFFF0), "song.wav", 422, "song.wav: "),
     "zeros": (bytes(5000), "song.mp3", 422, "song.mp3: undecodable"),
-    "long": (three_hours(), "song.wav", 422, "song.wav: longer than 1 minutes"),
+    "long": (half_an_hour(), "song.wav", 422, "song.wav: longer than 1 minutes"),
     "bomb": (silent_flac(3), "song.flac", 422, "song.flac: longer than 1 minutes"),
+    "three hours": (silent_flac(180), "song.flac", 422, "song.flac: longer than 1 minutes"),
     "large": (bytes(MAX_MB * 10**6 + 10**5), "song.wav", 413, "larger than 2 MB"),
     "name": (b"x", "../../etc/pass\nwd.wav", 422, "pass"),
 }
@@ -167,9 +190,10 @@ def test_a_browser(server: Server, gtzan_mini: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.wav"
     bad.write_text("no music")
     with sync_api.sync_playwright() as playwright:
-        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--use-fake-ui-for-media-stream"]
+        options += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-audio-capture={clip}"]
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=options)
-        page = browser.new_page(viewport={"width": 1000, "height": 1240})
+        page = browser.new_page(viewport={"width": 1000, "height": 1480})
         page.set_default_timeout(120_000)
         hosts = set()
         page.on("response", lambda response: hosts.add(urlsplit(response.url).hostname))
@@ -179,7 +203,10 @@ def test_a_browser(server: Server, gtzan_mini: Path, tmp_path: Path) -> None:
         assert "bad.wav: undecodable" in page.inner_text(".genre-error")
         page.set_input_files("#genre-upload input[type=file]", clip)
         page.wait_for_selector(".genre-song")
-        assert genre.load(server.checkpoint).predict(clip).genre in page.inner_text("#genre-label")
+        predictor = genre.load(server.checkpoint)
+        expected = predictor.predict(clip)
+        assert page.inner_text("#genre-title h2") == expected.genre_above(predictor.calibration.threshold)
+        assert expected.genre in page.inner_text("#genre-label")
         page.wait_for_function("document.querySelector('.genre-song audio').readyState > 0")
         box = page.locator(".genre-tracks").bounding_box()
         assert box is not None
@@ -191,6 +218,14 @@ def test_a_browser(server: Server, gtzan_mini: Path, tmp_path: Path) -> None:
         page.wait_for_timeout(300)
         if target := os.environ.get("GENRE_SCREENSHOT"):
             page.screenshot(path=target)
+        page.evaluate("document.querySelector('.genre-song').dataset.of = 'the clip'")
+        page.click("#genre-upload [aria-label='Record audio']")
+        page.click("#genre-upload .record-button")
+        page.wait_for_selector("#genre-upload .stop-button:visible")
+        page.wait_for_timeout(2000)
+        page.click("#genre-upload .stop-button:visible")
+        page.wait_for_selector(".genre-song:not([data-of])")
+        assert float(page.get_attribute(".genre-song", "data-seconds") or 0) > 1
         browser.close()
     assert hosts - {None} == {"127.0.0.1"}
     assert server.leftovers() == []
