@@ -58,7 +58,8 @@ def plot_coverage(
     axes.axhline(float(accuracy[-1]), color="grey", linestyle=":", label=f"accuracy of all ({float(accuracy[-1]):.2f})")
     count = int((levels >= threshold).sum()) if threshold is not None else 0
     if count:
-        label = f"threshold {threshold:.3f}: {100 * float(share[count - 1]):.0f} % kept, {100 * float(accuracy[count - 1]):.0f} % right"
+        kept_share, right_share = 100 * float(share[count - 1]), 100 * float(accuracy[count - 1])
+        label = f"threshold {threshold:.3f}: {kept_share:.0f} % kept, {right_share:.0f} % right"
         axes.plot(share[count - 1], accuracy[count - 1], "o", color=COLORS[1], markersize=9, label=label)
     axes.set(xlabel=f"coverage: share of {unit} that are not called unknown", ylabel="accuracy", xlim=(0, 1.01))
     axes.set_ylim(0, 1.02)
