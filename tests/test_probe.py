@@ -1,5 +1,6 @@
 """A linear probe that trains on kept embeddings gives what one gives whose backbone runs in every epoch."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,17 @@ def test_embeddings_change_nothing_but_the_work(music: Path, tmp_path: Path) -> 
     (scores,) = plain_trainer.test(plain, datamodule=module(music), verbose=False)
     (same,) = kept_trainer.test(kept, datamodule=module(music), verbose=False)
     assert same == pytest.approx(scores, abs=1e-5)
+
+
+def test_copies_of_a_file_share_an_embedding(music: Path, tmp_path: Path) -> None:
+    root = tmp_path / "music"
+    shutil.copytree(music, root)
+    for path in sorted(root.rglob("*.wav")):
+        shutil.copy2(path, path.with_stem(f"{path.stem}_again"))
+    plain, _ = probe(module(root), None, epochs=1)
+    for _ in range(2):
+        kept, _ = probe(module(root), tmp_path / "kept", epochs=1)
+        torch.testing.assert_close(tiny(plain).head.weight, tiny(kept).head.weight, rtol=1e-5, atol=1e-6)
 
 
 def test_a_file_holds_what_the_network_makes_of_the_segments(music: Path, tmp_path: Path) -> None:

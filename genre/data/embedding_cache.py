@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -63,19 +63,20 @@ def embed(segments: Segments, embedder: Embedder, features: Feature, device: tor
     files = _by_file(segments, draws)
     known: dict[int, Segment] = {}
     kept = None if embedder.folder is None else embedder.folder / _space(embedder.network, features, segments.samples)
-    for key, places in files.items():
+    for key, places in files:
         vectors = None if kept is None else _read(kept / f"{key}.npy", len(places))
         for place, vector in zip(places, () if vectors is None else vectors, strict=vectors is not None):
             track = draws[place].track
             known[place] = Segment(torch.from_numpy(vector), segments.targets[track], track, place, 0, True, {})
-    missing = [place for places in files.values() for place in places if place not in known]
-    last = {places[-1]: key for key, places in files.items() if places[0] not in known}
+    missing = [place for _, places in files for place in places if place not in known]
+    last = {places[-1]: (key, places) for key, places in files if places[0] not in known}
     for place, segment in _compute(_Reading(segments, draws, missing), embedder.network, features, device, num_workers):
         known[place] = segment
         if kept is not None and place in last:  # the last segment of a file
-            of_file = [known[place] for place in files[last[place]]]
+            key, places = last[place]
+            of_file = [known[place] for place in places]
             if all(segment.valid for segment in of_file):
-                _write(kept / f"{last[place]}.npy", np.stack([segment.waveform.numpy() for segment in of_file]))
+                _write(kept / f"{key}.npy", np.stack([segment.waveform.numpy() for segment in of_file]))
     segments.embedded = [known[place] for place in range(len(draws))]
 
 
@@ -100,16 +101,16 @@ def _compute(
         module.training = mode
 
 
-def _by_file(segments: Segments, draws: Sequence[Draw]) -> Mapping[str, list[int]]:
-    """The places of each file's segments, by a digest of the file's content and of the segments' positions."""
+def _by_file(segments: Segments, draws: Sequence[Draw]) -> list[tuple[str, list[int]]]:
+    """A digest of each file's content and of its segments' positions, equal for copies; and the segments' places."""
     places: dict[Path, list[int]] = {}
     for place, draw in enumerate(draws):
         places.setdefault(segments.tracks[draw.track].path, []).append(place)
-    files = {}
+    files = []
     for of_file in places.values():
         whole = replace(segments.tracks[draws[of_file[0]].track], excerpt=None)
         stretches = [(segments.tracks[draws[place].track].excerpt, draws[place].position) for place in of_file]
-        files[_hash(digest(whole).encode(), repr(stretches).encode())] = of_file
+        files.append((_hash(digest(whole).encode(), repr(stretches).encode()), of_file))
     return files
 
 
