@@ -10,6 +10,7 @@ of the trained one (Spearman's rank correlation).
 
 import argparse
 import copy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def draw(drops: NDArray[np.float64], title: str, out: Path) -> None:
         axes.barh(place, values.mean(), xerr=errors, color=COLORS[place], capsize=4)
     axes.set_yticks(range(len(KINDS)), KINDS)
     axes.invert_yaxis()
-    axes.set(xlabel="mean fall of the probability of the predicted genre, with 95 % interval", title=title)
+    axes.set(xlabel="fall of the predicted genre's probability: mean and 95 % interval", title=title)
     save(figure, out)
 
 
@@ -94,8 +95,11 @@ def main() -> None:
     draw(np.array(rows), f"{type(predictor.network).__name__}, {len(rows)} tracks", options.out)
     known = np.array(correlations)[~np.isnan(correlations)]
     print(f"rank correlation with the map of shuffled weights: median {np.median(known):.2f} of {len(known)} tracks")
-    print(f"in {(np.abs(known) < 0.5).mean():.0%} of them it is between -0.5 and 0.5")
+    print(f"in {100 * (np.abs(known) < 0.5).mean():.0f} % of them it is between -0.5 and 0.5")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except genre.GenreError as error:
+        sys.exit(f"explain_deletion.py: {error}")

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BackboneFinetuning
-from timm.models import group_parameters
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -150,6 +149,8 @@ def backbone_layers(backbone: nn.Module) -> list[list[str]]:
     """
     matcher = getattr(backbone, "group_matcher", None)
     if callable(matcher):
+        from timm.models import group_parameters  # here, as importing timm takes seconds
+
         grouped = group_parameters(backbone, matcher(coarse=True))
     else:
         grouped = {
