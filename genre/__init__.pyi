@@ -6,8 +6,8 @@ from .classifier import GenreClassifier as GenreClassifier
 from .errors import GenreError as GenreError
 from .finetuning import GradualUnfreezing as GradualUnfreezing
 from .finetuning import LinearProbe as LinearProbe
+from .prediction import Prediction as Prediction
 from .predictor import Ensemble as Ensemble
-from .predictor import Prediction as Prediction
 from .predictor import Predictor as Predictor
 from .predictor import load as load
 from .report import Report as Report

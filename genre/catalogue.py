@@ -21,7 +21,8 @@ from torch import Tensor
 from genre.audio.cache import count_cores
 from genre.audio.recording import FileRecording
 from genre.errors import AudioError
-from genre.predictor import BATCH, Ensemble, Prediction
+from genre.prediction import Prediction
+from genre.predictor import BATCH, Ensemble
 
 #: Segments per batch on a GPU.
 GPU_BATCH = 256

@@ -1,10 +1,7 @@
-"""Prediction for files and arrays: one classifier, the mean of several, and a tagger."""
+"""Trained classifiers that predict the genres of files and arrays: one network, and the mean of several."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, overload
 
 import numpy as np
 import torch
@@ -13,158 +10,17 @@ from torch import Tensor, nn
 
 from genre.audio.decode import spread
 from genre.audio.features import Feature
-from genre.audio.recording import Audio, FileRecording, Recording
+from genre.audio.recording import Recording
 from genre.checkpoint import Calibration, network_config, network_weights, read_calibration, read_front_end
 from genre.config import from_config
 from genre.data.names import same_names
 from genre.errors import GenreError
 from genre.hub import read_classifier
 from genre.models.head import find_head, penultimate
-from genre.models.musicnn import TAGS, MusiCNN
-from genre.recordings import apply
+from genre.prediction import AudioClassifier
 
 #: Segments per batch: memory does not grow with the length of a file.
 BATCH = 16
-
-#: The length of a tagger's segments in seconds: 187 frames, as in the training of its weights.
-TAGGER_SECONDS = 2.976
-TAGGER_SEGMENTS = 10
-
-#: The name of a genre whose probability is below a threshold.
-UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The genre of one recording.
-
-    Attributes:
-        path: The path of the file, or the name of the file object; ``None`` for an array or without a name.
-        genre: The most probable genre.
-        probability: Its probability.
-        probabilities: The probability of every genre, the most probable first.
-
-    Example:
-        >>> import genre
-        >>> prediction = genre.load("mine.ckpt").predict("song.mp3")
-        >>> prediction.genre in prediction.probabilities, list(prediction.probabilities)[0] == prediction.genre
-        (True, True)
-    """
-
-    path: Path | None
-    genre: str
-    probability: float
-    probabilities: dict[str, float]
-
-    def genre_above(self, threshold: float | None) -> str:
-        """The genre, or "unknown" if its probability is below the threshold; ``None``: there is no threshold."""
-        return self.genre if threshold is None or self.probability >= threshold else UNKNOWN
-
-
-class AudioClassifier(ABC):
-    """Base class of one network and of several: predicts genres and computes embeddings of audio.
-
-    Attributes:
-        genres: The names of the classes, in order.
-    """
-
-    genres: list[str]
-
-    @abstractmethod
-    def average_probabilities(self, recording: Recording) -> Tensor:
-        """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a recording.
-
-        Raises:
-            AudioError: The recording holds no usable audio.
-        """
-
-    @abstractmethod
-    def average_embedding(self, recording: Recording) -> NDArray[np.float32]:
-        """The input of the head, ``(D,)``: the mean over segments spread evenly over a recording.
-
-        Raises:
-            AudioError: The recording holds no usable audio.
-        """
-
-    @property
-    @abstractmethod
-    def embedding_size(self) -> int:
-        """The length D of an embedding."""
-
-    @overload
-    def predict(self, audio: BinaryIO | NDArray[Any] | Tensor, sample_rate: float | None = None) -> Prediction: ...
-
-    # A folder's path gives a list, a file's path one prediction; the type of a path cannot tell them apart. It comes
-    # before the sequences, as a string is a sequence of strings too.
-    @overload
-    def predict(  # type: ignore[overload-overlap]
-        self, audio: Path | str, sample_rate: float | None = None
-    ) -> Prediction | Any: ...
-
-    @overload
-    def predict(self, audio: Sequence[Audio], sample_rate: float | None = None) -> list[Prediction]: ...
-
-    def predict(
-        self, audio: Audio | Sequence[Audio], sample_rate: float | None = None
-    ) -> Prediction | list[Prediction]:
-        """Predicts the genre of audio of any length from segments spread evenly over it.
-
-        Args:
-            audio: A path; a binary file object; a NumPy array or tensor ``(samples,)`` or ``(channels, samples)``,
-                with integers scaled as in a wav file; a folder; or a list of any of them.
-            sample_rate: The rate of an array, or of all arrays of a list, in hertz. A file has its own.
-
-        Returns:
-            A prediction; for a folder a list with one per readable audio file in and below it, sorted by path; for a
-            list those of its elements, in order. A bad file of a folder is logged as a warning and left out. A bad
-            element of a list raises.
-
-        Raises:
-            AudioError: A file is missing, or a recording holds no usable audio.
-            GenreError: ``audio`` is none of these, or ``sample_rate`` is missing or superfluous.
-        """
-        return apply(self._predict, audio, sample_rate)
-
-    def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
-        """Computes the input of the network's head, averaged over the segments of the audio.
-
-        Args:
-            audio: As for :meth:`predict`.
-            sample_rate: As for :meth:`predict`.
-
-        Returns:
-            ``(D,)``; for a folder or a list ``(N, D)``, one row per recording, in the order of :meth:`predict`. The
-            vectors of several networks are concatenated: D is the sum of their lengths.
-
-        Raises:
-            AudioError: A file is missing, or a recording holds no usable audio.
-            GenreError: ``audio`` is of another type, ``sample_rate`` is missing or superfluous, or the network has no
-                head, see :func:`genre.models.head.find_head`.
-        """
-        rows = apply(self.average_embedding, audio, sample_rate)
-        if not isinstance(rows, list):
-            return rows
-        return np.stack(rows) if rows else np.empty((0, self.embedding_size), np.float32)
-
-    def predict_proba(self, path: Path | str, excerpt: tuple[float, float] | None = None) -> Tensor:
-        """The probabilities of the genres, ``(genres,)``: the mean over segments spread evenly over a file.
-
-        Args:
-            path: The file.
-            excerpt: First and last second of the part that is used; ``None``: the whole file.
-
-        Raises:
-            AudioError: The file is missing or holds no usable audio.
-        """
-        return self.average_probabilities(FileRecording(Path(path), excerpt))
-
-    def rank(self, path: Path | None, probabilities: Tensor) -> Prediction:
-        """The prediction of a recording from its probabilities ``(genres,)``."""
-        pairs = sorted(zip(self.genres, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
-        return Prediction(path, *pairs[0], dict(pairs))
-
-    def _predict(self, recording: Recording) -> Prediction:
-        return self.rank(recording.path, self.average_probabilities(recording))
 
 
 class Predictor(AudioClassifier):
@@ -293,30 +149,6 @@ class Ensemble(AudioClassifier):
     @property
     def embedding_size(self) -> int:  # noqa: D102
         return sum(predictor.embedding_size for predictor in self.predictors)
-
-
-class Tagger(Predictor):
-    """MusiCNN as its authors trained it, which predicts tags from waveforms.
-
-    Its ``genres`` are 50 tags. Each has an independent probability; they do not sum to 1.
-
-    Args:
-        weights: "msd": tags of the Million Song Dataset; "mtt": tags of MagnaTagATune.
-        device: Where to compute.
-
-    Raises:
-        GenreError: The weights are not installed.
-    """
-
-    def __init__(self, weights: Literal["msd", "mtt"] = "msd", device: torch.device | str = "cpu") -> None:
-        network, tags = MusiCNN.tagger(weights), list(TAGS[weights])
-        super().__init__(network, MusiCNN.features(), tags, TAGGER_SECONDS, TAGGER_SEGMENTS, device)
-
-    @torch.inference_mode()
-    def probabilities(self, waveforms: Tensor) -> Tensor:
-        """Waveforms ``(B, 1, samples)`` to the probabilities of the tags ``(B, 50)``."""
-        logits: Tensor = self.network(self.features(waveforms.to(self.device)))
-        return logits.float().sigmoid()
 
 
 def load(

@@ -19,7 +19,8 @@ from genre.data.provenance import Provenance
 from genre.data.track import Subset, Track
 from genre.errors import GenreError
 from genre.hub import read_classifier
-from genre.predictor import AudioClassifier, Ensemble, load
+from genre.prediction import AudioClassifier
+from genre.predictor import Ensemble, load
 from genre.report.callback import count
 from genre.report.conditions import conditions
 from genre.report.folder import print_report, write_report

@@ -21,7 +21,8 @@ from genre.cli.processes import Place, choose_device, find_place
 from genre.cli.results import Results
 from genre.cli.results_file import Entry, check_results_file, csv_columns, csv_row
 from genre.errors import GenreError, printable
-from genre.predictor import Ensemble, Tagger, load
+from genre.predictor import Ensemble, load
+from genre.tagger import Tagger
 from genre.terminal import say, terminal
 
 Format = Literal["table", "json", "csv"]

@@ -10,7 +10,8 @@ import gradio as gr
 from fastapi import FastAPI
 
 from genre.errors import GenreError
-from genre.predictor import Prediction, Predictor
+from genre.prediction import Prediction
+from genre.predictor import Predictor
 from genre.serve.results import Result
 
 #: Seconds between two looks for uploads that nothing was asked of, and the age at which they are deleted.

@@ -19,7 +19,8 @@ from genre.audio.recording import open_recording
 from genre.errors import GenreError
 from genre.plots.inputs import features_of, limits
 from genre.plots.style import COLORS, SEQUENTIAL
-from genre.predictor import Prediction, Predictor
+from genre.prediction import Prediction
+from genre.predictor import Predictor
 from genre.serve.upload import Waveform
 
 #: The largest number of points of the timeline, and of columns of the waveform and the mel spectrogram.
