@@ -48,6 +48,8 @@ def falls(predictor: genre.Predictor, path: Path, random: np.random.Generator) -
         values = parameter.data.flatten()
         parameter.data = values[torch.from_numpy(random.permutation(len(values)))].view_as(parameter)
     other = attribute(shuffled, inputs[:1], target, method)
+    if maps[0].std() == 0 or other.std() == 0:
+        return drops, float("nan")  # an even map has no ranks
     return drops, float(spearmanr(maps[0].flatten(), other.flatten()).statistic)
 
 
