@@ -104,7 +104,7 @@ def require_same(
     features: Feature | None = None,
     provenance: Provenance | None = None,
 ) -> None:
-    """Raises a :class:`GenreError` if a checkpoint does not fit a classifier.
+    """Raises a :class:`~genre.GenreError` if a checkpoint does not fit a classifier.
 
     The checkpoint has to have its genres, the shapes of its weights and, where they are given, the features of the data
     and the train tracks (``provenance``) of the resumed fit. ``network`` is ``None`` if the network cannot be named.
@@ -142,7 +142,7 @@ def differing_features(saved: Config, features: Feature) -> tuple[str, str] | No
 
 
 def require_same_features(saved: Config, features: Feature) -> None:
-    """Raises a :class:`GenreError` if a checkpoint was trained on other features, see :func:`differing_features`."""
+    """Raises a :class:`~genre.GenreError` if :func:`differing_features` finds a difference."""
     difference = differing_features(saved, features)
     if difference is not None:
         raise GenreError(

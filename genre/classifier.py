@@ -283,7 +283,7 @@ class GenreClassifier(TrackScorer):
         return super().load_from_checkpoint(checkpoint_path, map_location, **options)
 
     def require_fitting(self, checkpoint: Mapping[str, Any], data: GenreDataModule, resume: bool = False) -> None:
-        """Raises a :class:`GenreError` if a checkpoint does not fit; to resume it, also its tracks and optimizer."""
+        """Raises a :class:`~genre.GenreError` if a checkpoint, or if resumed its tracks or optimizer, does not fit."""
         provenance = data.provenance() if resume else None
         require_same(checkpoint, self.genres, self.network_config, self.state_dict(), data.features, provenance)
         if resume:

@@ -44,7 +44,7 @@ class TrackRows:
         return torch.stack(rows).float() if rows else probabilities[:0]
 
     def finish(self, processes: int) -> None:
-        """Ends the prediction; raises a :class:`GenreError` if several processes had segments of one track."""
+        """Ends the prediction; raises a :class:`~genre.GenreError` if several processes had segments of one track."""
         torn = bool(self._waiting)
         self._waiting.clear()
         if torn and processes > 1:

@@ -65,7 +65,7 @@ class LinearProbe(pl.Callback):
             data.embedder = Embedder(network, None if self.cache == "memory" else Path(self.cache).expanduser())
 
     def check(self, data: pl.LightningDataModule | None) -> None:
-        """Raises a :class:`GenreError` if there is a ``cache``, and the segments change or have no DataModule."""
+        """Raises a :class:`~genre.GenreError` if a ``cache`` is given, and segments change or have no DataModule."""
         if self.cache is None:
             return
         if not isinstance(data, GenreDataModule):
@@ -132,7 +132,7 @@ class GradualUnfreezing(pl.Callback):
 
 
 def refuse_backbone_finetuning(callbacks: Iterable[pl.Callback]) -> None:
-    """Raises a :class:`GenreError` for Lightning's ``BackboneFinetuning``, which freezes a network wrongly."""
+    """Raises a :class:`~genre.GenreError` for Lightning's ``BackboneFinetuning``, which freezes a network wrongly."""
     for callback in callbacks:
         if isinstance(callback, BackboneFinetuning):
             raise GenreError(
@@ -277,7 +277,7 @@ def _backbone(module: pl.LightningModule) -> nn.Module:
 
 
 def require_backbone(network: nn.Module) -> nn.Module:
-    """The part of a network that is fine-tuned; raises a :class:`GenreError` if the network has none."""
+    """The part of a network that is fine-tuned; raises a :class:`~genre.GenreError` if the network has none."""
     backbone = getattr(network, "backbone", None)
     if not isinstance(backbone, nn.Module):
         raise GenreError(

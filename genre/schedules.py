@@ -54,7 +54,7 @@ def monitored_value(schedule: TorchReduceLROnPlateau) -> str:
 
 
 def require_monitor(option: str, monitor: str | None, unvalidated: str | None, instead: str = "train_loss") -> None:
-    """Raises a :class:`GenreError` if a monitored value is a validation score, and the split has no validation subset.
+    """Raises a :class:`~genre.GenreError` if the value needs a validation subset, and the split has none.
 
     ``option`` names the value, such as ``EarlyStopping.monitor``; ``unvalidated`` is the name of a split without a
     validation subset, otherwise ``None``; ``instead`` is what the error recommends.
@@ -127,7 +127,7 @@ def remake_optimizers(trainer: pl.Trainer) -> None:
 
 
 def require_same_optimizer(optimizer: Optimizer, checkpoint: Mapping[str, Any]) -> None:
-    """Raises a :class:`GenreError` if a resumed fit has another optimizer than the one that it was begun with.
+    """Raises a :class:`~genre.GenreError` if a resumed fit has another optimizer than the one that it was begun with.
 
     The state of the optimizer in the checkpoint then lacks settings of this one.
     """

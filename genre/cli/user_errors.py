@@ -58,7 +58,7 @@ class Computing(Callback):
 def user_error(error: Exception) -> Exception:
     """Returns the error in one line if the user can correct it; any other error unchanged.
 
-    The user can correct a :class:`GenreError` (also as the cause of another error), Lightning's
+    The user can correct a :class:`~genre.GenreError` (also as the cause of another error), Lightning's
     ``MisconfigurationException``, and a package that is not installed.
     """
     cause: BaseException | None = error

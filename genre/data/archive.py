@@ -33,7 +33,7 @@ class Bounded(gzip.GzipFile):
     """A gzip file that refuses large reads, so a tar's headers cannot fill the memory."""
 
     def read(self, size: int | None = -1) -> bytes:
-        """Reads ``size`` bytes; raises a :class:`GenreError` if ``size`` is unlimited or too large."""
+        """Reads ``size`` bytes; raises a :class:`~genre.GenreError` if ``size`` is unlimited or too large."""
         if size is None or not 0 <= size <= MAX_READ:
             raise GenreError(f"a header of more than {MAX_READ} bytes")
         return super().read(size)

@@ -70,7 +70,7 @@ def warn_of_empty(folders: Iterable[Path], listed: Iterable[Path]) -> None:
 
 
 def require_folder(root: Path) -> None:
-    """Raises a :class:`GenreError` unless ``root`` is a folder."""
+    """Raises a :class:`~genre.GenreError` unless ``root`` is a folder."""
     if not root.is_dir():
         there = "a file" if root.exists() else "nothing"
         raise GenreError(f"{root}: found {there}, expected a folder of audio; check data.root")

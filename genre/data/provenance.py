@@ -73,7 +73,7 @@ class Provenance:
         return counts
 
     def require_same(self, other: "Provenance") -> None:
-        """Raises a :class:`GenreError` if the train tracks of a resumed fit differ from those of this record."""
+        """Raises a :class:`~genre.GenreError` if the train tracks of a resumed fit differ from those of this record."""
         theirs, ours = Counter(self.tracks["train"]), Counter(other.tracks["train"])
         if theirs and theirs != ours:
             raise GenreError(

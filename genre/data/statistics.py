@@ -58,7 +58,7 @@ class Statistics:
 
 
 def require_sample_rate(features: Feature, modules: Iterable[nn.Module]) -> None:
-    """Raises a :class:`GenreError` if a module is made for another sample rate than the features."""
+    """Raises a :class:`~genre.GenreError` if a module is made for another sample rate than the features."""
     for module in modules:
         rate = getattr(module, "sample_rate", features.sample_rate)
         if rate != features.sample_rate:

@@ -36,7 +36,7 @@ def select_tracks(
 
 
 def require_known_genres(corpus: Corpus, classes: Sequence[str]) -> None:
-    """Raises a :class:`GenreError` if a corpus has a genre that is not among the classes of a model."""
+    """Raises a :class:`~genre.GenreError` if a corpus has a genre that is not among the classes of a model."""
     unknown = unknown_names(corpus.genres, classes)
     if unknown:
         raise GenreError(

@@ -83,7 +83,7 @@ class Corpus:
         return sorted({track.genre for track in self.tracks}, key=composed)
 
     def require_distinct_genres(self, root: Path) -> None:
-        """Raises a :class:`GenreError` if a genre has two spellings, see :func:`~genre.data.names.name_key`.
+        """Raises a :class:`~genre.GenreError` if a genre has two spellings, see :func:`~genre.data.names.name_key`.
 
         ``root`` is where the data set lies, for the message.
         """

@@ -81,7 +81,7 @@ class OnnxPredictor(Predictor):
 
 
 def require_onnx() -> None:
-    """Raises a :class:`GenreError` if a package of the extra ``onnx`` is not installed."""
+    """Raises a :class:`~genre.GenreError` if a package of the extra ``onnx`` is not installed."""
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if importlib.util.find_spec(name) is None]
     if missing:
         raise GenreError(f"ONNX needs {', '.join(missing)}; pip install 'lightning-genre[onnx]'")

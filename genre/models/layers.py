@@ -65,14 +65,14 @@ def check_min_size(
 
 
 def check_counts(**counts: int) -> None:
-    """Raises a :class:`GenreError` unless every value is an integer of at least 1."""
+    """Raises a :class:`~genre.GenreError` unless every value is an integer of at least 1."""
     for name, count in counts.items():
         if not isinstance(count, int) or count < 1:
             raise GenreError(f"{name} must be a whole number of at least 1; found {count}")
 
 
 def check_rates(**rates: float) -> None:
-    """Raises a :class:`GenreError` unless every dropout rate is at least 0 and below 1."""
+    """Raises a :class:`~genre.GenreError` unless every dropout rate is at least 0 and below 1."""
     for name, rate in rates.items():
         if not 0 <= rate < 1:
             raise GenreError(f"{name} is the share that is dropped, at least 0 and below 1; found {rate}")
