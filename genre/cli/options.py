@@ -21,7 +21,9 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _share(text: str) -> float:
+def _threshold(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
     try:
         value = float(text)
     except ValueError:
@@ -29,10 +31,6 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, or auto; found '{text}'")
     return value
-
-
-def _threshold(text: str) -> float | Literal["auto"]:
-    return "auto" if text == "auto" else _share(text)
 
 
 def _local(text: str) -> Path:
