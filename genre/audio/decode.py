@@ -138,9 +138,12 @@ def locate(
 def mix_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mean of the channels: ``(frames, channels)`` to ``(frames,)``."""
     first, *others = frames.T  # the sum of long columns is 20 times as fast as NumPy's mean of short rows
-    for channel in others:
-        first = first + channel
-    mean: NDArray[np.float32] = first / np.float32(frames.shape[1]) if others else first
+    if not others:
+        return first
+    mean: NDArray[np.float32] = first + others[0]
+    for channel in others[1:]:
+        mean += channel
+    mean /= np.float32(frames.shape[1])
     return mean
 
 
@@ -148,7 +151,9 @@ def fit_segment(mono: NDArray[np.float32], rate: int, sample_rate: int, samples:
     """Resamples ``(frames,)`` from ``rate`` to ``sample_rate``, and repeats or cuts it to ``(samples,)``."""
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate)
-    return np.resize(mono, samples) if len(mono) else np.zeros(samples, np.float32)
+    if not len(mono):
+        return np.zeros(samples, np.float32)
+    return mono[:samples] if len(mono) >= samples else np.resize(mono, samples)
 
 
 def decode(path: Path) -> tuple[Encoding, Iterator[NDArray[np.float32]]]:

@@ -99,6 +99,13 @@ def find_stream(path: Path, max_junk: int = 0) -> Stream | None:
     Returns:
         The stream, of any layer; ``None`` if the file begins with something else.
     """
+    status = path.stat()
+    return _find_stream(path, max_junk, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _find_stream(path: Path, max_junk: int, size: int, changed: int) -> Stream | None:
+    """``size`` and ``changed`` tell apart versions of the file."""
     with mapped(path) as data:
         start = _after_tags(data, 0)
         last = start + max_junk

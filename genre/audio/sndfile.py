@@ -44,10 +44,10 @@ def open_sndfile(path: Path) -> Source:
     Raises:
         AudioError: The file is undecodable or holds no frame.
     """
-    announced, error = 0, None
+    file, announced, error = None, 0, None
     try:
-        with _open(path) as file:
-            announced = file.frames
+        file = _open(path)
+        announced = file.frames
         if announced == UNKNOWN:
             announced = 0
             error = AudioError(path, "of unknown length (written to a pipe?); encode it again, to a file")
@@ -56,9 +56,13 @@ def open_sndfile(path: Path) -> Source:
     except AudioError as undecodable:
         error = undecodable
     stretches = find_stretches(path, announced)
+    if error is None and not stretches:
+        return SndFile(path, None, announced, file)
+    if file is not None:
+        file.close()
     if error is not None and not stretches:
         raise error
-    sources = [SndFile(path, stretch, announced) for stretch in stretches or (None,)]
+    sources = [SndFile(path, stretch, announced) for stretch in stretches]
     return sources[0] if len(sources) == 1 else Chain(path, sources)
 
 
@@ -69,11 +73,18 @@ class SndFile(Source):
         path: The file.
         stretch: The part of the file that is read; ``None``: all.
         announced: The number of frames that the file's header states; ``None``: that of the stretch.
+        file: The open file, if it is open already.
     """
 
-    def __init__(self, path: Path, stretch: Stretch | None, announced: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        stretch: Stretch | None,
+        announced: int | None = None,
+        file: soundfile.SoundFile | None = None,
+    ) -> None:
         self.path, self.stretch = path, stretch
-        self._file = _open(path, stretch)
+        self._file = _open(path, stretch) if file is None else file
         frames, rate = self._file.frames, self._file.samplerate
         announced = frames if announced is None else announced
         self.encoding = Encoding(announced, rate, self._file.channels, self._file.subtype)

@@ -56,6 +56,19 @@ class TestReadSegment:
             assert segment.dtype == np.float32
             np.testing.assert_allclose(segment, whole[start : start + rate], rtol=0, atol=2.5e-7)
 
+    def test_a_plain_wav_is_opened_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = write(tmp_path / "song.wav", noise(1.0))
+        opened = []
+
+        def open_file(*arguments: Path) -> soundfile.SoundFile:
+            opened.append(original(*arguments))
+            return opened[-1]
+
+        original = soundfile.SoundFile
+        monkeypatch.setattr(soundfile, "SoundFile", open_file)
+        read_segment(path, RATE, 1000, 0.5)
+        assert [file.closed for file in opened] == [True]
+
     @pytest.mark.parametrize(("position", "first"), [(0, 0), (0.25, 225), (0.5, 450), (1, 900)])
     def test_position_runs_from_the_beginning_to_the_last_possible_start(
         self, tmp_path: Path, position: float, first: int

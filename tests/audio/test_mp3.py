@@ -119,6 +119,17 @@ OTHERS: dict[str, Callable[[Path], object]] = {
 }
 
 
+def test_a_file_that_becomes_another_is_read_anew(tmp_path: Path) -> None:
+    path, other = tmp_path / "song.mp3", tmp_path / "other.mp3"
+    write(path, 44100, 2, "CONSTANT", 0.5)
+    write(other, 22050, 1, "VARIABLE", 0.5)
+    assert probe(path).sample_rate == 44100
+    other.replace(path)
+    assert probe(path).sample_rate == 22050
+    all_of_it = whole(path)
+    np.testing.assert_allclose(read_segment(path, 22050, len(all_of_it), 0), all_of_it, rtol=0, atol=2.5e-7)
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_no_mp3(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.mp3"
