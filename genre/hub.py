@@ -39,13 +39,13 @@ def read_classifier(source: Path | str) -> dict[str, Any]:
     """
     path = Path(source)
     if path.is_dir() and (path / CONFIG).exists():
-        return read_folder(path)
+        return read_hub_folder(path)
     if not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", str(source)) and path.suffix != ".ckpt":
-        return read_folder(_download(str(source)))
+        return read_hub_folder(_download(str(source)))
     return read_checkpoint(source)
 
 
-def read_folder(folder: Path) -> dict[str, Any]:
+def read_hub_folder(folder: Path) -> dict[str, Any]:
     """Reads a folder in the hub's layout.
 
     Raises:

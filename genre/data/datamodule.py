@@ -15,7 +15,7 @@ from genre.audio.augment import Mixup
 from genre.audio.cache import DecodedCache
 from genre.audio.decode import spread
 from genre.audio.features import Feature
-from genre.data.embedding_cache import Embedder, embed
+from genre.data.embedding_cache import Embedder, embed_segments
 from genre.data.loaders import TrainSampler, choose_workers, make_loader
 from genre.data.names import class_indices
 from genre.data.provenance import Provenance
@@ -296,4 +296,4 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """Replaces waveforms by embeddings, if there is a frozen network."""
         if self.embedder is not None and self.trainer is not None:
             self.measure_features()
-            embed(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)
+            embed_segments(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)

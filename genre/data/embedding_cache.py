@@ -54,7 +54,9 @@ class _Reading(Dataset[tuple[int, Segment]]):
         return [*zip(places, self.segments.read_together([self.draws[i] for i in places], places), strict=True)]
 
 
-def embed(segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int) -> None:
+def embed_segments(
+    segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int
+) -> None:
     """Replaces the waveforms of all segments of a subset by embeddings: sets their ``embedded``.
 
     ``features`` are the network's inputs, with their statistics; ``device`` is where to compute.

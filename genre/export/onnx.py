@@ -141,7 +141,7 @@ def quantize(file: Path, out: Path) -> None:
     """Writes a model with 8-bit weights; activations are quantised as they come (dynamic quantisation)."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with quiet():
+    with quiet_exporter():
         quantize_dynamic(file, out, weight_type=QuantType.QUInt8)  # ONNX Runtime's ConvInteger takes no signed weights
 
 
@@ -167,7 +167,7 @@ def metadata(predictor: Predictor) -> dict[str, str]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Hides the warnings and the log of the exporter, which speak of its inside."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
@@ -182,7 +182,7 @@ def quiet() -> Iterator[None]:
 def _write(predictor: Predictor, file: Path, any_length: bool) -> None:
     dynamic = torch.export.Dim.DYNAMIC
     shape = {0: dynamic, 1: dynamic} if any_length else {0: dynamic}
-    with quiet(), torch.no_grad():
+    with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             Waveforms(predictor).eval(),
             (next(_signals(predictor, any_length=False, batches=(2,))),),

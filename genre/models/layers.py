@@ -12,7 +12,7 @@ from torch.nn.utils import parameters_to_vector
 
 from genre.errors import GenreError, SizeError
 
-Cell: TypeAlias = Literal["lstm", "gru", "rnn"]
+CellName: TypeAlias = Literal["lstm", "gru", "rnn"]
 """A recurrent cell: the LSTM, the GRU, or the vanilla RNN with tanh."""
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -230,7 +230,7 @@ def cell_class(cell: str) -> type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]:
     return CELLS[cell]
 
 
-def stacked(cell: Cell, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
+def stacked(cell: CellName, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
     """Stacked recurrent layers, batch first, with dropout between them: ``(B, T, inputs)`` to ``(B, T, units)``."""
     between = dropout if layers > 1 else 0.0  # torch warns of a rate without effect
     return cell_class(cell)(inputs, units, num_layers=layers, batch_first=True, dropout=between)

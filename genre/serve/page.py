@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from genre.errors import GenreError
 from genre.prediction import Prediction
 from genre.predictor import Predictor
-from genre.serve.results import Result
+from genre.serve.song import Song
 
 #: Seconds between two looks for uploads that nothing was asked of, and the age at which they are deleted.
 CLEANING = (60, 300)
@@ -23,7 +23,7 @@ class Analyser(Protocol):
 
     predictor: Predictor
 
-    def analyse(self, path: Path) -> Result:
+    def analyse(self, path: Path) -> Song:
         """What the page shows of an upload, which is deleted."""
 
 

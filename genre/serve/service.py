@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from genre.errors import GenreError, printable
 from genre.predictor import Predictor
 from genre.serve.page import build_page
-from genre.serve.results import Result, analyse
+from genre.serve.song import Song, analyse
 from genre.serve.upload import Decoder, UploadError
 
 #: Bytes of a request beyond its file.
@@ -91,7 +91,7 @@ class Service:
             }
         )
 
-    def analyse(self, path: Path) -> Result:
+    def analyse(self, path: Path) -> Song:
         """What the page shows of an upload, which is deleted.
 
         Raises:

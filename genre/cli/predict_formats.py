@@ -19,7 +19,7 @@ Entry: TypeAlias = dict[str, Any]
 GROUP = 1024
 
 
-class ResultsFile(ABC):
+class OutputFile(ABC):
     """A file with one row per audio file.
 
     Args:
@@ -41,7 +41,7 @@ class ResultsFile(ABC):
         """Adds rows, and ends the file."""
 
 
-class LineFile(ResultsFile):
+class LineFile(OutputFile):
     """A text file that is appended to; a killed process can tear only its last row."""
 
     _stream: BinaryIO | None = None
@@ -174,7 +174,7 @@ class CsvFile(LineFile):
         return text.getvalue().encode(errors="surrogateescape")
 
 
-class ParquetFile(ResultsFile):
+class ParquetFile(OutputFile):
     """The columns of the csv file; its rows come from parts, all at once."""
 
     def paths(self) -> set[str]:  # noqa: D102
@@ -228,10 +228,10 @@ class ParquetFile(ResultsFile):
 
 
 #: The class of each ending.
-ENDINGS: dict[str, type[ResultsFile]] = {".csv": CsvFile, ".jsonl": JsonLines, ".parquet": ParquetFile}
+ENDINGS: dict[str, type[OutputFile]] = {".csv": CsvFile, ".jsonl": JsonLines, ".parquet": ParquetFile}
 
 
-def check_results_file(file: Path) -> None:
+def check_output_file(file: Path) -> None:
     """Checks the ending of a file before it is written, and that the package for its format is installed."""
     ending = file.suffix.lower()
     if ending not in ENDINGS:
