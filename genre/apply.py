@@ -1,4 +1,7 @@
-"""Calls a function for one recording, a list of recordings, or a folder."""
+"""Calls a function for one recording, a list of recordings, or a folder.
+
+:mod:`genre.audio.recording` checks and opens each recording.
+"""
 
 import logging
 from collections.abc import Callable, Sequence

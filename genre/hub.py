@@ -1,4 +1,4 @@
-"""Reads classifiers in the hub's layout: a folder with ``config.json`` and ``model.safetensors``, or a repository.
+"""Reads a checkpoint, or a classifier in the hub's layout: ``config.json`` and ``model.safetensors`` in a folder.
 
 :mod:`genre.export.hub` writes them. Neither file can hold code; :mod:`genre.config` says which classes a configuration
 can name.

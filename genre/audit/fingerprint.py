@@ -53,7 +53,7 @@ class Fingerprinter:
             self._add(frames)
 
     def finish(self) -> Fingerprint:
-        """The fingerprint, empty where the recording is shorter than 0.41 s."""
+        """The fingerprint; empty if the recording is shorter than 0.41 s."""
         self.push(np.zeros(0, np.float32), last=True)
         return np.concatenate([np.zeros(0, np.uint32), *self._parts])
 

@@ -1,4 +1,7 @@
-"""Replaces waveforms by embeddings: a frozen network runs once on the segments of a fit."""
+"""Replaces waveforms by embeddings: a frozen network runs once on the segments of a fit.
+
+This way a linear probe (:class:`genre.LinearProbe` with ``cache``) needs no second pass of its backbone.
+"""
 
 import hashlib
 import os

@@ -108,8 +108,8 @@ def stride_pair(stride: int | Sequence[int]) -> tuple[int, int]:
 class SameMaxPool2d(nn.Module):
     """Max-pooling with TensorFlow's "same" padding: an axis of length n becomes ceil(n / stride) long.
 
-    The padding is −inf, which never wins; of an odd amount, the end gets the larger part. The amount depends on the
-    length: with kernel 3 and stride 2, an even axis is padded by (0, 1) and an odd one by (1, 1).
+    The padding is −inf, which is never the maximum. If its amount is odd, the end gets one more. The amount depends on
+    the length: with kernel 3 and stride 2, an even axis is padded by (0, 1) and an odd one by (1, 1).
 
     Args:
         kernel: Side of the square window.
