@@ -173,6 +173,6 @@ def download(
 def fit_cell(modules: Sequence[str], options: Sequence[str]) -> None:
     """Runs ``genre fit`` for a cell of a benchmark, in the cell's own process."""
     import_modules(modules)
-    from genre.cli.lightning_cli import run_verb
+    from genre.cli.lightning_cli import run
 
-    run_verb("fit", options)
+    run("fit", options)

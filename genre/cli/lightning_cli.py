@@ -42,7 +42,7 @@ from genre.report.folder import short
 from genre.terminal import make_table, say, terminal
 
 
-def run_verb(verb: str, arguments: Sequence[str]) -> None:
+def run(verb: str, arguments: Sequence[str]) -> None:
     """Runs a verb with its options."""
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     quiet()

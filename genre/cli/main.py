@@ -53,9 +53,9 @@ def _run(arguments: list[str]) -> int:
     verb = arguments[0] if arguments else "--help"
     if verb in FIT_VERBS:
         if not print_help(verb, arguments[1:]):
-            from genre.cli.lightning_cli import run_verb
+            from genre.cli.lightning_cli import run
 
-            run_verb(arguments[0], arguments[1:])
+            run(arguments[0], arguments[1:])
         return 0
     parser = build_parser()
     if not verb.startswith("-") and verb not in VERBS:
