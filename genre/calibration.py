@@ -14,8 +14,8 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from genre.checkpoint import Calibration
 from genre.metrics import average_segments
 
-#: The standard deviation of the prior of log T around 0. It keeps the temperature of a few tracks close to 1: they can
-#: all happen to be right, and they also chose the checkpoint, so they look better than new music.
+#: The standard deviation of the prior of log T around 0. With few tracks, it keeps the temperature close to 1: all of
+#: them may be right by chance, and they also chose the checkpoint, so their scores are better than those of new music.
 PRIOR = 0.5
 
 #: The temperatures that the search covers.
@@ -48,8 +48,8 @@ def choose_temperature(logits: Tensor, members: Tensor, targets: Tensor) -> floa
 
         mean negative log-likelihood + (log T / PRIOR)² / (2 N)
 
-    which is the most probable T under a log-normal prior around 1. The prior weighs as much for any N, the likelihood
-    grows with N: many tracks choose T alone.
+    which is the most probable T under a log-normal prior around 1. The weight of the likelihood grows with N, that of
+    the prior does not: with many tracks, the prior hardly matters.
 
     Args:
         logits: ``(S, classes)`` the logits of all segments.
@@ -85,7 +85,7 @@ def choose_threshold(
 
     Returns:
         0 if all tracks are kept, otherwise halfway between the last kept track and the next one; ``None`` if no
-        threshold does.
+        threshold reaches the accuracy.
     """
     levels, kept, right = coverage(probabilities, targets)
     enough = ((right / kept >= accuracy) & (kept >= min(min_tracks, len(targets)))).nonzero()
@@ -103,8 +103,8 @@ def coverage(probabilities: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Te
         targets: ``(N,)`` class indices.
 
     Returns:
-        ``(levels,)`` the distinct highest probabilities, falling, and for each of them as the threshold the number of
-        kept tracks, and of those among them whose most probable genre is the true one.
+        Three tensors ``(levels,)``: the distinct highest probabilities, in falling order; for each of them as a
+        threshold, the number of kept tracks, and the number of kept tracks whose most probable genre is the true one.
     """
     confidences, predicted = probabilities.double().max(1)
     levels, places = torch.unique(confidences, return_inverse=True)

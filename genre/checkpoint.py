@@ -267,7 +267,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-#: What a prediction cannot do without.
+#: The entries that a prediction needs, each with the check of its form.
 _FORMS: dict[str, Callable[[Any], bool]] = {
     "genres": lambda value: (
         isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(genre, str) for genre in value)

@@ -71,6 +71,9 @@ class GenreClassifier(TrackScorer):
         matmul_precision: The precision of float32 products on a GPU, see ``torch.set_float32_matmul_precision``:
             ``high`` is TF32, ``highest`` is float32. On a CPU, products are in float32.
 
+    Raises:
+        GenreError: ``label_smoothing`` or ``lr`` is out of its range, or ``network`` is a finished network.
+
     Attributes:
         provenance: The tracks that the weights were trained and chosen on; ``None`` if they are unknown.
         front_end: The features and segments that the weights were trained on; ``None`` before a fit.
@@ -109,10 +112,7 @@ class GenreClassifier(TrackScorer):
         if not 0 <= label_smoothing < 1:
             raise GenreError(f"label_smoothing must be at least 0 and below 1; found {label_smoothing}")
         if isinstance(network, nn.Module):
-            raise GenreError(
-                f"network is a finished {type(network).__name__}; pass the class, or functools.partial(class, …), "
-                "which is called with the number of genres"
-            )
+            raise GenreError(f"network is a finished {type(network).__name__}; pass the class, or a partial of it")
         if lr is not None and not lr > 0:
             raise GenreError(f"lr is the learning rate, which must be positive; found {lr}")
         self.genres = list(genres)
@@ -121,8 +121,8 @@ class GenreClassifier(TrackScorer):
         # AdamW is not the argument's default: a configuration that names another class would keep its weight decay.
         self.optimizer, self.scheduler = optimizer or torch.optim.AdamW, scheduler
         self.label_smoothing, self.class_weights, self.channels_last = label_smoothing, class_weights, channels_last
-        self.lr, self.layer_decay, self.pretrained = lr, layer_decay, pretrained
-        self.matmul_precision = matmul_precision
+        self.lr, self.layer_decay = lr, layer_decay
+        self.pretrained, self.matmul_precision = pretrained, matmul_precision
         self.register_buffer("loss_weights", None, persistent=False)
         self.provenance: Provenance | None = None
         self._fresh = True  # neither trained nor loaded
@@ -141,8 +141,7 @@ class GenreClassifier(TrackScorer):
             return classify(self.network, inputs.to(self.dtype))
         if self.channels_last is True:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        # Features are float32, even if trainer.precision is bf16-true or 64-true.
-        logits: Tensor = self.network(inputs.to(self.dtype))
+        logits: Tensor = self.network(inputs.to(self.dtype))  # features are float32, whatever trainer.precision is
         return logits
 
     def setup(self, stage: str) -> None:
@@ -272,9 +271,11 @@ class GenreClassifier(TrackScorer):
     ) -> Self:
         """Loads a classifier to predict, test or fit further; no code in the file is executed.
 
-        The checkpoint holds the network, the genres and the features. ``options`` are Lightning's ``strict`` and
-        ``weights_only``, and arguments of the constructor, such as ``optimizer`` or ``lr``. If the checkpoint does not
-        name its network's class, give ``network``.
+        ``options`` are Lightning's ``strict`` and ``weights_only``, and arguments of the constructor, such as ``lr``.
+        If the checkpoint does not name its network's class, give ``network``.
+
+        Raises:
+            GenreError: The file is missing, no checkpoint of this library, or names a class that is not imported.
         """
         saved = read_checkpoint(checkpoint_path)["genre"]
         options.setdefault("genres", saved["genres"])

@@ -1,4 +1,4 @@
-"""Reads classifiers in the hub's layout: a folder with ``config.json`` and ``model.safetensors``, or a repository.
+"""Reads a checkpoint, or a classifier in the hub's layout: ``config.json`` and ``model.safetensors`` in a folder.
 
 :mod:`genre.export.hub` writes them. Neither file can hold code; :mod:`genre.config` says which classes a configuration
 can name.
@@ -39,13 +39,13 @@ def read_classifier(source: Path | str) -> dict[str, Any]:
     """
     path = Path(source)
     if path.is_dir() and (path / CONFIG).exists():
-        return read_folder(path)
+        return read_hub_folder(path)
     if not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", str(source)) and path.suffix != ".ckpt":
-        return read_folder(_download(str(source)))
+        return read_hub_folder(_download(str(source)))
     return read_checkpoint(source)
 
 
-def read_folder(folder: Path) -> dict[str, Any]:
+def read_hub_folder(folder: Path) -> dict[str, Any]:
     """Reads a folder in the hub's layout.
 
     Raises:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genre.apply import apply_to_audio
 from genre.audio.recording import Audio, FileRecording, Recording
-from genre.recordings import apply
 
 #: The name of a genre whose probability is below a threshold.
 UNKNOWN = "unknown"
@@ -106,7 +106,7 @@ class AudioClassifier(ABC):
             AudioError: A file is missing, or a recording holds no usable audio.
             GenreError: ``audio`` is none of these, or ``sample_rate`` is missing or superfluous.
         """
-        return apply(self._predict, audio, sample_rate)
+        return apply_to_audio(self._predict, audio, sample_rate)
 
     def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
         """Computes the input of the network's head, averaged over the segments of the audio.
@@ -124,7 +124,7 @@ class AudioClassifier(ABC):
             GenreError: ``audio`` is of another type, ``sample_rate`` is missing or superfluous, or the network has no
                 head, see :func:`genre.models.head.find_head`.
         """
-        rows = apply(self.average_embedding, audio, sample_rate)
+        rows = apply_to_audio(self.average_embedding, audio, sample_rate)
         if not isinstance(rows, list):
             return rows
         return np.stack(rows) if rows else np.empty((0, self.embedding_size), np.float32)

@@ -73,7 +73,11 @@ class Predictor(AudioClassifier):
 
     @torch.inference_mode()
     def embeddings(self, waveforms: Tensor) -> Tensor:
-        """Waveforms ``(B, 1, samples)`` to the input of the network's head, ``(B, D)``."""
+        """Waveforms ``(B, 1, samples)`` to the input of the network's head, ``(B, D)``.
+
+        Raises:
+            GenreError: The network has no head.
+        """
         return penultimate(self.network, self.features(waveforms.to(self.device))).float()
 
     @property

@@ -70,7 +70,7 @@ def advice(name: str | Path) -> str:
     return f"did you mean {last.get(close[0], close[0])}?" if close else "check the name"
 
 
-def describe(path: Path) -> str:
+def describe_recipe(path: Path) -> str:
     """The first sentence of a recipe's comment, or the first line of a script's docstring or of another file."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":

@@ -17,9 +17,9 @@ import torch
 import genre
 from genre.catalogue import Settings, predict_catalogue
 from genre.cli.audio_files import by_size, expand_lists
+from genre.cli.predict_formats import CsvFile, JsonLines
+from genre.cli.predict_output import PredictOutput
 from genre.cli.processes import Place, find_place
-from genre.cli.results import Results
-from genre.cli.results_file import CsvFile, JsonLines
 
 from .conftest import run_cli, tone
 from .processes import start_python
@@ -235,7 +235,7 @@ class TestFiles:
         """The file is cut off at many places, as a killed process leaves it."""
         out = tmp_path / f"out.{ending}"
         written = out if ending != "parquet" else tmp_path / "out.parquet.0-of-1.part"
-        results = Results(out, "genre", GENRES, timeline=False)
+        results = PredictOutput(out, "genre", GENRES, timeline=False)
         results.begin(resume=False)
         for path, row in whole.items():
             probabilities = {name: float(row[name] or 0) for name in GENRES}
@@ -315,7 +315,7 @@ class TestFiles:
         CsvFile(file, *layout).write(entries[:2])
         JsonLines(tmp_path / "o.csv.0-of-2.part", *layout).write(entries[1:])
         JsonLines(tmp_path / "o.csv.1-of-2.part", *layout).write([{"path": "w", "error": "no, such"}])
-        results = Results(file, *layout)
+        results = PredictOutput(file, *layout)
         assert results.begin(resume=True) == {*"wxyz"}
         results.merge()
         assert file.read_text().splitlines() == [

@@ -9,7 +9,7 @@ from genre.benchmark.plan import read_plan
 from genre.cli.recipe import read_data
 from genre.data import StratifiedSplit
 from genre.errors import GenreError
-from genre.recipes import copy_recipes, describe, find_recipe, list_recipes, recipes_folder
+from genre.recipes import copy_recipes, describe_recipe, find_recipe, list_recipes, recipes_folder
 
 from .conftest import QUICK, run_cli
 
@@ -40,10 +40,10 @@ def test_every_file_is_listed_with_a_description(capsys: pytest.CaptureFixture[s
     files = {path.relative_to(EXAMPLES).as_posix() for kind in ("yaml", "py") for path in EXAMPLES.rglob(f"*.{kind}")}
     assert {line.split()[0] for line in lines} == files
     assert all(len(line.split()) > 3 for line in lines)
-    assert describe(PROBE) == (
+    assert describe_recipe(PROBE) == (
         "Both MusiCNN networks, pretrained on music, as they are: only a new head is trained, on a few hundred tracks."
     )
-    assert describe(EXAMPLES / "own_network.py") == "Train a network of your own on a folder of your own."
+    assert describe_recipe(EXAMPLES / "own_network.py") == "Train a network of your own on a folder of your own."
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """The decoded cache: each file is decoded and mixed down once; segments are slices of the result.
 
-The cache has the rate of the source, and a segment is resampled when it is read (0.4 ms for 3 s), as without a cache: a
-slice of a resampled file differs at its ends, where the resampler of a segment begins and stops. So losses are the same
-with and without a cache, and features of any rate share the files.
+The cache keeps the rate of the source. A segment is resampled when it is read (0.4 ms for 3 s), as without a cache:
+resampled on its own, it differs at its ends from a slice of the resampled file. So losses are the same with and without
+a cache, and features of any rate share the files. The name of a cached file is a hash of the source's size, time of
+change and content, see :func:`_digest`; so a source that has changed is decoded again.
 """
 
 import functools
@@ -39,7 +40,7 @@ HEADER = struct.Struct("<8sIIqd")
 #: Bytes that identify a source: at its beginning, in its middle and at its end.
 STRETCH = 16 << 10
 
-#: Samples that are quantised at once: so few stay in the processor's cache, and in memory that is used again.
+#: Samples that are quantised at once; so few fit into the processor's cache.
 QUANTISED = 1 << 14
 
 #: Files that are open at once: an operating system limits the number of memory maps.
@@ -54,7 +55,7 @@ class Decoded(NamedTuple):
 
     Attributes:
         samples: ``(N,)`` int16, in units of ``scale``.
-        scale: A power of two, so 16-bit audio at its own rate is kept exactly, and quiet audio with small steps.
+        scale: The value of one step, a power of two: 16-bit audio is kept exactly, and quiet audio has small steps.
         source_rate: The rate of the source in hertz.
     """
 
@@ -84,14 +85,14 @@ class DecodedCache:
 
     @property
     def in_memory(self) -> bool:
-        """Whether the decoded files are kept in memory, that of a GPU perhaps."""
+        """Whether the decoded files are kept in memory, of the CPU or of a GPU, and not in a folder."""
         return self.folder is None
 
     def fill(self, paths: Iterable[Path]) -> None:
         """Decodes the files that are not in the cache, on all cores.
 
         Raises:
-            GenreError: The folder cannot be written, or the space does not suffice; it is checked before.
+            GenreError: The folder cannot be written, or there is not enough space; both are checked before decoding.
         """
         missing = [path for path in dict.fromkeys(paths) if self._lacks(path)]
         self._require_space(missing)
@@ -124,7 +125,7 @@ class DecodedCache:
         return part if wanted == samples else part.repeat(-(-samples // wanted))[:samples], decoded.scale
 
     def to(self, device: torch.device) -> None:
-        """Moves what is kept in memory to a GPU, if it has twice the space; a folder's files stay where they are."""
+        """Moves decoded files in memory to a GPU with twice as much free memory; files in a folder stay there."""
         here = {
             key: decoded
             for key, decoded in self._decoded.items()
@@ -228,7 +229,7 @@ def _version(path: Path) -> tuple[Path, int, int]:
 
 @functools.lru_cache(maxsize=1 << 17)
 def _digest(path: Path, size: int, changed: int) -> str:
-    """Identifies the version of a source, wherever it lies: by size, time of change, ending and content."""
+    """Identifies the version of a source by size, time of change, ending and content, independent of its path."""
     content = hashlib.blake2b(f"{size} {changed} {path.suffix.lower()}".encode(errors="replace"), digest_size=12)
     with path.open("rb") as file:
         for start in (0, size // 2, max(0, size - STRETCH)):
@@ -239,7 +240,7 @@ def _digest(path: Path, size: int, changed: int) -> str:
 
 def _decode(path: Path) -> Decoded:
     """Decodes a file; raises an :class:`AudioError` if any part of it is bad."""
-    # One large array: the system gives it large pages, and few of them take a fifth of the time of many small ones.
+    # One large array: the system gives it large memory pages, which take a fifth of the time of small ones.
     wave, length = np.empty(probe(path).frames, np.float32), 0
     encoding, blocks = decode(path)
     for block in blocks:
@@ -273,7 +274,7 @@ def _read(file: Path) -> Decoded | None:
 
 
 def _write(file: Path, decoded: Decoded) -> None:
-    """Writes a temporary file and renames it, so a file of the cache is whole, whoever else writes it.
+    """Writes a temporary file and renames it, so that no process reads a partial file.
 
     Raises:
         GenreError: The file cannot be written.

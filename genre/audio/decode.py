@@ -26,7 +26,7 @@ EXTENSIONS = sndfile.EXTENSIONS | ffmpeg.EXTENSIONS
 LOUDEST = 10.0
 
 #: The position of a segment and the excerpt of the file that it lies in, see :func:`read_segment`.
-Place: TypeAlias = tuple[float, tuple[float, float] | None]
+SegmentPlace: TypeAlias = tuple[float, tuple[float, float] | None]
 
 #: The encodings that can hold such peaks and NaN, by their names in libsndfile.
 FLOATING = ("FLOAT", "DOUBLE")
@@ -95,7 +95,9 @@ def read_segment(
     return _to_segment(path, frames, rate, sample_rate, samples)
 
 
-def read_segments(path: Path, sample_rate: int, samples: int, places: Sequence[Place]) -> list[NDArray[np.float32]]:
+def read_segments(
+    path: Path, sample_rate: int, samples: int, places: Sequence[SegmentPlace]
+) -> list[NDArray[np.float32]]:
     """Decodes several segments of one file: in one pass if they cover most of it, else one by one.
 
     The values are those of :func:`read_segment`, bit by bit if a seek in the format is exact.

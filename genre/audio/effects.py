@@ -58,6 +58,9 @@ class PolarityInversion(PerClip):
     Args:
         probability: The share of clips that are changed.
 
+    Raises:
+        GenreError: The probability is not from 0 to 1.
+
     Example:
         >>> import torch
         >>> from genre.audio import PolarityInversion
@@ -75,6 +78,9 @@ class Reverse(PerClip):
 
     Args:
         probability: The share of clips that are changed.
+
+    Raises:
+        GenreError: The probability is not from 0 to 1.
 
     Example:
         >>> import torch
@@ -95,6 +101,9 @@ class Noise(PerClip):
         probability: The share of clips that are changed.
         min_snr_db: The lowest ratio of the clip's power to the noise's, in decibels.
         max_snr_db: The highest.
+
+    Raises:
+        GenreError: The probability or a range is out of bounds.
 
     Example:
         >>> import torch
@@ -128,6 +137,9 @@ class HighLowPass(PerClip):
         max_low_pass: The highest.
         min_high_pass: The lowest cutoff of the high pass in hertz.
         max_high_pass: The highest.
+
+    Raises:
+        GenreError: The probability or a range is out of bounds.
 
     Example:
         >>> import torch
@@ -195,6 +207,9 @@ class Delay(PerClip):
         max_seconds: The longest.
         level_db: The echo's level relative to the clip.
 
+    Raises:
+        GenreError: The probability or a range is out of bounds.
+
     Example:
         >>> import torch
         >>> from genre.audio import Delay
@@ -234,6 +249,9 @@ class Reverb(PerClip):
         max_t60: The longest.
         min_level_db: The lowest energy of the tail's impulse response relative to the direct sound.
         max_level_db: The highest.
+
+    Raises:
+        GenreError: The probability or a range is out of bounds.
 
     Example:
         >>> import torch
@@ -286,6 +304,9 @@ class PitchShift(PerClip):
         probability: The share of clips that are changed.
         min_semitones: The lowest step; negative is down.
         max_semitones: The highest step.
+
+    Raises:
+        GenreError: The probability or the range of semitones is out of bounds, or the range holds 0 alone.
 
     Example:
         >>> import torch

@@ -47,6 +47,9 @@ class Feature(nn.Module, ABC):
         picture: Height and width in pixels of an RGB picture in the colours of viridis, which replaces the rows and
             frames and needs no statistics; ``None``: no picture.
 
+    Raises:
+        GenreError: An argument is out of its range.
+
     Example:
         >>> import torch
         >>> from genre.audio import Feature
@@ -102,7 +105,11 @@ class Feature(nn.Module, ABC):
 
     @torch.no_grad()
     def measure(self, waveforms: Iterable[Tensor]) -> None:
-        """Measures the mean and the standard deviation of every row over clips of any length, in float64."""
+        """Measures the mean and the standard deviation of every row over clips of any length, in float64.
+
+        Raises:
+            GenreError: There is no clip.
+        """
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         for waveform in waveforms:
             rows = self.decibels(waveform).double().transpose(-1, -2).flatten(0, -2)  # (all frames, frequency)
@@ -171,6 +178,9 @@ class Spectrogram(Feature):
         std: See :class:`Feature`.
         centering: See :class:`Feature`.
         picture: See :class:`Feature`.
+
+    Raises:
+        GenreError: An argument is out of its range.
 
     Example:
         >>> import torch
@@ -285,6 +295,9 @@ class MFCC(Feature):
         std: See :class:`Feature`.
         centering: See :class:`Feature`.
         picture: See :class:`Feature`.
+
+    Raises:
+        GenreError: An argument is out of its range.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""The main memory that is free, as far as the operating system tells."""
+"""Finds how much main memory is free."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def available_memory(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cg
         groups: The folder in which Linux describes control groups, which containers and SLURM use.
 
     Returns:
-        On other systems the size of the main memory; where no system tells, more than there can be.
+        On Linux the free memory; on other systems the size of the main memory, or 2⁶² if it is unknown.
     """
     return min([_machine(proc), *_control_groups(proc, groups)])
 
@@ -34,7 +34,7 @@ def _machine(proc: Path) -> int:
 
 
 def _control_groups(proc: Path, groups: Path) -> Iterator[int]:
-    """What the process's control group and each group around it still allow."""
+    """The bytes that the process's control group, and each group around it, still allow."""
     with suppress(OSError):
         for line in (proc / "self" / "cgroup").read_text().splitlines():
             _, controllers, name = line.split(":", 2)

@@ -228,7 +228,7 @@ class StretchFile(io.RawIOBase):
 
 @functools.lru_cache(maxsize=1 << 16)
 def _count_flac(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
-    """The number of frames that the header states, if the last one can be reached; else that can be decoded.
+    """The number of frames that the header states, if the last one can be reached; else the number that can be decoded.
 
     ``size`` and ``changed`` identify the version of the file.
     """

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from genre.errors import AudioError as AudioError  # re-exported
 from genre.errors import EmptyAudioError, MissingAudioError
 
-#: The least share of a stretch that its segments cover if it is decoded in one pass: a pass then takes no longer, and
-#: no more than twice the memory.
+#: Segments are decoded in one pass if they cover at least this share of it. The pass then takes no longer than separate
+#: reads, and at most twice the memory.
 COVERAGE = 0.5
 
 #: Frames per block of :meth:`Source.blocks`: 6 to 12 s of most files.

@@ -1,7 +1,7 @@
-"""Which tracks are the same recording.
+"""Finds the tracks that are the same recording.
 
-Files that decode to the same samples have one checksum. Other copies are candidates where their fingerprints have equal
-sub-fingerprints at one offset, and pairs where the cross-correlation of their audio confirms it.
+Files that decode to the same samples have the same checksum. Two other tracks are a candidate if their fingerprints
+have equal sub-fingerprints at one offset, and a pair if the cross-correlation of their audio confirms it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,39 +19,39 @@ from genre.audio.decode import AudioError, read_segment
 from genre.audit.faults import Examined
 from genre.audit.fingerprint import HOP_SECONDS, Fingerprint, bit_error_rate
 
-#: So many equal sub-fingerprints at one offset make a candidate: of a copy of 2 s at 64 kbit/s there are 16 or more.
+#: The equal sub-fingerprints at one offset that make a candidate. A copy of 2 s at 64 kbit/s has at least 16.
 MIN_VOTES = 2
 
-#: The largest rate of bit errors over the whole overlap of two copies: copies at 16 to 64 kbit/s, with noise or heavily
-#: clipped, reach 0.24. Haitsma and Kalker take 0.35, which tracks that share a loop reach, too.
+#: The largest rate of bit errors over the overlap of two copies. Copies at 16 to 64 kbit/s, with noise or heavy
+#: clipping, have up to 0.24. Haitsma and Kalker allow 0.35, but different tracks that share a loop can have that, too.
 MAX_BIT_ERRORS = 0.25
 
 #: The shortest overlap in hops: 1 s, and the 0.4 s that the first sub-fingerprint takes.
 MIN_OVERLAP = round(1.0 / HOP_SECONDS)
 
-#: Each sub-fingerprint is compared with so many equal ones: those that many recordings share tell nothing.
+#: The number of equal sub-fingerprints that each one is compared with. Those of many recordings identify none.
 NEIGHBOURS = 32
 
-#: The least correlation of two copies. Copies at 16 to 64 kbit/s, clipped, noisy or with another tone reach 0.78 and
-#: more, different recordings 0.2; in between lie tracks that share a loop under other voices.
+#: The smallest correlation of two copies. Copies at 16 to 64 kbit/s, clipped, noisy or with another equalisation have
+#: at least 0.78, different recordings about 0.2. Tracks that share a loop under other voices lie between.
 MIN_CORRELATION = 0.75
 
-#: The rate in hertz at which waveforms are compared: a codec and a resampler keep what lies below half of it.
+#: The rate in hertz at which waveforms are compared. Codecs and resamplers keep the frequencies below half of it.
 CORRELATION_RATE = 12000
 
 #: The longest stretch that is compared, in seconds, from the middle of the overlap.
 MAX_SECONDS = 30.0
 
-#: How far off the offset may be in samples, and then the offset of each second: clocks differ slightly in speed.
+#: The largest error of the offset in samples, and its largest change in a second: clocks differ slightly in speed.
 SLACK = round(0.05 * CORRELATION_RATE)
 DRIFT = round(0.005 * CORRELATION_RATE)
 
-#: Blocks with a mean square below this, -60 dBFS, tell nothing.
+#: Blocks with a mean square below this, -60 dBFS, are not compared.
 SILENCE = 1e-6
 
 
 class Candidate(NamedTuple):
-    """Two recordings, by index, of which ``other`` begins ``offset`` hops after ``one``, or before where negative."""
+    """Two recordings, by index: ``other`` begins ``offset`` hops after ``one``, or before it if that is negative."""
 
     one: int
     other: int
@@ -99,8 +99,8 @@ class Pair:
 def find_pairs(tracks: Iterable[Examined]) -> list[Pair]:
     """Finds every copy, by checksum and then by fingerprint and cross-correlation.
 
-    Each exact copy is paired with the first one only, and only that one with its near copies; :func:`group` puts them
-    together.
+    An exact copy is paired only with the first of its copies, and only the first is paired with near copies.
+    :func:`group` joins the pairs.
     """
     originals: dict[str, Examined] = {}
     pairs = []
@@ -124,7 +124,7 @@ def find_pairs(tracks: Iterable[Examined]) -> list[Pair]:
 
 
 def group(pairs: Sequence[Pair]) -> list[list[Examined]]:
-    """The copies of every recording that there is more than once."""
+    """The groups of tracks that are one recording, from their pairs."""
     tracks = list(dict.fromkeys(examined for pair in pairs for examined in (pair.one, pair.other)))
     indices = {examined: index for index, examined in enumerate(tracks)}
     rows, columns = [indices[pair.one] for pair in pairs], [indices[pair.other] for pair in pairs]
@@ -134,10 +134,10 @@ def group(pairs: Sequence[Pair]) -> list[list[Examined]]:
 
 
 def find_candidates(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
-    """Looks up equal sub-fingerprints in one sorted index of all: the cost grows with the audio, not with its square.
+    """Looks up equal sub-fingerprints in one sorted index, so the cost grows linearly with the audio.
 
     Returns:
-        For every two recordings at most one candidate, at the offset where they have the most in common.
+        At most one candidate for two recordings, at the offset with the most matching hops.
     """
     best: dict[tuple[int, int], tuple[float, Candidate]] = {}
     for vote in _vote(fingerprints):

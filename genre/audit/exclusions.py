@@ -1,4 +1,4 @@
-"""Which tracks to leave out, and why."""
+"""Selects the tracks to leave out, with the reasons. :mod:`genre.data.exclusions` reads such a list."""
 
 import logging
 import os
@@ -12,15 +12,15 @@ from genre.errors import GenreError, printable
 
 log = logging.getLogger(__name__)
 
-#: Of every split, by name, the subset of each track, by path.
+#: The subset of each track, by its path, under each split, by its name.
 Membership = Mapping[str, Mapping[Path, Subset]]
 
-#: Of copies the one in the later subset stays, so that a published test set stays whole.
+#: The copy with the lowest rank stays, so that a published test set stays complete.
 RANK: Mapping[Subset | None, int] = {"test": 0, "validation": 1, "train": 2, None: 3}
 
 
 def subset_membership(corpus: Corpus) -> Membership:
-    """Finds the subset of each track under the official split, where there is one, and under the default ones.
+    """Finds the subset of each track under the official split, if there is one, and under two default splits.
 
     A split that the corpus is too small for is logged and left out.
     """
@@ -39,7 +39,7 @@ def subset_membership(corpus: Corpus) -> Membership:
 
 
 def subsets_of(subsets: Mapping[Path, Subset], paths: Iterable[Path]) -> list[Subset]:
-    """The subsets that some tracks stand in; more than one means that the split tears them apart."""
+    """The subsets that hold these tracks; if they are copies and there are several, the split separates them."""
     present = {subsets[path] for path in paths if path in subsets}
     return [subset for subset in SUBSETS if subset in present]
 
@@ -49,9 +49,9 @@ def select_exclusions(
 ) -> dict[Path, str]:
     """Selects useless tracks, and all copies of a recording but one.
 
-    The copy that stays has the fewest faults; among equals it stands in the latest subset of the official split, has a
-    known artist, is the longest, has the highest rate, comes first. Of a recording whose copies have different genres
-    none stays: nobody knows which label is right, and a wrong one costs more than a track.
+    The copy with the fewest faults stays. Ties are decided by the subset of the official split (test, then validation,
+    then train), a known artist, the longest duration, the highest rate, and the path, in this order. If the copies of a
+    recording have different genres, none stays: a wrong label costs more than a missing track.
     """
     reasons = {
         examined.track.path: "; ".join(str(fault) for fault in examined.faults if fault.fatal)
@@ -61,7 +61,7 @@ def select_exclusions(
 
     def preference(examined: Examined) -> tuple[float | str, ...]:
         track, rate = examined.track, examined.encoding.sample_rate if examined.encoding else 0
-        length = round(examined.seconds, 1)  # copies of one length differ by some frames where their codecs do
+        length = round(examined.seconds, 1)  # copies with different codecs differ by some frames
         return len(examined.faults), RANK[official.get(track.path)], not track.artist, -length, -rate, str(track.path)
 
     for copies in recordings:
@@ -76,7 +76,7 @@ def select_exclusions(
 
 
 def relative_path(path: Path, base: Path) -> str:
-    """A path relative to the data set, with forward slashes; the path itself where it is on another drive."""
+    """A path relative to the data set, with forward slashes; the path itself if it is on another drive."""
     try:
         return printable(PurePosixPath(Path(os.path.relpath(path, base))))
     except ValueError:

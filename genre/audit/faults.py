@@ -17,23 +17,23 @@ from genre.audit.fingerprint import Fingerprint, Fingerprinter
 from genre.data.track import Track
 from genre.errors import EmptyAudioError, GenreError, MissingAudioError
 
-#: Faults that make a track useless: it goes on the exclusion list. With the others it may stay.
+#: The faults that put a track on the exclusion list. A track with other faults may stay.
 FATAL = frozenset({"missing", "empty", "undecodable", "not finite", "out of range", "silent"})
 
-#: Usual sample rates of music in hertz; below 16 kHz everything above 8 kHz is missing.
+#: Usual sample rates of music in hertz. At a rate below 16 kHz, everything above 8 kHz is missing.
 USUAL_RATES = (16000, 22050, 24000, 32000, 44100, 48000)
 
 #: Encodings with the coarse steps of 8 bits.
 EIGHT_BITS = frozenset({"PCM_U8", "PCM_S8", "ULAW", "ALAW", "DPCM_8"})
 
-#: A window of 0.1 s with a mean square below this, -60 dBFS, is silent. A file with the first share of silent windows
-#: is useless; one with the second is worth a look.
+#: A window of 0.1 s with a mean square below ``SILENCE``, -60 dBFS, is silent. A file with at least ``SILENT_SHARE`` of
+#: silent windows is useless; with at least ``MOSTLY_SILENT_SHARE``, it has a fault but may stay.
 SILENCE = 1e-6
 SILENT_SHARE = 0.95
 MOSTLY_SILENT_SHARE = 0.5
 
-#: A sample this near to full scale that repeats the two before it lies on a flat top. A file is clipped where more than
-#: this share of its samples does. The level is not 1 because the highest value of 8 bits is 0.992.
+#: A sample of at least this level that equals the two before it lies on a flat top. A file is clipped if a larger share
+#: of its samples than ``CLIPPED_SHARE`` does. The level is not 1, because the highest 8-bit value is 0.992.
 FULL_SCALE = 0.99
 CLIPPED_SHARE = 1e-3
 
@@ -61,7 +61,7 @@ class Limits:
     """The durations in seconds below and above which a track has a fault.
 
     Raises:
-        GenreError: Every track would have one.
+        GenreError: ``shortest`` is larger than ``longest``.
     """
 
     shortest: float = 1.0
@@ -85,8 +85,8 @@ class Examined:
         seconds: The duration that could be decoded.
         peak: The greatest absolute value of all channels in dB relative to full scale.
         rms: The root mean square of all channels in dB relative to full scale.
-        checksum: Equal for files that decode to the same samples; empty where the track is useless.
-        fingerprint: Of the mean of its channels; empty where the track is useless.
+        checksum: Equal for files that decode to the same samples; empty if the track is useless.
+        fingerprint: The fingerprint of the mean of its channels; empty if the track is useless.
     """
 
     track: Track
@@ -144,7 +144,7 @@ class Levels:
 
     Attributes:
         frames: The number of frames so far.
-        peak: The greatest absolute value; NaN or infinite where a sample is.
+        peak: The greatest absolute value; NaN or infinite if a sample is.
     """
 
     def __init__(self, sample_rate: int) -> None:
@@ -235,5 +235,5 @@ def _audio_faults(encoding: Encoding, levels: Levels, limits: Limits) -> list[Fa
 
 
 def _decibels(amplitude: float) -> float:
-    """Relative to full scale; NaN of NaN."""
+    """An amplitude in decibels relative to full scale; NaN for NaN."""
     return 20 * math.log10(amplitude) if amplitude else -math.inf

@@ -1,8 +1,8 @@
 """The acoustic fingerprint of a recording: 62 sub-fingerprints of 32 bits per second.
 
 Haitsma and Kalker: "A Highly Robust Audio Fingerprinting System", ISMIR 2002. A bit says whether the difference in
-energy between two neighbouring bands rises or falls. That survives another level, a codec and, because frames overlap
-almost completely, another offset. Three things are ours: the rate; a hop of 16 ms where theirs is 11.6 ms; and frames
+energy between two neighbouring bands rises or falls. That hardly changes with the level, a codec or the offset, because
+frames overlap almost completely. Three things are ours: the rate; a hop of 16 ms where theirs is 11.6 ms; and frames
 that are compared over 64 ms where theirs are one hop apart, so that fewer bits depend on noise.
 """
 
@@ -53,7 +53,7 @@ class Fingerprinter:
             self._add(frames)
 
     def finish(self) -> Fingerprint:
-        """The fingerprint, empty where the recording is shorter than 0.41 s."""
+        """The fingerprint; empty if the recording is shorter than 0.41 s."""
         self.push(np.zeros(0, np.float32), last=True)
         return np.concatenate([np.zeros(0, np.uint32), *self._parts])
 

@@ -1,4 +1,4 @@
-"""Which data set a folder holds."""
+"""Recognises the data set that a folder holds."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ READERS: dict[str, Callable[[Path], Corpus]] = {
     "CSV": read_track_list,
 }
 
-#: So many folders with names of dances make a ballroom data set: Ballroom has 8, any collection may have a salsa.
+#: The smallest number of folders with names of dances in Ballroom, which has 8; any collection may have a salsa.
 MIN_DANCES = 6
 
 
@@ -33,7 +33,7 @@ def read_data_set(
     """Lists the tracks of a data set.
 
     Returns:
-        The name of the data set, its root (of the synthetic corpus, the list in it), and its tracks.
+        The name of the data set, its root (for the synthetic corpus, its list of tracks), and its tracks.
     """
     if not root.exists():
         raise GenreError(f"{root}: found nothing there, expected the folder of a data set or a CSV file of tracks")

@@ -1,4 +1,4 @@
-"""What an audit leaves behind: four files, tables in the terminal, and a summary."""
+"""The output of an audit: four files, tables in the terminal, and a summary."""
 
 import csv
 import math
@@ -100,7 +100,7 @@ class Findings:
         _write_csv(path, (*columns, "faults", "exclude"), rows)
 
     def _write_pairs(self, path: Path) -> None:
-        """One row per pair; under each split the subset of both, or the two subsets that it tears them apart to."""
+        """One row per pair; for each split, the subset of both tracks, or the two subsets that hold one each."""
         columns = ("track_a", "track_b", "kind", "offset_seconds", "overlap_seconds", "correlation", "level_db")
         names = ("genre_a", "genre_b", "artist_a", "artist_b", *(name.replace(" ", "_") for name in self.membership))
         rows = []
@@ -159,7 +159,7 @@ class Findings:
         terminal().print(table)
 
     def _show_encodings(self) -> None:
-        """Sample rates and channels: genres that differ in them can be told apart without listening."""
+        """Sample rates and channels: a classifier could tell genres that differ in them apart by these alone."""
         encodings = [examined.encoding for examined in self.tracks if examined.encoding]
         rates = Counter(f"{encoding.sample_rate} Hz" for encoding in encodings)
         channels = Counter(f"{encoding.channels} channel{'s' * (encoding.channels > 1)}" for encoding in encodings)
@@ -182,7 +182,7 @@ class Findings:
         _show_rows(table, len(faulty), "tracks.csv")
 
     def _show_pairs(self) -> None:
-        """Tracks that are one recording, contested ones first, and the splits that tear them apart."""
+        """Tracks that are one recording, contested ones first, and the splits that separate them."""
         if not self.pairs:
             say("no two tracks of one recording")
             return

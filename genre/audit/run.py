@@ -1,4 +1,4 @@
-"""``genre audit``: decode every file, and report what stands between a data set and honest scores."""
+"""``genre audit``: decodes every file, and reports faults, copies, and the tracks to leave out."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -30,6 +30,9 @@ def audit(
 
     Returns:
         The exit status: 0, whatever the findings.
+
+    Raises:
+        GenreError: ``root`` holds no data set, or ``out`` cannot be written.
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     console = terminal()

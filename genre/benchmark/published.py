@@ -45,7 +45,7 @@ class Published:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-def published(row: Row, content: Mapping[str, Any]) -> Published:
+def find_published(row: Row, content: Mapping[str, Any]) -> Published:
     """The figures and conditions of a row; empty if the paper has none."""
     names = {"system": row.system, "features": row.features.stem if row.features else None}
     for entry in content.get("figures", []):

@@ -12,7 +12,7 @@ import timm
 
 from genre.benchmark.plan import Cell, Plan, Recipe, Row, merge_options, read_plan
 from genre.benchmark.progress import PlanProgress
-from genre.benchmark.published import augmentation, differences, published
+from genre.benchmark.published import augmentation, differences, find_published
 from genre.benchmark.summary import Summary, pooled_metrics, summarize_row
 from genre.benchmark.table import Line, print_table, write_tables
 from genre.benchmark.worker import CellFolder, start_server
@@ -163,7 +163,7 @@ class Benchmark:
 
     def _line(self, row: Row) -> Line:
         summary = self._summary(row)
-        theirs = published(row, self.plan.published)
+        theirs = find_published(row, self.plan.published)
         phrases: list[str] = []
         if summary is not None:
             setup, metrics = self.setups[row], summary.metrics

@@ -20,13 +20,13 @@ from genre.models.musicnn_weights import FILES, is_installed
 from genre.recipes import find_recipe, read_yaml, recipes_folder
 
 #: The options whose values are always text, even where YAML reads a number, as in ``name: 1e3``.
-NAMES = ("name", "runs_dir")
+TEXT_OPTIONS = ("name", "runs_dir")
 
 #: The recipe if the weights of MusiCNN are installed, and the one if they are not.
 PRETRAINED, SMALL = "transfer/musicnn_probe.yaml", "quickstart.yaml"
 
 #: The options that name a data set, themselves or in a file.
-CLASSES = ("--data", "--data.class_path", "--config", "-c")
+DATA_OPTIONS = ("--data", "--data.class_path", "--config", "-c")
 
 #: The data arguments that every data set needs beside its root, for a network that is given without them.
 DATA = {
@@ -34,7 +34,7 @@ DATA = {
     "split": ["--data.split=genre.data.StratifiedSplit", "--data.split.by_artist=true"],
 }
 
-_load_yaml = jsonargparse.get_loader("yaml")
+_jsonargparse_load = jsonargparse.get_loader("yaml")
 
 
 def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
@@ -101,18 +101,18 @@ def with_own_config(verb: str, pairs: list[tuple[str, str | None]]) -> list[tupl
 
 
 def use_own_yaml() -> None:
-    """Makes jsonargparse read and write YAML with :func:`load` and :func:`genre.cli.run_folder.dump`."""
-    jsonargparse.set_loader("yaml", load, (yaml.YAMLError,))
+    """Makes jsonargparse read and write YAML with :func:`load_yaml` and :func:`genre.cli.run_folder.dump`."""
+    jsonargparse.set_loader("yaml", load_yaml, (yaml.YAMLError,))
     jsonargparse.set_dumper("yaml", dump)
 
 
-def load(text: str) -> Any:
+def load_yaml(text: str) -> Any:
     """Reads YAML as jsonargparse does, but keeps names as text and completes the names of this library's classes."""
-    content = _load_yaml(text)
+    content = _jsonargparse_load(text)
     if isinstance(content, dict):
         written = yaml.compose(text, Loader=yaml.SafeLoader)
         for key, value in written.value if isinstance(written, yaml.MappingNode) else ():
-            if key.value in NAMES and isinstance(value, yaml.ScalarNode) and content.get(key.value) is not None:
+            if key.value in TEXT_OPTIONS and isinstance(value, yaml.ScalarNode) and content.get(key.value) is not None:
                 content[key.value] = value.value
     return _qualified(content)
 
@@ -146,7 +146,7 @@ def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str
 def _own_list(option: str, value: str) -> str:
     """Completes the short names in a list of classes, such as ``[SpecAugment]``; leaves text that is no YAML."""
     try:
-        content = _qualified({last_part(option): _load_yaml(value)})[last_part(option)]
+        content = _qualified({last_part(option): _jsonargparse_load(value)})[last_part(option)]
     except yaml.YAMLError:
         return value
     return str(yaml.safe_dump(content, default_flow_style=True, width=math.inf, allow_unicode=True)).strip()
@@ -192,7 +192,7 @@ def with_defaults(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     if not absent:
         return list(arguments), None
     added = [option for name in absent for option in DATA[name]]
-    places = [index for index, argument in enumerate(arguments) if argument.partition("=")[0] in CLASSES]
+    places = [index for index, argument in enumerate(arguments) if argument.partition("=")[0] in DATA_OPTIONS]
     place = places[-1] + (1 if "=" in arguments[places[-1]] else 2)  # the parser wants a class before its arguments
     line = f"no {' and no '.join(absent)} given: {' '.join(added).replace('=', ' ')}"
     return [*arguments[:place], *added, *arguments[place:]], line

@@ -148,7 +148,7 @@ def known_names(option: str) -> str:
     return f"known: {', '.join(class_paths(last_part(option)).values())}, or the full name of a class of your own"
 
 
-def describe(hint: Any) -> str:
+def describe_type(hint: Any) -> str:
     """A type in words, such as ``a whole number or null``."""
     words = list(dict.fromkeys(_words(hint)))
     return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
@@ -225,7 +225,7 @@ def arguments_of(option: str, cls: Callable[..., Any]) -> str:
     for name in sorted(given, key=place):
         item, text = given[name], texts.get(name, "")
         default = "required" if item.default is item.empty else f"default: {_shown(item.default)}"
-        lines.append(f"  {option}.{name}: {describe(annotation(cls, name))} ({default})")
+        lines.append(f"  {option}.{name}: {describe_type(annotation(cls, name))} ({default})")
         if name in OPTIONS:
             text = f"{text} {known_names(name)[0].upper()}{known_names(name)[1:]}."
         lines += textwrap.wrap(text, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)

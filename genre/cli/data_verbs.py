@@ -9,7 +9,7 @@ from typing import Literal
 
 from genre.cli.options import PositiveInt, check_folder, import_modules
 from genre.errors import GenreError
-from genre.recipes import copy_recipes, describe, find_recipe, list_recipes
+from genre.recipes import copy_recipes, describe_recipe, find_recipe, list_recipes
 
 
 def benchmark(
@@ -141,7 +141,7 @@ def recipes(folder: Path | None = None) -> int:
     if folder is None:
         names = list_recipes()
         width = max(map(len, names))
-        print(*(f"{name:<{width}}  {describe(path)}".rstrip() for name, path in names.items()), sep="\n")
+        print(*(f"{name:<{width}}  {describe_recipe(path)}".rstrip() for name, path in names.items()), sep="\n")
         return 0
     copied, differing = copy_recipes(folder)
     kept = len(list_recipes()) - copied

@@ -14,7 +14,7 @@ DEFAULTS = {
 }
 
 #: What each verb does.
-VERBS = {
+PURPOSES = {
     "fit": "Trains a classifier, tests its best checkpoint, and writes a report to runs/<name>/version_N.",
     "validate": "Scores a checkpoint on the validation tracks, and prints the scores.",
     "test": "Scores a checkpoint on the test tracks, and writes a report to runs/<name>/version_N.",
@@ -32,7 +32,7 @@ CLASSES = {
     "split": ["StratifiedSplit", "OfficialSplit", "KFoldSplit", "SegmentSplit"],
 }
 
-OPTIONS = (
+MAIN_OPTIONS = (
     ("-c, --config FILE", "a recipe, such as quickstart (see `genre recipes`); what follows overrides it"),
     ("--ckpt_path FILE", "go on with this fit (last.ckpt), or score it (best.ckpt); its own configuration is used"),
     ("--model.network CLASS", "{network}"),
@@ -58,8 +58,8 @@ MORE = (
 def help_page(verb: str) -> str:
     """The most common options, on one screen."""
     names = {option: ", ".join(classes) for option, classes in CLASSES.items()}
-    lines = [f"usage: genre {verb} [OPTION] …", "", VERBS[verb], ""]
-    for option, text in (*OPTIONS, ("", ""), *MORE):
+    lines = [f"usage: genre {verb} [OPTION] …", "", PURPOSES[verb], ""]
+    for option, text in (*MAIN_OPTIONS, ("", ""), *MORE):
         for name, value in {**names, **DEFAULTS}.items():
             text = text.replace(f"{{{name}}}", str(value))
         lines.append(fill(text, 110, initial_indent=f"  {option:<27}", subsequent_indent=" " * 29) if option else "")

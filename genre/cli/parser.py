@@ -13,13 +13,13 @@ import yaml
 from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
-from genre.cli.arguments import config_files, load, split
+from genre.cli.arguments import config_files, load_yaml, split
 from genre.cli.classes import (
     GROUPS,
     OPTIONS,
     annotation,
     class_paths,
-    describe,
+    describe_type,
     find_class,
     is_plain,
     last_part,
@@ -113,7 +113,7 @@ def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[
         return _wrong_class(name, value)
     hint = annotation(cls, argument)
     if is_plain(hint) and not _fits(hint, value):
-        return f"{name}: expected {describe(hint)}; found '{str(value)[:80]}'"
+        return f"{name}: expected {describe_type(hint)}; found '{str(value)[:80]}'"
     return None
 
 
@@ -186,7 +186,7 @@ def _fits(hint: Any, value: Any) -> bool:
     """Whether a value, or a text as it is or read as YAML, has a type."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=hint)
-    values = [value, load(value)] if isinstance(value, str) else [value]
+    values = [value, load_yaml(value)] if isinstance(value, str) else [value]
     for candidate in values:
         try:
             parser.parse_object({"value": candidate})

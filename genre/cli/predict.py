@@ -17,9 +17,9 @@ from rich.table import Table
 from genre.audio.cache import count_cores
 from genre.catalogue import FilePrediction, Settings, predict_catalogue
 from genre.cli.audio_files import AudioFiles, by_size, expand_lists
+from genre.cli.predict_formats import Entry, check_output_file, csv_columns, csv_row
+from genre.cli.predict_output import PredictOutput
 from genre.cli.processes import Place, choose_device, find_place
-from genre.cli.results import Results
-from genre.cli.results_file import Entry, check_results_file, csv_columns, csv_row
 from genre.errors import GenreError, printable
 from genre.predictor import Ensemble, load
 from genre.tagger import Tagger
@@ -49,7 +49,7 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
     """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status."""
     place = find_place()
     if options.out is not None:
-        check_results_file(options.out)
+        check_output_file(options.out)
     elif place.world_size > 1:
         raise GenreError(f"{place.world_size} processes share the files; each writes a part of --out FILE, give one")
     device = choose_device(options.device, place.local_rank)
@@ -60,7 +60,7 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
         _require_one_grid(ensemble)
     files = AudioFiles(expand_lists(*inputs))
     workers = options.num_workers or max(1, count_cores() // place.local_size)
-    run = Run(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
+    run = PredictCall(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
     if options.out is not None:
         run.write(files, options.out, place)
     elif options.form == "table":
@@ -72,7 +72,7 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
     return 1 if files.faults else 0
 
 
-class Run:
+class PredictCall:
     """One call of ``genre predict``."""
 
     def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
@@ -81,7 +81,9 @@ class Run:
 
     def write(self, files: AudioFiles, out: Path, place: Place) -> None:
         """Writes a row per file; a bad file has one, too, with the error, so it is not tried again."""
-        results = Results(out, self.name, self.ensemble.genres, self.options.timeline, place.rank, place.world_size)
+        results = PredictOutput(
+            out, self.name, self.ensemble.genres, self.options.timeline, place.rank, place.world_size
+        )
         done = results.begin(self.options.resume)
         share = by_size(files.paths)[place.rank :: place.world_size]
         missing = [path for path in share if printable(path) not in done]

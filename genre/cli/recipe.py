@@ -1,4 +1,7 @@
-"""Reads a recipe without training: the data, the epochs and the weights that ``genre fit`` would use."""
+"""Reads a recipe without training: the data, the epochs and the weights that ``genre fit`` would use.
+
+:mod:`genre.recipes` finds the file of a recipe by its name.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Going on with a fit: what its checkpoint holds has to fit the options, or is refused before anything is written.
+"""Resuming a fit: checks that the checkpoint fits the options, before anything is written.
 
 Lightning itself restores the weights, the optimizer, the schedule and the epoch. The crops of an epoch need no state:
 :class:`genre.data.loaders.TrainSampler` draws them from the seed and the epoch.
@@ -132,7 +132,7 @@ def _searches_batch_size(trainer: pl.Trainer) -> bool:
 
 
 def _require_same_averaging(checkpoint: Mapping[str, Any], callbacks: Iterable[Callback]) -> None:
-    """Raises without the averaging callback of the fit: only it restores the weights that are not averaged."""
+    """Raises if the averaging callback of the fit is missing: only it restores the weights that are trained."""
     averaging = {
         WeightAveraging: "current_model_state" in checkpoint,
         StochasticWeightAveraging: StochasticWeightAveraging.__qualname__ in checkpoint["callbacks"],

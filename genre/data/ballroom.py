@@ -4,13 +4,13 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.files import audio_files, read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
+from genre.data.files import find_audio_files, read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
 from genre.data.names import name_key
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
 
 #: The folders of both data sets, in lower case; Ballroom has three folders of rumba.
-CLASSES = frozenset(
+DANCES = frozenset(
     {
         *("chachacha", "jive", "quickstep", "rumba", "rumba-american", "rumba-international", "rumba-misc", "samba"),
         *("tango", "viennesewaltz", "waltz", "chacha", "foxtrot", "pasodoble", "salsa", "slowwaltz", "wcswing"),
@@ -71,7 +71,7 @@ def read_ballroom(root: Path) -> Corpus:
     tracks: dict[tuple[str, str], Track] = {}
     for folder in class_folders(base):
         genre = folder.name.partition("-")[0]
-        tracks |= {(genre, path.stem): Track(path, genre, artists.get(path.stem)) for path in audio_files(folder)}
+        tracks |= {(genre, path.stem): Track(path, genre, artists.get(path.stem)) for path in find_audio_files(folder)}
     if not tracks:
         raise GenreError(f"{base}: found no audio file in its class folders, expected <Class>/<file>; unpack it anew")
     paths = [track.path for track in tracks.values()]
@@ -82,7 +82,7 @@ def read_ballroom(root: Path) -> Corpus:
 
 def class_folders(base: Path) -> list[Path]:
     """The folders in ``base`` with the name of a dance, sorted."""
-    return sorted(path for path in base.iterdir() if path.name.lower() in CLASSES and path.is_dir())
+    return sorted(path for path in base.iterdir() if path.name.lower() in DANCES and path.is_dir())
 
 
 def find_classes(root: Path) -> Path:

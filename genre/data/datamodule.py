@@ -15,7 +15,7 @@ from genre.audio.augment import Mixup
 from genre.audio.cache import DecodedCache
 from genre.audio.decode import spread
 from genre.audio.features import Feature
-from genre.data.embedding_cache import Embedder, embed
+from genre.data.embedding_cache import Embedder, embed_segments
 from genre.data.loaders import TrainSampler, choose_workers, make_loader
 from genre.data.names import class_indices
 from genre.data.provenance import Provenance
@@ -33,10 +33,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     Training draws random crops, or a track's non-overlapping segments. Evaluation reads segments spread evenly over a
     track. :meth:`on_after_batch_transfer` computes features and augmentation on the batch's device. Without a Trainer,
-    as in a notebook, :meth:`to_inputs` does the same::
-
-        data.setup("fit")
-        batch = data.to_inputs(next(iter(data.train_dataloader())))
+    as in a notebook, :meth:`to_inputs` does the same, see the example.
 
     Features, split and augmentation are copied, so several DataModules can share one object. The features' statistics
     are measured on the train tracks of a fit, and again for a fit with another ``split``.
@@ -54,8 +51,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         augment_waveform: Modules on ``(B, 1, samples)``, applied in training only.
         augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
         mixup: Blends train clips and their targets, if given.
-        num_workers: Processes that decode; 0: the main process decodes; ``auto``: one less than there are cores, 1 to
-            8. With ``cache: memory`` there are none.
+        num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8; 0, or ``cache: memory``: none.
         seed: Seeds the crops and the augmentation. The split has its own seed.
         exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
             :func:`genre.data.exclusions.read_exclusions`.
@@ -68,8 +64,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     Attributes:
         bad_files: The files that could not be read so far, and the reasons.
-        embedder: The frozen network whose embeddings replace the waveforms in the batches of a fit and of a test;
-            :class:`genre.LinearProbe` sets it.
+        embedder: The frozen network whose embeddings replace the waveforms; :class:`genre.LinearProbe` sets it.
+
+    Raises:
+        GenreError: An argument is out of its range, or an augmentation is made for another sample rate.
 
     Example:
         >>> from genre.audio import MelSpectrogram
@@ -112,14 +110,12 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.features, self.split, self.augment_waveform, self.augment_spectrogram, self.mixup = copy_given(given)
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
-        self.fixed_segments, self.seed, self.cache = fixed_segments, seed, cache
+        self.fixed_segments, self.seed, self.cache, self.artist = fixed_segments, seed, cache, artist
         self.num_workers = choose_workers(num_workers, cache)
         self.exclude = None if exclude is None else Path(exclude).expanduser()
-        self.artist = artist
         self.bad_files = BadFiles()
         self.embedder: Embedder | None = None
-        self._classes = genres
-        self._statistics = Statistics(features)
+        self._classes, self._statistics = genres, Statistics(features)
         self._decoded: DecodedCache | None = None
         self._subsets: tuple[str, Subsets] | None = None  # with the key of their split
         if self.samples < 1:
@@ -133,7 +129,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def read_corpus(self) -> Corpus:
-        """Lists the data set's tracks below ``root``; does not use features, split or Trainer."""
+        """Lists the data set's tracks below ``root``; does not use features, split or Trainer.
+
+        Raises:
+            GenreError: ``root`` holds no such data set.
+        """
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -183,15 +183,13 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Segment]:
         """Random crops, drawn as a function of seed and epoch."""
-        subsets = self._split_subsets()
-        fixed = self.fixed_segments
-        tracks = subsets.cut_train_tracks(self.segment_seconds) if fixed else self.tracks("train")
+        cut = self._split_subsets().cut_train_tracks
+        tracks = cut(self.segment_seconds) if self.fixed_segments else self.tracks("train")
         dataset = self._train_segments(tracks, self._fill_cache(tracks))
         self._embed(dataset)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
-        # Batch norm cannot train on a last batch of one.
-        drop_last = len(sampler) > self.batch_size
+        drop_last = len(sampler) > self.batch_size  # batch norm cannot train on a last batch of one
         return make_loader(dataset, dataset.collate, self.batch_size, self.num_workers, sampler, drop_last)
 
     def val_dataloader(self) -> DataLoader[Segment] | list[DataLoader[Segment]]:
@@ -230,6 +228,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
         Returns:
             The batch with ``(B, 1, frequency, time)`` features in float32, normalised, on the same device.
+
+        Raises:
+            GenreError: No train track can be read.
         """
         for path, reason in batch.bad_files.items():
             self.bad_files.note(path, reason)
@@ -296,4 +297,4 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """Replaces waveforms by embeddings, if there is a frozen network."""
         if self.embedder is not None and self.trainer is not None:
             self.measure_features()
-            embed(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)
+            embed_segments(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)

@@ -21,10 +21,10 @@ from genre.terminal import terminal
 
 GB = 10**9
 
-#: Bytes that are read at once, and seconds without any after which a connection counts as lost.
+#: Bytes per read, and seconds without a byte after which a connection counts as lost.
 CHUNK, TIMEOUT = 1 << 20, 30
 
-#: Connections in a row that end without a byte before a download is given up.
+#: A download fails after this number of connections in a row that give no byte.
 ATTEMPTS = 3
 
 
@@ -73,7 +73,7 @@ ARCHIVES: dict[str, Sequence[Archive]] = {
     "ballroom": (_BALLROOM,),
 }
 
-#: Where people get a data set that is in no archive of its authors.
+#: Where to get the data sets that their authors do not offer as an archive.
 ELSEWHERE = {
     "gtzan": "its address, opihi.cs.uvic.ca/sound/genres.tar.gz, is dead; people get it from "
     "huggingface.co/datasets/marsyas/gtzan (data/genres.tar.gz, MD5 5b3d6dddb579ab49814ab86dba69e7c7) or from "
@@ -84,15 +84,15 @@ ELSEWHERE = {
 
 
 def download(name: str, root: Path) -> None:
-    """Downloads a data set; goes on where an earlier call stopped, and skips what is already unpacked.
+    """Downloads a data set; continues an interrupted download, and skips archives that are already unpacked.
 
     Args:
         name: One of ``ARCHIVES`` or ``ELSEWHERE``.
         root: The folder that gets the data set's folders; it also holds the archives until they are unpacked.
 
     Raises:
-        GenreError: The data set is not to be had here, the server does not answer, the disk is too small, the content
-            has another checksum, or an archive is unsafe to unpack.
+        GenreError: The data set has no archive, the server does not answer, the disk is too small, a checksum is wrong,
+            or an archive is unsafe to unpack.
     """
     if name in ELSEWHERE:
         raise GenreError(f"{name}: {ELSEWHERE[name]}")
@@ -106,7 +106,7 @@ def download(name: str, root: Path) -> None:
         require_space(root, archive.unpacked, f"to unpack {archive.name}")
         with TemporaryDirectory(
             dir=root, prefix=f".{archive.folder}-"
-        ) as folder:  # renamed at the end, so all or nothing
+        ) as folder:  # renamed at the end: the target is complete or absent
             unpack(path, Path(folder), archive.unpacked)
             if not (Path(folder) / archive.folder).is_dir():
                 raise GenreError(f"{path}: holds no folder {archive.folder}; is it the archive of {name}?")
@@ -116,7 +116,7 @@ def download(name: str, root: Path) -> None:
 
 
 def fetch(archive: Archive, root: Path) -> Path:
-    """Downloads an archive to ``root`` and verifies its checksum. The beginning of one is kept as ``NAME.part``.
+    """Downloads an archive to ``root`` and verifies its checksum. A partial download is kept as ``NAME.part``.
 
     Raises:
         GenreError: See :func:`download`.
@@ -137,10 +137,10 @@ def fetch(archive: Archive, root: Path) -> Path:
 
 
 def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Checks that the disk of a folder has room.
+    """Checks the free space on the disk of a folder.
 
     Raises:
-        GenreError: It has not.
+        GenreError: There is not enough.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -148,7 +148,7 @@ def require_space(folder: Path, needed: int, purpose: str) -> None:
 
 
 def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: object) -> None:
-    """A downloader for pooch: goes on with ``part``, over lost connections, and leaves the whole at ``output_file``."""
+    """A downloader for pooch: continues ``part``, also over lost connections, and moves it to ``output_file``."""
     failures, reason = 0, "the connection was closed"
     while failures < ATTEMPTS:
         size = part.stat().st_size if part.exists() else 0
@@ -159,7 +159,7 @@ def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: ob
         except urllib.error.HTTPError as error:
             raise GenreError(f"{url}: the server answers {error.code} {error.reason}; try again later") from None
         except (HTTPException, OSError) as error:
-            if isinstance(error, OSError) and error.filename:  # of our own file, such as on a full disk
+            if isinstance(error, OSError) and error.filename:  # an error of the local file, such as a full disk
                 raise
             cause = getattr(error, "reason", error)  # of an URLError
             reason = str(getattr(cause, "strerror", None) or cause)
@@ -169,7 +169,7 @@ def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: ob
 
 
 def _append(archive: Archive, part: Path, url: str, size: int) -> bool:
-    """Downloads what follows the first ``size`` bytes of an archive, if any; whether ``part`` is complete now."""
+    """Downloads an archive from byte ``size`` on, and appends it to ``part``; returns whether ``part`` is complete."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
     try:
         response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
@@ -197,7 +197,7 @@ def _append(archive: Archive, part: Path, url: str, size: int) -> bool:
 
 
 def _content_range(headers: HTTPMessage, start: int) -> tuple[int, int | None]:
-    """The first byte of an answer, and the size of the whole file as far as it is known."""
+    """The position of a response's first byte, and the size of the whole file; ``None`` if the size is unknown."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
     if match:
         return int(match[1]), None if match[2] == "*" else int(match[2])

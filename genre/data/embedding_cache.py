@@ -1,4 +1,7 @@
-"""Replaces waveforms by embeddings: a frozen network runs once on the segments of a fit."""
+"""Replaces waveforms by embeddings: a frozen network runs once on the segments of a fit.
+
+This way a linear probe (:class:`genre.LinearProbe` with ``cache``) needs no second pass of its backbone.
+"""
 
 import hashlib
 import os
@@ -54,7 +57,9 @@ class _Reading(Dataset[tuple[int, Segment]]):
         return [*zip(places, self.segments.read_together([self.draws[i] for i in places], places), strict=True)]
 
 
-def embed(segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int) -> None:
+def embed_segments(
+    segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int
+) -> None:
     """Replaces the waveforms of all segments of a subset by embeddings: sets their ``embedded``.
 
     ``features`` are the network's inputs, with their statistics; ``device`` is where to compute.

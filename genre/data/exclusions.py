@@ -1,4 +1,4 @@
-"""Exclusion lists: the tracks that a data set leaves out."""
+"""Reads exclusion lists: the tracks that a data set leaves out. :mod:`genre.audit.exclusions` makes such a list."""
 
 import csv
 import logging
@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
     """Drops the tracks that an exclusion list names, and logs their number; see :func:`read_exclusions`.
 
-    Relative paths of the list start at ``root``, the folder of the data set; for a list of tracks, at the list's
-    folder.
+    Relative paths in the list start at ``root``, the folder of the data set; if ``root`` is a CSV file of tracks, at
+    its folder.
     """
     base = root if root.is_dir() else root.parent
     listed = {str(_location(base / path)) for path in read_exclusions(source)}
@@ -42,8 +42,12 @@ def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
 def read_exclusions(source: Path) -> list[Path]:
     """The paths in an exclusion list.
 
-    A CSV has a column ``path``. Where it has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does, only rows
-    with a value in it count. Anything else is text with one path per line, where ``#`` begins a comment line.
+    A CSV file has a column ``path``. If it also has a column ``exclude``, as ``tracks.csv`` of ``genre audit`` does,
+    only rows with a value in that column count. Any other file has one path per line; lines that begin with ``#`` are
+    comments.
+
+    Raises:
+        GenreError: The file is missing, is not text in UTF-8, or is a CSV file without a column ``path``.
     """
     try:
         text = source.read_text(encoding="utf-8-sig")
@@ -66,5 +70,5 @@ def read_exclusions(source: Path) -> list[Path]:
 
 
 def _location(path: Path) -> Path:
-    """One spelling for every way to a file; the file itself may be a link to another track's."""
+    """The path with its folder resolved. The file is not resolved: it may be a link to the file of another track."""
     return path.parent.resolve() / path.name

@@ -13,7 +13,7 @@ from genre.errors import GenreError
 log = logging.getLogger(__name__)
 
 
-def audio_files(folder: Path) -> list[Path]:
+def find_audio_files(folder: Path) -> list[Path]:
     """Every audio file below a folder, by its ending, sorted, without hidden ones.
 
     Files that need PyAV are listed where it is installed, see :func:`unread_files`. Links to folders are followed,
@@ -36,7 +36,7 @@ def describe_unread(folder: Path, unread: Sequence[Path]) -> str:
 def unlisted_files(base: Path, listed: Iterable[Path]) -> list[Path]:
     """The audio files below a folder that a data set does not list, without other formats of the listed ones."""
     names = {path.with_suffix("") for path in listed}
-    return [path for path in audio_files(base) if path.with_suffix("") not in names]
+    return [path for path in find_audio_files(base) if path.with_suffix("") not in names]
 
 
 def warn_of_unlisted(base: Path, listed: Iterable[Path], problem: str, advice: str = "") -> None:

@@ -56,7 +56,7 @@ def read_fma(root: Path) -> Corpus:
     return Corpus(tracks, {row.name: OFFICIAL_SUBSETS[row.split] for row in rows if row.split in OFFICIAL_SUBSETS})
 
 
-class Row(NamedTuple):
+class MetadataRow(NamedTuple):
     """A track in ``tracks.csv``; missing values are empty, ``name`` has six digits, ``size`` is the smallest one."""
 
     name: str
@@ -97,7 +97,7 @@ def find_mp3s(audio: Path) -> dict[str, Path]:
     return paths
 
 
-def read_metadata(path: Path) -> Iterator[Row]:
+def read_metadata(path: Path) -> Iterator[MetadataRow]:
     """Reads ``tracks.csv``, which begins with three header rows: category, column, ``track_id``."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -122,6 +122,6 @@ def read_metadata(path: Path) -> Iterator[Row]:
                         "unzip fma_metadata.zip anew"
                     )
                 if row:
-                    yield Row(row[0].zfill(6), *(row[place] for place in places))
+                    yield MetadataRow(row[0].zfill(6), *(row[place] for place in places))
     except (UnicodeDecodeError, csv.Error) as error:
         raise GenreError(f"{path}: not a CSV file in UTF-8 ({error}); unzip fma_metadata.zip anew") from None

@@ -5,8 +5,8 @@ from pathlib import Path
 from genre.audio.decode import EXTENSIONS
 from genre.data.datamodule import GenreDataModule
 from genre.data.files import (
-    audio_files,
     describe_unread,
+    find_audio_files,
     require_folder,
     unread_files,
     warn_of_empty,
@@ -41,7 +41,7 @@ def read_folder(root: Path) -> Corpus:
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     tracks = []
     for folder in folders:
-        for path in audio_files(folder):
+        for path in find_audio_files(folder):
             inner = path.relative_to(folder).parts
             tracks.append(Track(path, folder.name, inner[0] if len(inner) > 1 else None))
     paths = [track.path for track in tracks]

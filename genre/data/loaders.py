@@ -1,4 +1,4 @@
-"""Loaders: in which order segments are drawn, and by which processes.
+"""Loaders: the order in which segments are drawn, and the processes that read them.
 
 Workers draw nothing at random: the sampler, in the main process, gives every segment its position and its seed.
 """
@@ -85,8 +85,8 @@ class LateLoader(DataLoader[Item]):
 def choose_workers(num_workers: int | Literal["auto"], cache: str | None) -> int:
     """The number of processes that decode.
 
-    ``auto``: one less than there are cores, at least 1 and at most :data:`MAX_WORKERS`. The main process reads a cache
-    in memory, so there is no other.
+    ``auto``: one less than there are cores, at least 1 and at most :data:`MAX_WORKERS`. With a cache in memory there
+    are none: the main process reads it.
     """
     if num_workers != "auto" and num_workers < 0:
         raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")

@@ -1,4 +1,4 @@
-"""When two spellings name one artist, one genre or one file."""
+"""Compares names: which spellings stand for the same artist, genre or file."""
 
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -8,7 +8,7 @@ _ONE_SIGN = str.maketrans({"‘": "'", "’": "'", "ʼ": "'", "‐": "-", "\u201
 
 
 def name_key(name: str) -> str:
-    """The key that all spellings of one artist's or one genre's name share; empty if nothing of the name can be seen.
+    """The key that all spellings of an artist's or a genre's name share; empty if the name has no visible character.
 
     The key is in NFC and case-folded. Every run of white space, a non-breaking space too, is one space, and characters
     without width are left out. Apostrophes have one form, and so have hyphens. Other punctuation counts: ``Fun.`` is
@@ -52,10 +52,10 @@ def composed(name: str) -> str:
 
 
 def match_composed(listed: Collection[str], present: Collection[str]) -> dict[str, str]:
-    """Maps listed file names to present ones, where Unicode's composed and decomposed forms count as the same.
+    """Maps listed file names to present ones; Unicode's composed and decomposed forms count as the same.
 
-    A listed name stands for the present one that equals it or, without one, for the only one, not listed itself, that
-    differs in its form alone. Names that match none or several are left out.
+    A listed name matches the present name that equals it. Without one, it matches the present name that differs only in
+    its form, if there is exactly one and it is not listed itself. Other listed names are left out.
     """
     names = set(present)
     forms: dict[str, list[str]] = {}
@@ -70,6 +70,6 @@ def match_composed(listed: Collection[str], present: Collection[str]) -> dict[st
 
 
 def show_name(name: str) -> str:
-    """A name between quotes, followed by its characters' codes where looks may deceive."""
+    """A name in quotes, followed by its character codes if it is not plain ASCII."""
     codes = ascii(name)[1:-1]
     return f"'{name}'" if codes == name else f"'{name}' ({codes})"

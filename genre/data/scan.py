@@ -1,6 +1,6 @@
-"""Which tracks can be read, and which cannot: told before a run, from headers, or samples of floating point.
+"""Finds the files that cannot be read, before a run: from their headers, and the samples of floating-point files.
 
-What fails only where it is decoded, :mod:`genre.data.segments` finds during the run.
+A file that fails only when it is decoded is found during the run, by :mod:`genre.data.segments`.
 """
 
 import logging
@@ -40,7 +40,7 @@ class BadFiles(dict[Path, str]):
 def scan(tracks: Iterable[Track], bad_files: BadFiles) -> list[Readable]:
     """Finds the tracks that can be read; notes the others.
 
-    The headers of several files are read at once. Files of floating point are read as a whole, as only they can hold
+    The headers of several files are read at once. Floating-point files are read completely, because only they can hold
     NaN.
     """
     with ThreadPoolExecutor() as pool:

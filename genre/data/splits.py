@@ -16,8 +16,8 @@ from genre.errors import GenreError
 
 log = logging.getLogger(__name__)
 
-#: Random divisions of a genre's artists, of which the first one is taken that is off by no more than this share of the
-#: genre's tracks, or else the best: always the best, and every seed would give the same split.
+#: The number of random divisions of a genre's artists that are tried. The first one that is off by at most this share
+#: of the genre's tracks is used, or else the best one. With the best one always, all seeds would give the same split.
 ARTIST_DRAWS = 100
 ARTIST_SLACK = 0.03
 
@@ -29,7 +29,7 @@ class Split(ABC):
 
     Attributes:
         leaky: Whether segments of one track may stand in two subsets.
-        validation: The share of tracks that validates, or whether any does.
+        validation: The share of tracks in the validation subset, or whether there is such a subset.
 
     Example:
         >>> from pathlib import Path
@@ -47,7 +47,7 @@ class Split(ABC):
 
     @property
     def has_validation(self) -> bool:
-        """Whether it has a validation subset: without one, no track chooses an epoch."""
+        """Whether the split has a validation subset; without one, no score selects an epoch."""
         return bool(self.validation)
 
     @abstractmethod
@@ -62,7 +62,7 @@ class Split(ABC):
 class OfficialSplit(Split):
     """The split that the data set's authors or its critics published, such as GTZAN's fault-filtered one.
 
-    Tracks outside the published lists are left out; listed tracks that are not in the corpus are counted.
+    Tracks outside the published lists are left out. The number of listed tracks that are not in the corpus is logged.
 
     Example:
         >>> from pathlib import Path
@@ -83,9 +83,7 @@ class OfficialSplit(Split):
             parts = ", ".join(f"{missing[subset]} of {subset}" for subset in SUBSETS if missing[subset])
             log.warning(
                 "official split: %d of its %d tracks are not on disk (%s)",
-                missing.total(),
-                len(corpus.official),
-                parts,
+                *(missing.total(), len(corpus.official), parts),
             )
         return {subset: [track for track in corpus.tracks if subsets.get(track.name) == subset] for subset in SUBSETS}
 
@@ -94,12 +92,14 @@ class StratifiedSplit(Split):
     """A random split with every genre in proportion.
 
     Args:
-        validation: The share of tracks that validates; 0: no validation subset, as several papers have it.
-        test: The share of tracks that tests.
-        by_artist: Keep every artist in one subset. Tracks of unknown artists count as artists of their own. The
-            shares are then approximate, since artists are not divided: of many random divisions of the artists the
-            one that comes closest in every genre is taken.
+        validation: The share of validation tracks; 0: no validation subset, as in several papers.
+        test: The share of test tracks.
+        by_artist: Keep all tracks of an artist in one subset. A track of an unknown artist counts as an artist of its
+            own. The shares are then approximate, because artists are not divided.
         seed: The same seed gives the same split of the same corpus.
+
+    Raises:
+        GenreError: The shares leave no track to train on or to score. A call raises it for a corpus that is too small.
 
     Example:
         >>> from pathlib import Path
@@ -128,27 +128,26 @@ class StratifiedSplit(Split):
             return tracks, []
         if self.by_artist:
             return _cut_artists(tracks, share, self.seed)
+        size, genres = max(1, round(share * len(tracks))), [track.genre for track in tracks]
         try:
-            rest, cut = train_test_split(
-                tracks,
-                test_size=max(1, round(share * len(tracks))),
-                random_state=self.seed,
-                stratify=[track.genre for track in tracks],
-            )
+            rest, cut = train_test_split(tracks, test_size=size, random_state=self.seed, stratify=genres)
         except ValueError as error:
             raise GenreError(f"{len(tracks)} tracks are too few for a stratified split: {error}") from None
         return rest, cut
 
 
 class KFoldSplit(Split):
-    """One turn of stratified k-fold cross-validation: fold ``fold`` tests, the next one validates.
+    """One round of stratified k-fold cross-validation: fold ``fold`` is the test subset, the next one validates.
 
     Args:
         folds: The number of folds, at least 3; without validation at least 2.
-        fold: Which fold tests, counted from 0.
-        by_artist: Keep every artist in one fold. Tracks of unknown artists count as artists of their own.
+        fold: The test fold, counted from 0.
+        by_artist: Keep all tracks of an artist in one fold; a track of an unknown artist counts as an artist.
         seed: The same seed gives the same folds of the same corpus.
-        validation: Whether the next fold validates; ``False``: it trains, and there is no validation subset.
+        validation: Whether the next fold is the validation subset; ``False``: it is a part of the train subset.
+
+    Raises:
+        GenreError: ``folds`` or ``fold`` is out of its range. A call raises it for a corpus that is too small.
 
     Example:
         >>> from pathlib import Path
@@ -190,9 +189,12 @@ class SegmentSplit(Split):
 
     Args:
         seconds: The length of a segment; ``data.segment_seconds`` should be the same.
-        validation: The share of segments that validates; 0: no validation subset.
-        test: The share of segments that tests.
+        validation: The share of validation segments; 0: no validation subset.
+        test: The share of test segments.
         seed: The same seed gives the same split of the same corpus.
+
+    Raises:
+        GenreError: The length is not positive, or the shares leave no segment to train on or to score.
 
     Example:
         >>> from genre.data import SegmentSplit
@@ -227,19 +229,19 @@ def _check_shares(validation: float, test: float) -> None:
 
 
 def groups(tracks: Sequence[Track]) -> list[str]:
-    """The group of every track: its artist, or the track itself where the artist is unknown.
+    """The group of every track: its artist, or the track itself if the artist is unknown.
 
-    An artist goes by the first spelling of the name, not by its key, whose order would change the folds.
+    The first spelling of a name identifies the artist, not the name's key: the order of keys would change the folds.
     """
     names = first_spellings(track.artist for track in tracks if track.artist)
     return [f"artist {names[track.artist]}" if track.artist else f"track {track.path}" for track in tracks]
 
 
 def _cut_artists(tracks: list[Track], share: float, seed: int) -> tuple[list[Track], list[Track]]:
-    """Cuts off whole artists so that each genre loses close to ``share`` of its tracks: the best of many draws.
+    """Cuts off whole artists, so that each genre loses about ``share`` of its tracks.
 
-    Genre by genre, since a draw over all of them suits some and fails others; an artist of several genres goes with
-    the first. A genre with two artists or more keeps one and loses one.
+    The artists are drawn genre by genre: one draw for all genres would fit only some of them. An artist of several
+    genres is drawn with the first of them. A genre with several artists keeps and loses at least one.
     """
     artists, genres = np.array(groups(tracks)), np.array([track.genre for track in tracks])
     random = np.random.RandomState(seed)
@@ -287,7 +289,7 @@ def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: 
 
 
 def _check_counts(tracks: Sequence[Track], needed: int) -> None:
-    """Raises if a genre has too few tracks to stand in every subset."""
+    """Raises a :class:`~genre.GenreError` if a genre has fewer than ``needed`` tracks."""
     counts = Counter(track.genre for track in tracks)
     for genre, count in sorted(counts.items()):
         if count < needed:

@@ -16,7 +16,7 @@ Signal = NDArray[np.float64]
 
 
 class Instrument(NamedTuple):
-    """What plays a note."""
+    """An instrument: the overtones and the envelope of its notes."""
 
     rolloff: float  # harmonic n has the amplitude n ** -rolloff
     attack: float  # seconds to full level
@@ -24,7 +24,7 @@ class Instrument(NamedTuple):
 
 
 class Style(NamedTuple):
-    """What makes a genre."""
+    """A genre: its tempo, rhythm, chords and instruments."""
 
     tempo: tuple[float, float]  # slowest and fastest, in beats of four steps per minute
     drums: tuple[int, int, int]  # hits per bar of the bass drum, the snare and the hi-hat
@@ -37,7 +37,7 @@ class Style(NamedTuple):
 
 
 class Artist(NamedTuple):
-    """What all tracks of an artist have in common, and no other artist of the genre has."""
+    """An artist: the properties that all tracks of the artist share."""
 
     tuning: float  # cents away from A = 440 Hz
     haste: float  # place in the genre's tempo range, 0 to 1
@@ -113,8 +113,8 @@ def render_track(
 def draw_artist(genre: str, number: int, seed: int) -> Artist:
     """Draws an artist of a genre.
 
-    Each trait's range is cut into five, and each of five artists gets another fifth (a Latin hypercube): independent
-    draws would make some genres' artists sound alike, and the leak would depend on the seed.
+    The range of each property is divided into fifths, and each of five artists gets a different fifth (a Latin
+    hypercube). With independent draws, artists of some genres would sound alike, and the leak would depend on the seed.
     """
     group, place = divmod(number, 5)
     random = _random(seed, genre, 0, group)

@@ -27,7 +27,7 @@ ARTIST = ("tpe1", "artist", "©art", "author")
 COMPILATION = ("tcmp", "cpil", "compilation", "wm/iscompilation")
 USED = frozenset({*ALBUM_ARTIST, *ARTIST, *COMPILATION})
 
-#: What albums of many artists say in place of one, by the names' keys.
+#: Names that stand for no single artist, by their keys, see :func:`~genre.data.names.name_key`.
 NOBODY = frozenset(
     {
         *("various artists", "various artist", "various", "va", "v.a.", "v/a", "various interprets", "unknown artist"),
@@ -39,12 +39,15 @@ NOBODY = frozenset(
 
 
 def tag_artists(corpus: Corpus) -> Corpus:
-    """Gives every track the artist that its file's tags name, see :func:`read_artist`.
+    """Replaces the artist of every track by that of its file's tags, see :func:`read_artist`.
 
-    Files that name none are counted in one line of the log. Their artist is unknown, whatever the data set says.
+    If the tags have no artist, the artist is unknown, whatever the data set says. The number of such files is logged.
+
+    Raises:
+        GenreError: The package mutagen is not installed.
     """
     try:
-        import mutagen  # noqa: F401  # here, before thousands of files are found to be of unknown artists
+        import mutagen  # noqa: F401  # here: read_artist would take its absence for files without tags
     except ImportError:
         raise GenreError(
             "artist: tags needs the package mutagen, which is not installed; "
@@ -63,11 +66,11 @@ def tag_artists(corpus: Corpus) -> Corpus:
 
 
 def read_artist(path: Path) -> str | None:
-    """The artist that a file's tags name; ``None`` where they name nobody or cannot be read.
+    """The artist in a file's tags; ``None`` if they have none or cannot be read.
 
-    The album's artist comes first: it is one name for all tracks of an album, where the tracks' own often add guests.
-    On a compilation, whose album artist is ``Various Artists`` or which is marked as one, it is the track's artist. Of
-    several artists the first one counts.
+    The artist of the album comes before that of the track, which differs within an album if there are guests. For a
+    compilation, which is marked as such or has an album artist like ``Various Artists``, the artist of the track is
+    used. Only the first of several artists counts.
     """
     import mutagen
     from mutagen.apev2 import APEv2
@@ -76,7 +79,7 @@ def read_artist(path: Path) -> str | None:
         try:
             file = read(path)
             values = _by_name(file if isinstance(file, APEv2) else getattr(file, "tags", None))
-        except Exception:  # a damaged file fails in any way, and is no worse than one without tags
+        except Exception:  # a damaged file can raise anything; it counts as a file without tags
             continue
         names = (ARTIST, ALBUM_ARTIST) if _marked(values) else (ALBUM_ARTIST, ARTIST)
         for artist in (*_artists(values, names[0]), *_artists(values, names[1])):
@@ -86,7 +89,7 @@ def read_artist(path: Path) -> str | None:
 
 
 def _by_name(tags: Any) -> dict[str, list[str]]:
-    """The values of the tags that tell of artists, as text, by their case-folded names."""
+    """The values of the tags in :data:`USED` as text, by their case-folded names."""
     if tags is None:
         return {}
     names = {str(name).casefold(): name for name in tags.keys()}  # noqa: SIM118  # Vorbis comments iterate over pairs
@@ -94,14 +97,14 @@ def _by_name(tags: Any) -> dict[str, list[str]]:
 
 
 def _texts(value: Any) -> list[str]:
-    """An ID3 frame's texts, or a list of values, or one value in which zero bytes part several."""
+    """The values of a tag: the texts of an ID3 frame, a list, or one text with zero bytes between the values."""
     values = getattr(value, "text", value)
     several = values if isinstance(values, list) else [values]
     return [text for one in several for text in str(one).split("\0")]
 
 
 def _artists(values: Mapping[str, list[str]], names: tuple[str, ...]) -> Iterator[str]:
-    """The first artist of each of some tags; taggers that know one value only part several by a semicolon."""
+    """The first artist of each tag. Some programs write several artists as one value with semicolons."""
     for name in names:
         for text in values.get(name, [])[:1]:
             yield text.partition(";")[0]

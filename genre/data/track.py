@@ -1,4 +1,4 @@
-"""Tracks, the corpus that they make, and what its genres consist of."""
+"""Tracks, a corpus of tracks, and the numbers of tracks and artists per genre."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ class Track:
     Attributes:
         path: The audio file.
         genre: The name of its genre.
-        artist: Who plays; ``None`` where unknown, as where the name is empty. Spellings with one
-            :func:`~genre.data.names.name_key` are one artist. Grouped splits keep an artist in one subset.
-        excerpt: First and last second of the file that belong to it; ``None``: all of it.
+        artist: The name of the artist; ``None`` if it is unknown or empty. Spellings with the same
+            :func:`~genre.data.names.name_key` are one artist. A split by artist keeps an artist in one subset.
+        excerpt: The first and the last second of the track in the file; ``None``: the whole file.
 
     Example:
         >>> from pathlib import Path
@@ -61,11 +61,11 @@ class Track:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The tracks of a data set and, where it has one, its official split.
+    """The tracks of a data set and, if it has one, its official split.
 
     Attributes:
         tracks: Every track found, in a fixed order.
-        official: Track name to subset, for every track of the official split, present or not.
+        official: The subset of each track of the official split, by the track's name; also of missing tracks.
 
     Example:
         >>> from pathlib import Path
@@ -102,13 +102,13 @@ class Corpus:
 
 @dataclass(frozen=True)
 class TrackCount:
-    """How many tracks and artists there are, and how much of it one artist makes.
+    """The numbers of tracks and artists, and the artist with the most tracks.
 
     Attributes:
         tracks: The number of tracks.
         artists: The number of known artists.
         unknown: The number of tracks whose artist is unknown.
-        largest: The artist with the most tracks, of several the first by name; empty where none is known.
+        largest: The artist with the most tracks, or the first by name of several; empty if no artist is known.
         largest_tracks: The number of that artist's tracks.
     """
 
@@ -125,7 +125,7 @@ class TrackCount:
 
 
 def count_tracks(tracks: Sequence[Track]) -> TrackCount:
-    """Counts tracks and artists; an artist goes by the first spelling of the name."""
+    """Counts tracks and artists; the first spelling of an artist's name is used."""
     names = [track.artist for track in tracks if track.artist]
     spellings = first_spellings(names)
     artists = Counter(spellings[name] for name in names)

@@ -31,7 +31,7 @@ LENGTHS, BATCHES = (1.0, 1.37, 2.0), (1, 3)
 
 
 class Check(NamedTuple):
-    """What the check of a model found.
+    """The result of the check of a model.
 
     Attributes:
         difference: The largest difference of a probability from PyTorch's.
@@ -90,8 +90,8 @@ def require_onnx() -> None:
 def export_onnx(predictor: Predictor, file: Path) -> Check:
     """Writes an ONNX model, and checks its probabilities against PyTorch's over several lengths and batch sizes.
 
-    Batches may have any size. Waveforms may have any length that the network takes; a network that is built for one
-    length, or whose graph is tied to it, gets segments: the input's second dimension is then fixed.
+    Batches may have any size, and waveforms any length that the network takes. If the network or its graph takes only
+    one length, the input's second dimension is fixed to the length of a segment.
 
     Args:
         predictor: The classifier, on the CPU.
@@ -138,10 +138,10 @@ def check_model(predictor: Predictor, file: Path, any_length: bool, tolerance: f
 
 
 def quantize(file: Path, out: Path) -> None:
-    """Writes a model with 8-bit weights; activations are quantised as they come (dynamic quantisation)."""
+    """Writes a model with 8-bit weights; activations are quantised when it runs (dynamic quantisation)."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with quiet():
+    with quiet_exporter():
         quantize_dynamic(file, out, weight_type=QuantType.QUInt8)  # ONNX Runtime's ConvInteger takes no signed weights
 
 
@@ -155,7 +155,7 @@ def open_session(file: Path) -> Any:
 
 
 def metadata(predictor: Predictor) -> dict[str, str]:
-    """What a program needs to name the genre of a song with the model, as text."""
+    """The metadata of the model, as text: what a program needs to predict with it."""
     return {
         "genres": json.dumps(predictor.genres),
         "sample_rate": str(predictor.features.sample_rate),
@@ -167,8 +167,8 @@ def metadata(predictor: Predictor) -> dict[str, str]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Hides the warnings and the log of the exporter, which speak of its inside."""
+def quiet_exporter() -> Iterator[None]:
+    """Hides the warnings and the log of the exporter, which are about its internals."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -182,7 +182,7 @@ def quiet() -> Iterator[None]:
 def _write(predictor: Predictor, file: Path, any_length: bool) -> None:
     dynamic = torch.export.Dim.DYNAMIC
     shape = {0: dynamic, 1: dynamic} if any_length else {0: dynamic}
-    with quiet(), torch.no_grad():
+    with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             Waveforms(predictor).eval(),
             (next(_signals(predictor, any_length=False, batches=(2,))),),
@@ -207,7 +207,7 @@ def _takes_other_lengths(predictor: Predictor) -> bool:
 
 
 def _signals(predictor: Predictor, any_length: bool, batches: tuple[int, ...] = BATCHES) -> Iterator[Tensor]:
-    """Waveforms ``(batch, samples)``: noise of several levels over a falling tone, and silence in a batch's end."""
+    """Waveforms ``(batch, samples)``: noise of several levels over a falling tone; the last of three is silent."""
     generator = torch.Generator().manual_seed(0)
     for length in LENGTHS if any_length else LENGTHS[:1]:
         samples = round(length * _samples(predictor))

@@ -1,4 +1,4 @@
-"""Recurrent layers as ONNX has them: one node for any number of steps, where an exported graph would unroll them."""
+"""Recurrent layers as single ONNX nodes, for any number of steps; torch's exporter would unroll the steps."""
 
 import copy
 from typing import Any
@@ -42,7 +42,7 @@ class OnnxRecurrence(nn.Module):
         self.weights = nn.ModuleList(_Weights(recurrence, layer, gates) for layer in range(recurrence.num_layers))
 
     def forward(self, x: Tensor) -> tuple[Tensor, None]:
-        """``(T, B, inputs)``, or batch first, to ``(T, B, directions · units)``; the last state is not given."""
+        """``(T, B, inputs)``, or batch first, to ``(T, B, directions · units)``; the last state is not returned."""
         x = x.transpose(0, 1) if self.batch_first else x
         for weights in self.weights:
             assert isinstance(weights, _Weights)

@@ -23,6 +23,9 @@ class ChoiCRNN(nn.Module):
     Args:
         num_classes: Number of genres.
 
+    Raises:
+        SizeError: An input has other channels.
+
     Example:
         >>> import torch
         >>> from genre.models import ChoiCRNN

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from genre.models.layers import (
     FEWER,
     BlockCNN,
-    Cell,
+    CellName,
     check_counts,
     check_input,
     check_min_size,
@@ -126,7 +126,7 @@ class GaitanouCRNN(nn.Module):
         layers: int = 4,
         filters: int | Sequence[int] = 32,
         stride: int | Sequence[int] = 2,
-        cell: Cell = "lstm",
+        cell: CellName = "lstm",
         recurrent_layers: int = 2,
         units: int = 128,
         dropout: float = 0.1,

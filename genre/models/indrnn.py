@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from genre.errors import GenreError
-from genre.models.layers import Cell, cell_class, check_counts, check_input, check_rates
+from genre.models.layers import CellName, cell_class, check_counts, check_input, check_rates
 from genre.models.recurrence import linear_over_time, recur
 
 
@@ -156,7 +156,7 @@ class WuRNN(nn.Module):
         bands: int = 128,
         units: int = 128,
         layers: int = 5,
-        cell: Cell = "rnn",
+        cell: CellName = "rnn",
         dropout: float = 0.0,
     ) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from genre.models.layers import (
     BlockCNN,
-    Cell,
+    CellName,
     check_counts,
     check_input,
     check_rates,
@@ -156,7 +156,7 @@ class KhameesLSTM(nn.Module):
         self,
         num_classes: int,
         bands: int = 13,
-        cell: Cell = "lstm",
+        cell: CellName = "lstm",
         layers: int = 2,
         units: int = 64,
         dropout: float = 0.0,

@@ -12,7 +12,7 @@ from torch.nn.utils import parameters_to_vector
 
 from genre.errors import GenreError, SizeError
 
-Cell: TypeAlias = Literal["lstm", "gru", "rnn"]
+CellName: TypeAlias = Literal["lstm", "gru", "rnn"]
 """A recurrent cell: the LSTM, the GRU, or the vanilla RNN with tanh."""
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -108,8 +108,8 @@ def stride_pair(stride: int | Sequence[int]) -> tuple[int, int]:
 class SameMaxPool2d(nn.Module):
     """Max-pooling with TensorFlow's "same" padding: an axis of length n becomes ceil(n / stride) long.
 
-    The padding is −inf, which never wins; of an odd amount, the end gets the larger part. The amount depends on the
-    length: with kernel 3 and stride 2, an even axis is padded by (0, 1) and an odd one by (1, 1).
+    The padding is −inf, which is never the maximum. If its amount is odd, the end gets one more. The amount depends on
+    the length: with kernel 3 and stride 2, an even axis is padded by (0, 1) and an odd one by (1, 1).
 
     Args:
         kernel: Side of the square window.
@@ -230,7 +230,7 @@ def cell_class(cell: str) -> type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]:
     return CELLS[cell]
 
 
-def stacked(cell: Cell, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
+def stacked(cell: CellName, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
     """Stacked recurrent layers, batch first, with dropout between them: ``(B, T, inputs)`` to ``(B, T, units)``."""
     between = dropout if layers > 1 else 0.0  # torch warns of a rate without effect
     return cell_class(cell)(inputs, units, num_layers=layers, batch_first=True, dropout=between)

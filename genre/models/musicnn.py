@@ -125,7 +125,7 @@ class MusiCNNBackbone(nn.Module):
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
-        self.frontend = FrontEnd()
+        self.frontend = MusiCNNFrontEnd()
         channels = self.frontend.num_features
         self.midend1 = TemporalLayer(channels)
         self.midend2 = TemporalLayer(64)
@@ -147,7 +147,7 @@ class MusiCNNBackbone(nn.Module):
         return units
 
 
-class FrontEnd(nn.Module):
+class MusiCNNFrontEnd(nn.Module):
     """Vertical filters for timbre, 7 frames by 0.4 and 0.7 of the bands, and horizontal ones for rhythm."""
 
     num_features = 2 * 204 + 3 * 51

@@ -1,4 +1,7 @@
-"""Any network of timm with a new head; ResNet-18 and EfficientNetV2-S, as Singh and Gupta use them."""
+"""Any network of timm with a new head; ResNet-18 and EfficientNetV2-S, as Singh and Gupta use them.
+
+They take any features, or pictures of them. :mod:`genre.models.musicnn` needs its own features.
+"""
 
 from typing import Any
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-#: The loop's backward pass computes so many steps per call: few enough for the cache, enough to be worth a call.
+#: The number of steps per call in the loop's backward pass: few enough for the cache, enough to be worth a call.
 STEPS = 32
 
 
 def recur(a: Tensor, u: Tensor) -> Tensor:
-    """The states h, ``(T, B, units)``: by a loop on a CPU, elsewhere by a scan, as kernel launches bound a loop.
+    """The states h, ``(T, B, units)``: by a loop on a CPU, by a scan on a GPU, where a loop launches too many kernels.
 
     An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. ``a`` is
     the input of each step, ``(T, B, units)``, in half precision under autocast; the recurrence has the precision of
@@ -123,8 +123,8 @@ def _states(a: Tensor, gain: Tensor, low: float = -torch.inf) -> Tensor:
 def _apply(maps: list[Tensor]) -> Tensor:
     """The states after each of T maps h → clamp(alpha + beta ⊙ h, low, high), from h = 0.
 
-    Two such maps in turn are one such map. Every second state therefore comes from half as many maps, and each state
-    between from the one before it.
+    The composition of two such maps is such a map. So every second state is computed from half as many maps, and each
+    state between from the state before it.
     """
     alpha, beta, low, high = maps
     if len(alpha) == 1:

@@ -64,8 +64,8 @@ def create_backbone(name: str, pretrained: bool | str, in_channels: int, drop_pa
 def _source(name: str, offline: bool = False) -> str:
     """The name for ``timm.create_model``: timm's, or that of the folder with the ``config.json`` in the hub's cache.
 
-    A checkpoint brings the weights. So if ``offline``, and the ``config.json`` is not in the cache, it is the
-    architecture that the repository is named after.
+    If ``offline`` and the ``config.json`` is not in the cache, the name of the repository gives the architecture; the
+    weights then come from a checkpoint.
     """
     if name.startswith(HUB):
         repository, revision = _repository(name)

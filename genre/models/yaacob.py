@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from genre.models.layers import (
-    Cell,
+    CellName,
     check_counts,
     check_input,
     check_min_size,
@@ -92,7 +92,7 @@ class YaacobCRNN(Yaacob):
         recurrent_layers: int = 1,
         layers: int = 3,
         filters: int | Sequence[int] = 56,
-        cell: Cell = "lstm",
+        cell: CellName = "lstm",
         units: int = 96,
         dropout: float = 0.4,
         recurrent_dropout: float = 0.0,
@@ -151,7 +151,7 @@ class YaacobRNN(Yaacob):
         self,
         num_classes: int,
         bands: int = 128,
-        cell: Cell = "lstm",
+        cell: CellName = "lstm",
         layers: int = 1,
         units: int = 96,
         dropout: float = 0.0,

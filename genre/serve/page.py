@@ -12,19 +12,19 @@ from fastapi import FastAPI
 from genre.errors import GenreError
 from genre.prediction import Prediction
 from genre.predictor import Predictor
-from genre.serve.results import Result
+from genre.serve.song import Song
 
-#: Seconds between two looks for uploads that nothing was asked of, and the age at which they are deleted.
+#: Seconds between two searches for uploads that were never analysed, and the age at which they are deleted.
 CLEANING = (60, 300)
 
 
 class Analyser(Protocol):
-    """What the page asks."""
+    """What the page needs of a service."""
 
     predictor: Predictor
 
-    def analyse(self, path: Path) -> Result:
-        """What the page shows of an upload, which is deleted."""
+    def analyse(self, path: Path) -> Song:
+        """Analyses an upload for the page, and deletes its file."""
 
 
 def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:

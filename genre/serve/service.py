@@ -15,13 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from genre.errors import GenreError, printable
 from genre.predictor import Predictor
 from genre.serve.page import build_page
-from genre.serve.results import Result, analyse
+from genre.serve.song import Song, analyse
 from genre.serve.upload import Decoder, UploadError
 
 #: Bytes of a request beyond its file.
 OVERHEAD = 1 << 16
 
-#: Makes the browser refuse whatever is not from this server, such as fonts, scripts and counters of others.
+#: The content security policy: a browser loads no font, script or image from other servers.
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
 
 
@@ -39,7 +39,7 @@ class Service:
         self._computing = threading.Lock()  # one at a time: memory does not grow with the number of requests
 
     def app(self, checkpoint: Path, started: Callable[[], None]) -> FastAPI:
-        """The web application, whose documents of FastAPI are left out, as they load scripts of others.
+        """The web application, without FastAPI's own pages, because they load scripts from other servers.
 
         Args:
             checkpoint: Named on the page.
@@ -91,8 +91,8 @@ class Service:
             }
         )
 
-    def analyse(self, path: Path) -> Result:
-        """What the page shows of an upload, which is deleted.
+    def analyse(self, path: Path) -> Song:
+        """Analyses an upload for the page, and deletes its file.
 
         Raises:
             GenreError: The upload cannot be used.
@@ -107,7 +107,7 @@ class Service:
 
 
 def refuse(status: int, message: str) -> JSONResponse:
-    """An answer with a message for the user."""
+    """A JSON response with an error message."""
     return JSONResponse({"error": message}, status)
 
 
@@ -118,7 +118,7 @@ def shown_name(name: str) -> str:
 
 
 class Guard:
-    """Refuses large requests before they are read, to all addresses, and forbids the page to load what others serve.
+    """Rejects requests that are too large, at every address, and adds :data:`POLICY` to every response.
 
     Args:
         app: The application.

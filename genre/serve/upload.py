@@ -1,4 +1,7 @@
-"""Decodes uploads in processes of their own, with limited time and memory, so no file can bring the server down."""
+"""Decodes uploads in separate processes with limited time and memory, so that no file can stop the server.
+
+An upload is kept on disk only while it is decoded. :mod:`genre.serve.service` deletes the files of the web page.
+"""
 
 import contextlib
 import multiprocessing
@@ -24,10 +27,10 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-#: Seconds and bytes (beyond what Python and its libraries occupy) that one file may take.
+#: The limits of one file: seconds, and bytes of memory beyond those of Python and its libraries.
 MAX_SECONDS, MAX_MEMORY = 120, 1 << 30
 
-#: The rates in hertz that are resampled.
+#: The lowest and the highest accepted sample rate in hertz.
 RATES = (1000, 768_000)
 
 
@@ -63,7 +66,7 @@ class Decoder:
 
     def __init__(self, folder: Path, max_minutes: int) -> None:
         self.folder, self.max_minutes = folder, max_minutes
-        # Windows has no forkserver. A fork of one that has the decoders takes milliseconds, a new process seconds.
+        # A fork of a process with the decoders takes milliseconds, a new process seconds. Windows has no forkserver.
         forks = "forkserver" in multiprocessing.get_all_start_methods()
         self._context: ForkServerContext | SpawnContext = ForkServerContext() if forks else SpawnContext()
         multiprocessing.set_forkserver_preload([__name__])

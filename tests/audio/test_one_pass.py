@@ -8,7 +8,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from genre.audio import decode as decoding
-from genre.audio.decode import AudioError, Place, read_segment, read_segments, spread
+from genre.audio.decode import AudioError, SegmentPlace, read_segment, read_segments, spread
 from genre.audio.source import Source
 
 from .odd_files import RATE, encode, wave
@@ -31,7 +31,7 @@ def write(path: Path, rate: int, seconds: float = 6.0, subtype: str | None = Non
     return path
 
 
-def places(count: int, excerpt: tuple[float, float] | None = None) -> list[Place]:
+def places(count: int, excerpt: tuple[float, float] | None = None) -> list[SegmentPlace]:
     return [(float(position), excerpt) for position in np.linspace(0, 1, count)]
 
 
@@ -67,7 +67,7 @@ def test_one_pass_gives_the_same_samples(
 def test_a_format_without_exact_seeks_is_decoded_once(tmp_path: Path, reads: list[str]) -> None:
     pytest.importorskip("av")
     encode(tmp_path / "a.m4a", "aac", "mp4")
-    wanted: list[Place] = [(0.1, None), (0.9, None)]
+    wanted: list[SegmentPlace] = [(0.1, None), (0.9, None)]
     expected = [read_segment(tmp_path / "a.m4a", RATE, RATE // 10, *place) for place in wanted]
     reads.clear()
     found = read_segments(tmp_path / "a.m4a", RATE, RATE // 10, wanted)

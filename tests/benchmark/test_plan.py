@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from genre.benchmark.plan import Cell, read_plan
-from genre.benchmark.published import Published, differences, published
+from genre.benchmark.published import Published, differences, find_published
 from genre.errors import GenreError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -21,13 +21,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_every_row_of_a_papers_table_has_its_published_figure(name: str, rows: int) -> None:
     plan = read_plan(EXAMPLES / f"{name}.yaml")
     assert len(plan.rows) == rows
-    assert all("accuracy" in published(row, plan.published).figures for row in plan.rows)
+    assert all("accuracy" in find_published(row, plan.published).figures for row in plan.rows)
     assert len(plan.published["figures"]) == rows
 
 
 def test_singhs_figures_stand_in_their_rows() -> None:
     plan = read_plan(EXAMPLES / "singh" / "tables.yaml")
-    found = {row.name: published(row, plan.published) for row in plan.rows}
+    found = {row.name: find_published(row, plan.published) for row in plan.rows}
     assert found["resnet18-mel"].figures == {"accuracy": 0.5759, "precision": 0.5328, "recall": 0.5839, "f1": 0.5472}
     assert found["resnet18-mel"].conditions["weights"] == "ImageNet"
     assert "weights" not in found["spectral_cnn-mfcc"].conditions
@@ -179,7 +179,7 @@ def test_a_source_is_named_where_the_paper_does_not_state_it() -> None:
 
 def found(name: str, system: str) -> Published:
     plan = read_plan(EXAMPLES / f"{name}.yaml")
-    return published(next(row for row in plan.rows if row.system == system), plan.published)
+    return find_published(next(row for row in plan.rows if row.system == system), plan.published)
 
 
 def test_sources_of_the_papers() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from genre.cli.arguments import load, prepare, split
+from genre.cli.arguments import load_yaml, prepare, split
 from genre.cli.recipe import read_recipe
 
 from ..conftest import QUICK
@@ -55,7 +55,7 @@ def test_a_single_item_is_a_list() -> None:
     text = (
         "data: {class_path: GTZAN, init_args: {augment_waveform: Gain, augment_spectrogram: {class_path: SpecAugment}}}"
     )
-    assert load(text) == {
+    assert load_yaml(text) == {
         "data": {
             "class_path": "genre.data.GTZAN",
             "init_args": {
@@ -64,7 +64,9 @@ def test_a_single_item_is_a_list() -> None:
             },
         }
     }
-    assert load("data: {init_args: {augment_waveform: null}}") == {"data": {"init_args": {"augment_waveform": None}}}
+    assert load_yaml("data: {init_args: {augment_waveform: null}}") == {
+        "data": {"init_args": {"augment_waveform": None}}
+    }
 
 
 def test_a_rate_of_no_optimizer_is_that_of_the_default(tmp_path: Path) -> None:

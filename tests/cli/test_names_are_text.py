@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from genre.cli.arguments import load
+from genre.cli.arguments import load_yaml
 
 from ..conftest import QUICK, run_cli
 
@@ -15,12 +15,12 @@ NAMES = ("1e3", "007", "2024-01-02", "on", "12:30", "1_000", "0x10", "null")
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "null"])
 def test_in_yaml(name: str) -> None:
-    assert load(f"name: {name}\nruns_dir: {name}\nseed_everything: 7") == {
+    assert load_yaml(f"name: {name}\nruns_dir: {name}\nseed_everything: 7") == {
         "name": name,
         "runs_dir": name,
         "seed_everything": 7,
     }
-    assert load("name: null\nruns_dir: 'a'") == {"name": None, "runs_dir": "a"}
+    assert load_yaml("name: null\nruns_dir: 'a'") == {"name": None, "runs_dir": "a"}
 
 
 def goes_on(run: Path) -> None:

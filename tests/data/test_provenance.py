@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from genre.data import Track
-from genre.data.files import audio_files
+from genre.data.files import find_audio_files
 from genre.data.provenance import Provenance, artist_digests, digest, digests, shared_artists
 from genre.errors import GenreError
 
 
 def tracks_of(folder: Path) -> list[Track]:
-    return [Track(path, path.parent.name) for path in audio_files(folder)]
+    return [Track(path, path.parent.name) for path in find_audio_files(folder)]
 
 
 def test_a_copy_under_another_name_is_the_same_and_all_others_differ(folder: Path, tmp_path: Path) -> None:

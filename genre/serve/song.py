@@ -37,7 +37,7 @@ BATCH = 16
 
 
 @dataclass(frozen=True)
-class Result:
+class Song:
     """A song on the page.
 
     Attributes:
@@ -49,7 +49,7 @@ class Result:
     html: str
 
 
-def analyse(predictor: Predictor, waveform: Waveform) -> Result:
+def analyse(predictor: Predictor, waveform: Waveform) -> Song:
     """Names the genre of a song, and draws it.
 
     Raises:
@@ -67,7 +67,7 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Result:
         (predictor.genres[index], COLORS[place % len(COLORS)], probabilities[:, index])
         for place, index in enumerate(shown)
     ]
-    evidence = explanation(predictor, waveform, prediction.genre)
+    evidence = explanation_map(predictor, waveform, prediction.genre)
     mel = draw_mel(predictor, mono, evidence)
     explained = "" if evidence is None else f"<span>orange: what speaks for {escape(prediction.genre)}</span>"
     html = f"""<figure class="genre-song" data-seconds="{seconds:.3f}">
@@ -79,10 +79,10 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Result:
 <h4>Mel spectrogram{explained}</h4>
 <div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{mel}"></div>
 {draw_seconds(seconds)}</div></figure>"""
-    return Result(prediction, html)
+    return Song(prediction, html)
 
 
-def explanation(predictor: Predictor, waveform: Waveform, genre: str) -> NDArray[np.float32] | None:
+def explanation_map(predictor: Predictor, waveform: Waveform, genre: str) -> NDArray[np.float32] | None:
     """What speaks for a genre in a song, ``(bands, COLUMNS)`` from 0 to 1, the lowest band first.
 
     Between the segments that the prediction is the mean of, it is 0. A map over other rows than mel bands, such as

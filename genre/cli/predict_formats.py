@@ -1,4 +1,7 @@
-"""The formats of ``genre predict --out``: csv, jsonl and parquet, with one row per audio file."""
+"""The formats of ``genre predict --out``: csv, jsonl and parquet, with one row per audio file.
+
+:mod:`genre.cli.predict_output` continues such a file after a crash.
+"""
 
 import csv
 import importlib.util
@@ -19,7 +22,7 @@ Entry: TypeAlias = dict[str, Any]
 GROUP = 1024
 
 
-class ResultsFile(ABC):
+class OutputFile(ABC):
     """A file with one row per audio file.
 
     Args:
@@ -41,13 +44,13 @@ class ResultsFile(ABC):
         """Adds rows, and ends the file."""
 
 
-class LineFile(ResultsFile):
-    """A text file that is appended to; a killed process can tear only its last row."""
+class LineFile(OutputFile):
+    """A text file that rows are appended to; a killed process can leave only its last row incomplete."""
 
     _stream: BinaryIO | None = None
 
     def paths(self) -> set[str]:
-        """The files that have a row; removes a torn last row."""
+        """The files that have a row; removes an incomplete last row."""
         if not self.file.exists():
             return set()
         with self.file.open("r+b") as stream:
@@ -66,7 +69,7 @@ class LineFile(ResultsFile):
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self.file.open("ab", buffering=0)
         text = self._format(entry) if self._stream.tell() else self._header() + self._format(entry)
-        while text:  # a full disk takes a part of it, and raises an error for the rest
+        while text:  # a full disk takes a part of the row, and raises an error for the rest
             text = text[self._stream.write(text) :]
 
     def close(self) -> None:
@@ -138,7 +141,7 @@ class CsvFile(LineFile):
         csv.field_size_limit(2**31 - 1)  # a long timeline
         for line in stream:
             record += line
-            if not line.endswith(b"\n") or record.count(b'"') % 2:  # torn, or a line break inside of a path
+            if not line.endswith(b"\n") or record.count(b'"') % 2:  # incomplete, or a line break inside of a path
                 continue
             row = self._read(record)
             if end:
@@ -174,7 +177,7 @@ class CsvFile(LineFile):
         return text.getvalue().encode(errors="surrogateescape")
 
 
-class ParquetFile(ResultsFile):
+class ParquetFile(OutputFile):
     """The columns of the csv file; its rows come from parts, all at once."""
 
     def paths(self) -> set[str]:  # noqa: D102
@@ -228,10 +231,10 @@ class ParquetFile(ResultsFile):
 
 
 #: The class of each ending.
-ENDINGS: dict[str, type[ResultsFile]] = {".csv": CsvFile, ".jsonl": JsonLines, ".parquet": ParquetFile}
+ENDINGS: dict[str, type[OutputFile]] = {".csv": CsvFile, ".jsonl": JsonLines, ".parquet": ParquetFile}
 
 
-def check_results_file(file: Path) -> None:
+def check_output_file(file: Path) -> None:
     """Checks the ending of a file before it is written, and that the package for its format is installed."""
     ending = file.suffix.lower()
     if ending not in ENDINGS:
@@ -275,7 +278,7 @@ def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 def _require_beginning(file: Path, torn: bytes, beginning: bytes) -> None:
-    """Checks that a file without a whole line is not somebody's own before it is emptied."""
+    """Raises if a file without a complete line is not one of ours, because it would be emptied."""
     size = min(len(torn), len(beginning))
     if torn[:size] != beginning[:size]:
         raise _foreign(file)

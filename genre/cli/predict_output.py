@@ -1,26 +1,28 @@
-"""What ``genre predict --out`` writes as it goes, and how it goes on after a crash.
+"""Writes the rows of ``genre predict --out``, and continues with ``--resume`` after a crash or ``kill -9``.
 
-Every row is appended in one piece. A killed process can tear only the last one; the next process removes that, and goes
-on with the files that have no row yet. A parquet file cannot be appended to, and several processes cannot append to one
-file: they write the same rows to parts in jsonl, ``FILE.RANK-of-PROCESSES.part``, which a single process merges. A part
-is removed only after its rows stand in the file, and a row that stands in both is written once.
+Each row is appended as soon as it is known. A killed process can leave only its last row incomplete. ``--resume``
+removes an incomplete row, and continues with the files that have no row.
+
+Rows cannot be appended to a parquet file, nor by several processes to one file. Each process then writes its rows to a
+part in jsonl, ``FILE.RANK-of-PROCESSES.part``, and a single process merges the parts. A part is deleted only after its
+rows are in the file. A row that is in both is written once.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from genre.cli.results_file import ENDINGS, Entry, JsonLines, LineFile, check_results_file
+from genre.cli.predict_formats import ENDINGS, Entry, JsonLines, LineFile, check_output_file
 from genre.errors import GenreError, printable
 
 
-class Results:
-    """What a run writes: rows of one file, or a part of its own that is merged later."""
+class PredictOutput:
+    """The output of one process: rows of the file, or of a part that is merged later."""
 
     def __init__(
         self, file: Path, name: str, genres: Sequence[str], timeline: bool, rank: int = 0, world_size: int = 1
     ) -> None:
-        check_results_file(file)
+        check_output_file(file)
         self.file, self.several = file, world_size > 1
         self._layout = (name, genres, timeline)
         self._main = ENDINGS[file.suffix.lower()](file, *self._layout)
@@ -29,7 +31,7 @@ class Results:
         self._own = self._main if isinstance(self._main, LineFile) and not self.several else own
 
     def begin(self, resume: bool) -> set[str]:
-        """Prepares the file; returns the paths, as :func:`printable` gives them, that need no row any more.
+        """Prepares the file; returns the paths that already have a row, as :func:`printable` gives them.
 
         Raises:
             GenreError: The file or a part of it exists, and ``resume`` is false; or it has other columns.

@@ -1,4 +1,7 @@
-"""Calls a function for one recording, a list of recordings, or a folder."""
+"""Calls a function for one recording, a list of recordings, or a folder.
+
+:mod:`genre.audio.recording` checks and opens each recording.
+"""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,7 +13,7 @@ from torch import Tensor
 
 from genre.audio.decode import AudioError
 from genre.audio.recording import Audio, Recording, open_recording
-from genre.data.files import audio_files, describe_unread, unread_files
+from genre.data.files import describe_unread, find_audio_files, unread_files
 from genre.errors import GenreError
 
 log = logging.getLogger(__name__)
@@ -18,7 +21,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def apply(
+def apply_to_audio(
     function: Callable[[Recording], T], audio: Audio | Sequence[Audio], sample_rate: float | None = None
 ) -> T | list[T]:
     """Calls a function for every recording.
@@ -50,7 +53,7 @@ def list_files(path: Path) -> tuple[list[Path], str | None]:
     """The path itself, or the audio files in and below a folder; and a problem of the folder, if any."""
     if not path.is_dir():
         return [path], None
-    files, unread = audio_files(path), unread_files(path)
+    files, unread = find_audio_files(path), unread_files(path)
     if unread:
         return files, describe_unread(path, unread)
     return files, None if files else f"{path}: no audio file in this folder"
