@@ -1,57 +1,46 @@
 """``genre audit``: decode every file, and report what stands between a data set and honest scores."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from genre.audit.duplicates import find_pairs, group
 from genre.audit.exclusions import select_exclusions, subset_membership
-from genre.audit.faults import Examined, Limits, examine_all
+from genre.audit.faults import Limits, examine_all
 from genre.audit.layout import read_data_set
 from genre.audit.output import Findings, plural
-from genre.data.track import Track
-from genre.errors import GenreError
-from genre.terminal import say, terminal
+from genre.terminal import progress, say, terminal
 
 
-def audit(
-    root: Path,
-    out: Path,
-    data: str | None = None,
-    limits: Limits | None = None,
-    artist: Literal["tags"] | None = None,
-) -> int:
+def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Literal["tags"] | None) -> int:
     """Examines a data set, prints the findings, and writes them to a folder.
+
+    Args:
+        root: The data set's folder, or a CSV file of tracks.
+        out: The folder of the findings; made if missing.
+        data: The name of the data set; ``None``: the one that its folders look like.
+        limits: The usual durations.
+        artist: Whether the artists come from the files' tags.
 
     Returns:
         The exit status: 0, whatever the findings.
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
-    console = terminal()
     with _collect_warnings("genre.data") as warnings:
         name, root, corpus = read_data_set(root, data, artist)
     say(f"{root}: {plural(corpus.tracks, 'track')} of {plural(corpus.genres, 'genre')}, read as {name}")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GenreError(f"{out}: cannot be made a folder ({error.strerror}); choose another --out") from None
+    out.mkdir(parents=True, exist_ok=True)
     base = root if root.is_dir() else root.parent
-    tracks = _examine_all(console, corpus.tracks, limits or Limits())
-    with console.status("comparing"):
+    tracks = list(progress(examine_all(corpus.tracks, limits), "decoding", len(corpus.tracks)))
+    with terminal().status("comparing"):
         pairs = find_pairs(tracks)
     recordings = group(pairs)
     membership = subset_membership(corpus)
     excluded = select_exclusions(tracks, recordings, membership.get("official", {}), base)
     findings = Findings(base, tracks, pairs, recordings, membership, excluded)
-    try:
-        findings.write(out)
-    except OSError as error:
-        raise GenreError(f"{error.filename or out}: {error.strerror}; choose another --out") from None
+    findings.write(out)
     findings.show()
     for line in (*findings.summary(), *warnings):
         say(line)
@@ -59,13 +48,6 @@ def audit(
     if excluded:
         say(f"leave out {plural(excluded, 'track')} with --data.exclude {out / 'exclude.txt'}")
     return 0
-
-
-def _examine_all(console: Console, tracks: Sequence[Track], limits: Limits) -> list[Examined]:
-    """Examines all tracks, with a progress bar in a terminal."""
-    columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        return list(progress.track(examine_all(tracks, limits), total=len(tracks)))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import AudioError
@@ -25,6 +24,7 @@ from genre.report.callback import count
 from genre.report.conditions import conditions
 from genre.report.folder import print_report, write_report
 from genre.report.results import Results, calibration_scores, scores
+from genre.terminal import progress
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provena
 def predict_tracks(classifier: AudioClassifier, tracks: Sequence[Track], data: GenreDataModule) -> Results:
     """Predicts every track that can be read, and notes the others as bad files of the data."""
     rows: list[tuple[Track, Tensor]] = []
-    for track in progress(tracks, description="predicting", transient=True):
+    for track in progress(tracks, "predicting", len(tracks)):
         try:
             rows.append((track, classifier.predict_proba(track.path, track.excerpt)))
         except AudioError as error:

@@ -88,22 +88,20 @@ def embed(
     """
     check_folder(out.parent)
     import numpy as np
-    from rich.progress import track as progress
 
     from genre.cli.audio_files import AudioFiles
     from genre.cli.processes import choose_device
     from genre.embeddings import Embeddings, check_writable, load_embedder, write_embeddings
-    from genre.terminal import say, terminal
+    from genre.terminal import progress, say
 
     check_writable(out)
     predictors = [load_embedder(name, choose_device()) for name in (network, *with_)]
     for predictor in predictors:
         predictor.evaluation_segments = segments or predictor.evaluation_segments
-    files, console, rows = AudioFiles(paths), terminal(), []
+    files, rows = AudioFiles(paths), []
     embedded = files.apply(lambda path: np.concatenate([predictor.embed(path) for predictor in predictors]))
-    total, off = len(files.paths), not console.is_terminal
     try:
-        for row in progress(embedded, "embedding", total, console=console, transient=True, disable=off):
+        for row in progress(embedded, "embedding", len(files.paths)):
             rows.append(row)
     finally:  # Ctrl-C keeps what is done
         if rows:
