@@ -31,9 +31,9 @@ from genre.cli.trainer_options import (
     check_report,
     check_validation,
 )
-from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, one_line, user_error
+from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, user_error
 from genre.data.datamodule import GenreDataModule
-from genre.errors import GenreError
+from genre.errors import GenreError, one_line
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
 from genre.metrics import SCORES
 from genre.report import Report
