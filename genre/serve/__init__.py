@@ -33,6 +33,7 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         try:
             import uvicorn
 
+            from genre.serve.page import build_page
             from genre.serve.service import Service
             from genre.serve.upload import Decoder
         except ImportError as error:
@@ -40,9 +41,8 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         service = Service(predictor, Decoder(Path(folder), max_minutes), max_mb)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        app = service.app(
-            checkpoint, lambda: print(f"genre: serving {checkpoint} at {address}; Ctrl-C ends it", flush=True)
-        )
+        ready = f"genre: serving {checkpoint} at {address}; Ctrl-C ends it"
+        app = build_page(service.app(lambda: print(ready, flush=True)), service, checkpoint)
         # log_config None: uvicorn's loggers have no handler of their own; its access log would name uploads.
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
 

@@ -1,4 +1,4 @@
-"""The HTTP service: one file in, JSON out; the page is mounted beside it."""
+"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it."""
 
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from genre.errors import GenreError, printable
 from genre.predictor import Predictor
-from genre.serve.page import build_page
 from genre.serve.results import Result, analyse
 from genre.serve.upload import Decoder, UploadError
 
@@ -38,11 +37,10 @@ class Service:
         self.predictor, self.decoder, self.max_mb = predictor, decoder, max_mb
         self._computing = threading.Lock()  # one at a time: memory does not grow with the number of requests
 
-    def app(self, checkpoint: Path, started: Callable[[], None]) -> FastAPI:
+    def app(self, started: Callable[[], None]) -> FastAPI:
         """The web application, whose documents of FastAPI are left out, as they load scripts of others.
 
         Args:
-            checkpoint: Named on the page.
             started: Called when the application is ready.
         """
 
@@ -54,7 +52,7 @@ class Service:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
         app.add_middleware(Guard, max_mb=self.max_mb)
         app.add_api_route("/predict", self.predict, methods=["POST"], response_model=None)
-        return build_page(app, self, checkpoint)
+        return app
 
     async def predict(self, request: Request) -> JSONResponse:
         """``POST /predict``: the genre of the audio file in the form's field ``file``."""
