@@ -9,8 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from genre._version import __version__
-from genre.cli.completion import PrintCompletion
-from genre.cli.help_page import print_help
+from genre.cli.help_page import PrintCompletion, print_help
 from genre.cli.options import import_modules, nearest
 from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
