@@ -12,6 +12,7 @@ from scipy.stats import binomtest, bootstrap
 
 from genre.data.names import same_names
 from genre.errors import GenreError
+from genre.report.conditions import scored_units
 from genre.report.results import Results, identity, read_results
 from genre.terminal import make_table, say, terminal
 
@@ -55,7 +56,7 @@ class Comparison:
         return (self.low > 0 or self.high < 0) and self.p_value < LEVEL
 
 
-def compare_results(first: Results, second: Results, seed: int = 0) -> Comparison:
+def compare_results(first: Results, second: Results) -> Comparison:
     """Compares two classifiers on the tracks that both have scored.
 
     McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks that exactly one of the two predicts
@@ -66,7 +67,7 @@ def compare_results(first: Results, second: Results, seed: int = 0) -> Compariso
     first_only, second_only = int((one & ~other).sum()), int((other & ~one).sum())
     differing = first_only + second_only
     p_value = float(binomtest(first_only, differing).pvalue) if differing else 1.0
-    low, high = _interval(one, other, seed)
+    low, high = _interval(one, other)
     accuracies = float(one.mean()), float(other.mean())
     return Comparison(len(one), accuracies, first_only, second_only, p_value, low, high)
 
@@ -79,8 +80,7 @@ def compare_runs(runs: Sequence[Path]) -> int:
     for number in range(1, len(runs)):
         comparison = compare_results(results[0], results[number])
         leaky = [str(runs[index]) for index in (0, number) if metrics[index].get("leaky")]
-        units = {metrics[index].get("unit", "tracks") for index in (0, number)}
-        unit = units.pop() if len(units) == 1 else "tracks or segments"
+        unit = scored_units(metrics[index] for index in (0, number))
         _print(runs[0], runs[number], comparison, leaky, unit)
         scored = [len(results[index].tracks) for index in (0, number)]
         if comparison.tracks < max(scored):
@@ -149,11 +149,11 @@ def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray
     return first.correct[one].numpy(), second.correct[other].numpy()
 
 
-def _interval(first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int) -> tuple[float, float]:
+def _interval(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float]:
     difference = second.astype(float) - first
     if (difference == difference[0]).all():  # every resample is the same
         return float(difference[0]), float(difference[0])
     interval = bootstrap(
-        (difference,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+        (difference,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
     return float(interval.low), float(interval.high)

@@ -144,8 +144,7 @@ def _ours(line: Line, name: str) -> str:
 
 def _counted(summary: Summary) -> str:
     """The number of scored tracks or segments, such as ``70 tracks``."""
-    metrics = summary.metrics
-    return f"{summary.tracks} {metrics.get('unit', 'segments' if metrics['leaky'] else 'tracks')}"
+    return f"{summary.tracks} {scored_units([summary.metrics])}"
 
 
 def _score(summary: Summary, name: str) -> str:
