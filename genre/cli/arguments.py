@@ -2,7 +2,6 @@
 
 import math
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ import yaml
 
 from genre.checkpoint import read_checkpoint
 from genre.cli.classes import LISTS, OPTIONS, last_part, own_path
-from genre.cli.options import import_modules
+from genre.cli.options import import_modules, usage_error
 from genre.cli.run_folder import KEYWORDS, dump, folder_of
 from genre.errors import GenreError
 from genre.models.musicnn_weights import FILES, is_installed
@@ -54,8 +53,7 @@ def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
         for path in config_files(pairs):
             read_yaml(path)
     except GenreError as error:
-        print(f"genre: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        usage_error(str(error))
     return [name if value is None else f"{name}={value}" for name, value in _with_classes(pairs)]
 
 

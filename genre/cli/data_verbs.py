@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from genre.cli.options import PositiveInt, check_folder, import_modules
+from genre.cli.options import PositiveInt, check_folder, import_modules, usage_error
 from genre.errors import GenreError
 from genre.recipes import copy_recipes, describe, find_recipe, list_recipes
 
@@ -93,11 +93,9 @@ def figures(
         fit_options: Options of ``genre fit`` that follow.
     """
     if not fit_options and not runs and not embeddings:
-        print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
-        return 2
+        usage_error("nothing to draw; give --config RECIPE, or --runs RUN …, or both")
     if embeddings and not fit_options:
-        print("genre: error: --embeddings needs the genres of its tracks; give --config RECIPE, too", file=sys.stderr)
-        return 2
+        usage_error("--embeddings needs the genres of its tracks; give --config RECIPE, too")
     check_folder(out)
     from genre.cli.figures import figures as draw_figures
     from genre.cli.recipe import read_data

@@ -1,6 +1,5 @@
 """The parser of ``genre fit``, ``validate`` and ``test``, which prints errors in one line."""
 
-import sys
 from argparse import ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +25,7 @@ from genre.cli.classes import (
     parameters,
     subclasses,
 )
-from genre.cli.options import nearest
+from genre.cli.options import nearest, usage_error
 from genre.errors import GenreError
 from genre.recipes import read_yaml
 
@@ -68,8 +67,7 @@ class GenreParser(LightningArgumentParser):
             )
             mistake += f"; give what is missing, or {usual}"
         line = mistake or " ".join(str(cause or message).split())
-        print(f"genre: error: {line if len(line) <= 400 else f'{line[:400]} …'}", file=sys.stderr)
-        sys.exit(2)
+        usage_error(line if len(line) <= 400 else f"{line[:400]} …")
 
 
 def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:

@@ -4,13 +4,12 @@ A parameter before the ``*`` is a positional argument. An option's name drops a 
 the options of ``genre fit`` that follow. Importing this file is cheap: a function imports the library when it runs.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from genre.cli.data_verbs import audit, benchmark, compare, download, figures, recipes
-from genre.cli.options import LocalPath, PositiveInt, Repeated, Threshold, check_folder
+from genre.cli.options import LocalPath, PositiveInt, Repeated, Threshold, check_folder, usage_error
 from genre.errors import GenreError
 
 
@@ -47,14 +46,11 @@ def predict(
         num_workers (N): Threads that decode, and on a CPU compute (default: one per core).
     """
     if not paths and list_ is None:
-        print("genre predict: error: the following arguments are required: PATH", file=sys.stderr)
-        return 2
+        usage_error("the following arguments are required: PATH", "genre predict")
     if timeline and format == "table" and out is None:
-        print("genre predict: error: --timeline needs --format=json, --format=csv or --out", file=sys.stderr)
-        return 2
+        usage_error("--timeline needs --format=json, --format=csv or --out", "genre predict")
     if resume and out is None:
-        print("genre predict: error: --resume needs --out, the file to go on with", file=sys.stderr)
-        return 2
+        usage_error("--resume needs --out, the file to go on with", "genre predict")
     if out is not None:
         check_folder(out.parent)
     from genre.cli.predict import Options, predict_files
@@ -179,19 +175,15 @@ def export(
     for given, name, other in ((push, "--push", "hub"), (int8 or fit_options, "--int8", "onnx")):
         if given and format != other:
             unknown = f"unrecognized arguments: {' '.join(fit_options)}" if fit_options else f"{name} is for {other}"
-            print(f"genre export: error: {unknown} with --format {format}", file=sys.stderr)
-            return 2
+            usage_error(f"{unknown} with --format {format}", "genre export")
     if fit_options and not int8:
-        print(f"genre export: error: unrecognized arguments: {' '.join(fit_options)}", file=sys.stderr)
-        return 2
+        usage_error(f"unrecognized arguments: {' '.join(fit_options)}", "genre export")
     check_folder(out if format == "hub" else out.parent)
     from genre.cli.export import export_as_folder, export_as_onnx
 
-    return (
-        export_as_folder(checkpoint, out, push)
-        if format == "hub"
-        else export_as_onnx(checkpoint, out, int8, fit_options)
-    )
+    if format == "hub":
+        return export_as_folder(checkpoint, out, push)
+    return export_as_onnx(checkpoint, out, int8, fit_options)
 
 
 def ensemble(
