@@ -7,6 +7,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -264,14 +265,8 @@ def _compact(timeline: Sequence[Entry], genres: Sequence[str]) -> list[list[floa
 
 
 def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    group: list[Entry] = []
-    for entry in entries:
-        group.append(entry)
-        if len(group) == GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
+    rest = iter(entries)
+    return iter(lambda: list(islice(rest, GROUP)), [])
 
 
 def _require_beginning(file: Path, torn: bytes, beginning: bytes) -> None:

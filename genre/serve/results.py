@@ -99,11 +99,9 @@ def explanation(predictor: Predictor, waveform: Waveform, genre: str) -> NDArray
     except (ImportError, GenreError):
         return None
     bands = getattr(features_of(predictor.features)["mel"], "n_mels", 1)
-    maps = (
-        found.maps
-        if found.maps.shape[1] == bands and not isinstance(predictor.features, MFCC)
-        else (found.maps.mean(1, keepdim=True))
-    )
+    maps = found.maps
+    if maps.shape[1] != bands or isinstance(predictor.features, MFCC):
+        maps = maps.mean(1, keepdim=True)
     columns = np.zeros((maps.shape[1], COLUMNS), np.float32)
     for start, segment in zip(found.starts, maps.numpy(), strict=True):
         first, last = (round(COLUMNS * min(second / waveform.seconds, 1)) for second in (start, start + found.seconds))
