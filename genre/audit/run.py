@@ -1,8 +1,10 @@
 """``genre audit``: decode every file, and report what stands between a data set and honest scores."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Literal
 
@@ -42,7 +44,7 @@ def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Liter
     findings = Findings(base, tracks, pairs, recordings, membership, excluded)
     findings.write(out)
     findings.show()
-    for line in (*findings.summary(), *warnings):
+    for line in (*findings.summary(), *(record.getMessage() for record in warnings)):
         say(line)
     say(f"{out}: tracks.csv, pairs.csv, genres.csv, exclude.txt")
     if excluded:
@@ -51,17 +53,12 @@ def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Liter
 
 
 @contextmanager
-def _collect_warnings(name: str) -> Iterator[list[str]]:
+def _collect_warnings(name: str) -> Iterator[list[logging.LogRecord]]:
     """Collects the warnings of a logger, so that they can be repeated after a long run."""
-    messages: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            messages.append(record.getMessage())
-
-    collector, logger = Collector(logging.WARNING), logging.getLogger(name)
+    collector, logger = BufferingHandler(sys.maxsize), logging.getLogger(name)
+    collector.setLevel(logging.WARNING)
     logger.addHandler(collector)
     try:
-        yield messages
+        yield collector.buffer
     finally:
         logger.removeHandler(collector)

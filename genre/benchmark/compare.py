@@ -126,10 +126,7 @@ def _predictions(run: Path) -> Path:
 def _metrics(predictions: Path) -> dict[str, Any]:
     """The ``metrics.json`` beside the predictions; empty without one."""
     file = predictions.with_name("metrics.json")
-    if not file.is_file():
-        return {}
-    metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return metrics
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -168,9 +168,9 @@ class BestCheckpoint(Checkpoint):
     def _is_better(self, score: float) -> bool:
         if self.score is None:
             return True
-        if self.monitor is None or self.mode == "max":
-            return score > self.score or (math.isnan(self.score) and not math.isnan(score))
-        return score < self.score or (math.isnan(self.score) and not math.isnan(score))
+        if math.isnan(self.score):
+            return not math.isnan(score)
+        return score > self.score if self.monitor is None or self.mode == "max" else score < self.score
 
     def _save(self, trainer: pl.Trainer, path: Path) -> None:
         part = _part(path)

@@ -61,11 +61,10 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Result:
     mono = samples if waveform.sample_rate == rate else soxr.resample(samples, waveform.sample_rate, rate)
     mono = mono.astype(np.float32, copy=False)
     times, probabilities = timeline(predictor, mono)
-    shown = [predictor.genres.index(genre) for genre in list(prediction.probabilities)[:LINES]]
     seconds = waveform.seconds
     lines = [
-        (predictor.genres[index], COLORS[place % len(COLORS)], probabilities[:, index])
-        for place, index in enumerate(shown)
+        (genre, color, probabilities[:, predictor.genres.index(genre)])
+        for genre, color in zip(list(prediction.probabilities)[:LINES], COLORS, strict=False)
     ]
     evidence = explanation(predictor, waveform, prediction.genre)
     mel = draw_mel(predictor, mono, evidence)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from genre.errors import GenreError, printable
 from genre.predictor import Predictor
 from genre.serve.results import Result, analyse
-from genre.serve.upload import Decoder, UploadError
+from genre.serve.upload import Decoder
 
 #: Bytes of a request beyond its file.
 OVERHEAD = 1 << 16
@@ -74,8 +74,6 @@ class Service:
             waveform = self.decoder.decode(upload.file, name)
             with self._computing:
                 prediction = self.predictor.predict(waveform.samples, waveform.sample_rate)
-        except UploadError as error:
-            return refuse(422, f"{name}: {error}")
         except GenreError as error:
             return refuse(422, f"{name}: {str(error).removeprefix('the array: ')}")
         return JSONResponse(
