@@ -35,7 +35,7 @@ class BestCheckpoint(Checkpoint):
         unscored: Whether no epoch has scored the final weights, such as an average over several epochs.
     """
 
-    def __init__(self, monitor: str | None = "val_loss", mode: str = "min", every_n_epochs: int = 1) -> None:
+    def __init__(self, monitor: str | None, mode: str, every_n_epochs: int) -> None:
         self.monitor, self.mode, self.every_n_epochs = monitor, mode, every_n_epochs
         self.save_top_k = 1  # loggers read this attribute of a checkpoint callback
         self.score: float | None = None

@@ -36,7 +36,7 @@ def figures(
     out: Path,
     count: int,
     path: Path | None,
-    embeddings: Path | None = None,
+    embeddings: Path | None,
 ) -> int:
     """Draws a data set, several runs, or both; returns the exit status."""
     vectors = None if embeddings is None else read_embeddings(embeddings)
