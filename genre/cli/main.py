@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 
 from genre._version import __version__
 from genre.cli.help_page import PrintCompletion, print_help
-from genre.cli.options import import_modules, nearest
+from genre.cli.options import did_you_mean, import_modules, usage_error
 from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
 from genre.errors import GenreError
@@ -58,7 +58,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     parser = build_parser()
     if not verb.startswith("-") and verb not in VERBS:
-        parser.error(f"no verb named {verb}{_did_you_mean(verb, [*FIT_VERBS, *VERBS])}; see genre --help")
+        parser.error(f"no verb named {verb}{did_you_mean(verb, [*FIT_VERBS, *VERBS])}; see genre --help")
     namespace, rest = parser.parse_known_args(arguments or ["--help"])
     function, options = VERBS[verb], vars(namespace)
     parameters = inspect.signature(function).parameters
@@ -66,8 +66,8 @@ def _run(arguments: list[str]) -> int:
         options[FIT_OPTIONS] = rest
     elif rest:
         known = [*parameters] if verb in WITHOUT_IMPORT else [*parameters, MODULES]
-        hint = _did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in known])
-        Parser(prog=f"genre {verb}").error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        hint = did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in known])
+        usage_error(f"unrecognized arguments: {' '.join(rest)}{hint}", f"genre {verb}")
     import_modules(options.get(MODULES, ()))
     return function(**{name: value for name, value in options.items() if name in parameters})
 
@@ -77,7 +77,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exits with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        usage_error(message, self.prog)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -167,8 +167,3 @@ def _read_type(hint: Any) -> dict[str, Any]:
 
 def _flag(name: str) -> str:
     return f"--{name.rstrip('_')}"
-
-
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    close = nearest(name, known)
-    return f"; did you mean {'--' * name.startswith('--')}{close}?" if close else ""

@@ -88,3 +88,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     close = get_close_matches(name.lstrip("-"), known, n=1, cutoff=0.85)
     close += [option for option in known if option.rpartition(".")[2] == last]  # without its group: `--max_epochs`
     return close[0] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a misspelt name: the nearest known one, if there is one."""
+    close = nearest(name, known)
+    return f"; did you mean {'--' * name.startswith('--')}{close}?" if close else ""

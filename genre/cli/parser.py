@@ -25,7 +25,7 @@ from genre.cli.classes import (
     parameters,
     subclasses,
 )
-from genre.cli.options import nearest, usage_error
+from genre.cli.options import did_you_mean, usage_error
 from genre.errors import GenreError
 from genre.recipes import read_yaml
 
@@ -159,8 +159,7 @@ def _missing(given: Sequence[str], classes: Mapping[str, Any]) -> str | None:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    close = nearest(name, known)
-    return f"unknown option --{name}{f'; did you mean --{close}?' if close else ''}"
+    return f"unknown option --{name}{did_you_mean(f'--{name}', known)}"
 
 
 def _names(classes: Mapping[str, Any]) -> list[str]:
