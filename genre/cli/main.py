@@ -2,11 +2,12 @@
 
 import argparse
 import inspect
-import re
 import sys
 from collections.abc import Callable, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from docstring_parser import google
 
 from genre._version import __version__
 from genre.cli.help_page import PrintCompletion, print_help
@@ -100,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="print a script that completes this command line",
     )
     for verb, function in VERBS.items():
-        purpose = _docstring(function).partition("\n")[0]
+        purpose = google.parse(inspect.getdoc(function)).short_description
         parameters = inspect.signature(function).parameters
         note = "Any option of `genre fit` may follow." if FIT_OPTIONS in parameters else None
         options = verbs.add_parser(
@@ -120,12 +121,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]) -> None:
     hints = get_type_hints(function, include_extras=True)
-    helps = dict(_describe_arguments(function))
+    entries = {entry.arg_name: entry for entry in google.parse(inspect.getdoc(function)).params}
     for name, parameter in inspect.signature(function).parameters.items():
         if name in (FIT_OPTIONS, MODULES):
             continue
-        metavar, help_text = helps[name]
-        options = _read_type(hints[name]) | {"help": help_text} | ({"metavar": metavar} if metavar else {})
+        metavar, text = entries[name].type_name, entries[name].description or ""  # of `name (METAVAR): description`
+        options = _read_type(hints[name]) | {"help": " ".join(text.split())} | ({"metavar": metavar} if metavar else {})
         default = parameter.default
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             if default == ():
@@ -137,17 +138,6 @@ def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]
         if default not in (parameter.empty, None, False, ()):
             options["help"] += f" (default: {default})"
         parser.add_argument(_flag(name), dest=name, required=default is parameter.empty, **options)
-
-
-def _describe_arguments(function: Callable[..., int]) -> list[tuple[str, tuple[str, str]]]:
-    """The name, the metavar and the help of every argument, from the docstring's ``name (METAVAR): help``."""
-    _, _, arguments = _docstring(function).partition("Args:\n")
-    entries = re.findall(r"^ {4}(\w+)(?: \((\w+)\))?: (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
-    return [(name, (metavar, " ".join(text.split()))) for name, metavar, text in entries]
-
-
-def _docstring(function: Callable[..., int]) -> str:
-    return inspect.getdoc(function) or ""
 
 
 def _read_type(hint: Any) -> dict[str, Any]:
