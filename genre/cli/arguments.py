@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -209,26 +209,42 @@ def _with_recipe(arguments: Sequence[str], *, has_features: bool) -> tuple[list[
 
 
 def _given(arguments: Sequence[str]) -> Iterator[str]:
-    """Yields the names of the options, and those that configuration files set, down to arguments of the data."""
-    for name, value in split(arguments):
-        option = name.removeprefix("--").rstrip("+").replace(".init_args.", ".").removesuffix(".class_path")
-        yield option
-        if option == "data" and value is not None:
-            yield from _names("data", recipe_path(name, value), Path())
-        elif name == "--config" and value is not None:
-            path = find_recipe(value)
-            content = {} if path.is_fifo() else read_yaml(path)  # a pipe can be read only once
-            for group in content.keys() & {"model", "data"}:
-                yield from _names(group, content[group], path.parent)
+    """Yields the names of the options, and those that configuration files set."""
+    for name, value in flat_options((name, recipe_path(name, value)) for name, value in split(arguments)):
+        names = [name]
+        if name == "data" and isinstance(value, str) and Path(value).is_file():
+            names += [option for option, _ in _flatten(read_yaml(Path(value)), "data")]
+        yield from (option.removesuffix(".class_path").replace(".init_args.", ".") for option in names)
 
 
-def _names(group: str, part: Any, folder: Path) -> Iterator[str]:
-    """Yields what the configuration of the model or of the data sets; it may be a file, relative to ``folder``."""
-    if isinstance(part, str):
-        yield group
-        part = read_yaml(folder / part) if (folder / part).is_file() else None
-    elif group == "data":
-        yield group
-    if isinstance(part, dict):
-        names = (part.get("init_args") or {}) if group == "data" else part
-        yield from (f"{group}.{name}" for name in names)
+def flat_options(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, Any]]:
+    """Yields the options and their values; a configuration file's options take the place of ``--config``."""
+    for name, value in pairs:
+        if name == "--config" and config_files([(name, value)]):
+            path = Path(str(value))
+            with suppress(GenreError):
+                yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
+        elif name.startswith("--"):
+            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
+
+
+def _beside(config: Path, option: str, value: Any) -> Any:
+    """The path of a file that takes the place of a class, which a configuration file names relative to itself."""
+    if last_part(option) in OPTIONS and isinstance(value, str) and (config.parent / value).is_file():
+        return str(config.parent / value)
+    return value
+
+
+def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields a configuration as options: ``{"data": {"class_path": "Folder"}}`` → ``("data", "Folder")``."""
+    if isinstance(content, dict) and "class_path" in content:
+        yield prefix, content["class_path"]
+        yield from _flatten({**(content.get("init_args") or {}), **(content.get("dict_kwargs") or {})}, prefix)
+    elif isinstance(content, dict) and content:
+        for name, value in content.items():
+            yield from _flatten(value, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(content, list) and any(isinstance(item, dict) for item in content):
+        for item in content:
+            yield from _flatten(item, prefix)
+    else:
+        yield prefix, content
