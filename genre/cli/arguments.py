@@ -127,9 +127,7 @@ def recipe_path(name: str, value: str | None) -> str | None:
 
 def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
     """Completes the options with full class names, brackets of lists, and the class of a bare optimizer's arguments."""
-    models = [read_yaml(path).get("model") for path in config_files(pairs)]
-    optimizer = any(isinstance(model, dict) and model.get("optimizer") for model in models)
-    optimizer = optimizer or any(name == "--model.optimizer" for name, _ in pairs)
+    optimizer = any(name == "model.optimizer" and value for name, value in flat_options(pairs))
     for name, value in pairs:
         if name.startswith("--model.optimizer.") and not optimizer:
             optimizer = True

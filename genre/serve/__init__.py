@@ -69,17 +69,12 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port < 1 << 16:
         raise GenreError(f"--port {port}: expected 0 to 65535")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise GenreError(f"--host {host}: {error.strerror}") from None
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # `::` listens on IPv4, too
     try:
-        listener.bind(address)
-        listener.listen(128)
+        return socket.create_server(address, family=family, backlog=128, dualstack_ipv6=both)
     except OSError as error:
-        listener.close()
-        raise GenreError(
-            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or --host"
-        ) from None
-    return listener
+        reason = os.strerror(error.errno or 0)  # the error's own text repeats the address
+        raise GenreError(f"{host}:{port}: cannot be listened on ({reason}); choose another --port or --host") from None
