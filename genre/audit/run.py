@@ -16,7 +16,7 @@ from genre.audit.output import Findings, plural
 from genre.terminal import progress, say, terminal
 
 
-def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Literal["tags"] | None) -> int:
+def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Literal["tags"] | None) -> None:
     """Examines a data set, prints the findings, and writes them to a folder.
 
     Args:
@@ -25,9 +25,6 @@ def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Liter
         data: The name of the data set; ``None``: the one that its folders look like.
         limits: The usual durations.
         artist: Whether the artists come from the files' tags.
-
-    Returns:
-        The exit status: 0, whatever the findings.
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     with _collect_warnings("genre.data") as warnings:
@@ -49,7 +46,6 @@ def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Liter
     say(f"{out}: tracks.csv, pairs.csv, genres.csv, exclude.txt")
     if excluded:
         say(f"leave out {plural(excluded, 'track')} with --data.exclude {out / 'exclude.txt'}")
-    return 0
 
 
 @contextmanager

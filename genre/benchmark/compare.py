@@ -72,8 +72,8 @@ def compare_results(first: Results, second: Results) -> Comparison:
     return Comparison(len(one), accuracies, first_only, second_only, p_value, low, high)
 
 
-def compare_runs(runs: Sequence[Path]) -> int:
-    """Compares every run with the first one, and prints the comparisons; returns the exit status."""
+def compare_runs(runs: Sequence[Path]) -> None:
+    """Compares every run with the first one, and prints the comparisons."""
     files = [_predictions(run) for run in runs]
     results = [read_results(file) for file in files]
     metrics = [_metrics(file) for file in files]
@@ -85,7 +85,6 @@ def compare_runs(runs: Sequence[Path]) -> int:
         scored = [len(results[index].tracks) for index in (0, number)]
         if comparison.tracks < max(scored):
             say(f"Only the {unit} that both scored were compared; they scored {scored[0]} and {scored[1]}.", "yellow")
-    return 0
 
 
 def _print(first: Path, second: Path, comparison: Comparison, leaky: Sequence[str], unit: str) -> None:

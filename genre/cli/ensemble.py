@@ -29,7 +29,7 @@ from genre.terminal import progress
 log = logging.getLogger(__name__)
 
 
-def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence[str]) -> int:
+def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence[str]) -> None:
     """Scores the mean of several checkpoints on the test tracks, and writes a report.
 
     Args:
@@ -60,7 +60,6 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     metrics = scores(results) | members | conditions(data, _merge_artists(provenance)) | more
     write_report(out, results, metrics)
     print_report(metrics, out)
-    return 0
 
 
 def with_config(options: Sequence[str], checkpoint: Path) -> list[str]:

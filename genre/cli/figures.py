@@ -37,8 +37,8 @@ def figures(
     count: int,
     path: Path | None,
     embeddings: Path | None,
-) -> int:
-    """Draws a data set, several runs, or both; returns the exit status."""
+) -> None:
+    """Draws a data set, several runs, or both."""
     vectors = None if embeddings is None else read_embeddings(embeddings)
     finished = read_runs(runs)  # before anything is drawn, because a folder may be misspelt
     out.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,6 @@ def figures(
         _draw_components(out, data)
     if finished:
         _draw_runs(out, finished)
-    return 0
 
 
 def _save(folder: Path, name: str, figure: Figure, caption: str) -> None:

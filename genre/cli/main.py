@@ -49,14 +49,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"genre: error: {place}{error.strerror or error}")
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str]) -> int | None:
+    """Runs a verb; returns the exit status, ``None`` for 0."""
     verb = arguments[0] if arguments else "--help"
     if verb in FIT_VERBS:
         if not print_help(verb, arguments[1:]):
             from genre.cli.lightning_cli import run
 
-            run(arguments[0], arguments[1:])
-        return 0
+            run(verb, arguments[1:])
+        return None
     parser = build_parser()
     if not verb.startswith("-") and verb not in VERBS:
         parser.error(f"no verb named {verb}{did_you_mean(verb, [*FIT_VERBS, *VERBS])}; see genre --help")
@@ -119,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]) -> None:
+def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int | None]) -> None:
     hints = get_type_hints(function, include_extras=True)
     entries = {entry.arg_name: entry for entry in google.parse(inspect.getdoc(function)).params}
     for name, parameter in inspect.signature(function).parameters.items():

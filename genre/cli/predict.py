@@ -43,7 +43,7 @@ class Options(NamedTuple):
     num_workers: int | None
 
 
-def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Path | None], options: Options) -> int:
+def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], list_: Path | None, options: Options) -> int:
     """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status."""
     place = find_place()
     if options.out is not None:
@@ -56,7 +56,7 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
         predictor.evaluation_segments = options.segments or predictor.evaluation_segments
     if options.timeline:
         _require_one_grid(ensemble)
-    files = AudioFiles(expand_lists(*inputs))
+    files = AudioFiles(expand_lists(paths, list_))
     workers = options.num_workers or max(1, count_cores() // place.local_size)
     run = Run(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
     if options.out is not None:

@@ -1,7 +1,8 @@
 """The verbs other than fit, validate and test. The signature and the docstring of a function define its options.
 
 A parameter before the ``*`` is a positional argument. An option's name drops a trailing ``_``. ``fit_options`` takes
-the options of ``genre fit`` that follow. Importing this file is cheap: a function imports the library when it runs.
+the options of ``genre fit`` that follow. The result is the exit status, where it can be another than 0. Importing this
+file is cheap: a function imports the library when it runs.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,7 +58,8 @@ def predict(
 
     return predict_files(
         ckpt_path,
-        (paths, list_),
+        paths,
+        list_,
         Options(format, out, resume, timeline, threshold, segments, device, batch_size, num_workers),
     )
 
@@ -114,7 +116,7 @@ def explain(
     out: Path,
     genre: str | None = None,
     segments: PositiveInt | None = None,
-) -> int:
+) -> None:
     """Draw what speaks for a genre in an audio file.
 
     Args:
@@ -149,7 +151,6 @@ def explain(
         path = out.with_name(f"{out.stem}-{number}.wav")
         soundfile.write(path, samples.numpy(), rate)
         say(f"{path}: {start:.1f} to {start + len(samples) / rate:.1f} s")
-    return 0
 
 
 def export(
@@ -160,7 +161,7 @@ def export(
     push: str | None = None,
     int8: bool = False,
     fit_options: Sequence[str],
-) -> int:
+) -> None:
     """Write a checkpoint as a folder for the hub, or as an ONNX model.
 
     Args:
@@ -182,8 +183,9 @@ def export(
     from genre.cli.export import export_as_folder, export_as_onnx
 
     if format == "hub":
-        return export_as_folder(checkpoint, out, push)
-    return export_as_onnx(checkpoint, out, int8, fit_options)
+        export_as_folder(checkpoint, out, push)
+    else:
+        export_as_onnx(checkpoint, out, int8, fit_options)
 
 
 def ensemble(
@@ -191,7 +193,7 @@ def ensemble(
     *,
     out: Path | None = None,
     fit_options: Sequence[str],
-) -> int:
+) -> None:
     """Score the mean of several checkpoints, and write a report.
 
     Args:
@@ -204,7 +206,7 @@ def ensemble(
     folder = check_folder(out or next_version(Path("runs/ensemble")))
     from genre.cli.ensemble import score_ensemble
 
-    return score_ensemble(checkpoints, folder, fit_options)
+    score_ensemble(checkpoints, folder, fit_options)
 
 
 def serve(
@@ -214,7 +216,7 @@ def serve(
     port: int = 7860,
     max_mb: PositiveInt = 100,
     max_minutes: PositiveInt = 20,
-) -> int:
+) -> None:
     """Name the genre of songs in a web page and over HTTP.
 
     Args:
@@ -226,11 +228,11 @@ def serve(
     """
     from genre.serve import serve as serve_checkpoint
 
-    return serve_checkpoint(checkpoint, host, port, max_mb, max_minutes)
+    serve_checkpoint(checkpoint, host, port, max_mb, max_minutes)
 
 
 #: The function of each verb, by the verb's name.
-VERBS: dict[str, Callable[..., int]] = {
+VERBS: dict[str, Callable[..., int | None]] = {
     verb.__name__: verb
     for verb in (
         predict,

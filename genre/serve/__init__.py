@@ -12,8 +12,8 @@ from genre.errors import GenreError
 from genre.predictor import load
 
 
-def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int) -> int:
-    """Serves a checkpoint until Ctrl-C; returns the exit status.
+def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int) -> None:
+    """Serves a checkpoint until Ctrl-C.
 
     Args:
         checkpoint: The checkpoint of a fit.
@@ -57,7 +57,6 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("genre: stopped", file=sys.stderr)
-    return 0
 
 
 def listen(host: str, port: int) -> socket.socket:
