@@ -19,7 +19,9 @@ LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name i
 
 def as_list(given: Any) -> list[Any]:
     """The items of an option that takes one of them, a list, or ``None``."""
-    return list(given) if isinstance(given, list) else [] if given is None else [given]
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list) else [given]
 
 
 def check_monitor(options: Any) -> None:
