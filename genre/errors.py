@@ -63,3 +63,8 @@ class SizeError(GenreError, ValueError):
 def printable(path: PurePath) -> str:
     """A path as printable text: bytes that are not UTF-8, as in old file names, are escaped."""
     return str(path).encode(errors="backslashreplace").decode()
+
+
+def one_line(error: Exception) -> str:
+    """An error's message, without its line breaks."""
+    return " ".join(str(error).split())

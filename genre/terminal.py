@@ -1,9 +1,13 @@
-"""The console that all output goes to, its lines and its tables."""
+"""The console that all output goes to, its lines, tables and progress bars."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+T = TypeVar("T")
 
 
 def terminal() -> Console:
@@ -31,3 +35,17 @@ def make_table(*names: str, numbers: Sequence[str] = (), title: str | None = Non
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+def progress(items: Iterable[T], description: str, total: int) -> Iterator[T]:
+    """Yields the items. In a terminal, a bar shows their number until the last one is done.
+
+    Args:
+        items: The items.
+        description: What is done to them, such as ``decoding``.
+        total: Their number.
+    """
+    console = terminal()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield from bar.track(items, total=total, description=description)

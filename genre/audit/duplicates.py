@@ -238,12 +238,7 @@ def _correlations(around: NDArray[np.float64], block: NDArray[np.float64]) -> ND
     """The normalised cross-correlation at every lag with the block inside; empty for silence."""
     if min(np.mean(block**2), np.mean(around**2)) < SILENCE:
         return np.zeros(0)
-    energies = _moving_sum(around**2, len(block)) * np.sum(block**2)
+    sums = np.cumsum(np.append(0.0, around**2))
+    energies = (sums[len(block) :] - sums[: -len(block)]) * np.sum(block**2)
     values: NDArray[np.float64] = np.abs(scipy.signal.correlate(around, block, "valid"))
     return np.minimum(values / np.sqrt(np.maximum(energies, 1e-12)), 1.0)
-
-
-def _moving_sum(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    moving: NDArray[np.float64] = sums[length:] - sums[:-length]
-    return moving

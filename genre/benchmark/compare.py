@@ -12,6 +12,7 @@ from scipy.stats import binomtest, bootstrap
 
 from genre.data.names import same_names
 from genre.errors import GenreError
+from genre.report.conditions import scored_units
 from genre.report.results import Results, identity, read_results
 from genre.terminal import make_table, say, terminal
 
@@ -55,7 +56,7 @@ class Comparison:
         return (self.low > 0 or self.high < 0) and self.p_value < LEVEL
 
 
-def compare_results(first: Results, second: Results, seed: int = 0) -> Comparison:
+def compare_results(first: Results, second: Results) -> Comparison:
     """Compares two classifiers on the tracks that both have scored.
 
     McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks that exactly one of the two predicts
@@ -66,26 +67,24 @@ def compare_results(first: Results, second: Results, seed: int = 0) -> Compariso
     first_only, second_only = int((one & ~other).sum()), int((other & ~one).sum())
     differing = first_only + second_only
     p_value = float(binomtest(first_only, differing).pvalue) if differing else 1.0
-    low, high = _interval(one, other, seed)
+    low, high = _interval(one, other)
     accuracies = float(one.mean()), float(other.mean())
     return Comparison(len(one), accuracies, first_only, second_only, p_value, low, high)
 
 
-def compare_runs(runs: Sequence[Path]) -> int:
-    """Compares every run with the first one, and prints the comparisons; returns the exit status."""
+def compare_runs(runs: Sequence[Path]) -> None:
+    """Compares every run with the first one, and prints the comparisons."""
     files = [_predictions(run) for run in runs]
     results = [read_results(file) for file in files]
     metrics = [_metrics(file) for file in files]
     for number in range(1, len(runs)):
         comparison = compare_results(results[0], results[number])
         leaky = [str(runs[index]) for index in (0, number) if metrics[index].get("leaky")]
-        units = {metrics[index].get("unit", "tracks") for index in (0, number)}
-        unit = units.pop() if len(units) == 1 else "tracks or segments"
+        unit = scored_units(metrics[index] for index in (0, number))
         _print(runs[0], runs[number], comparison, leaky, unit)
         scored = [len(results[index].tracks) for index in (0, number)]
         if comparison.tracks < max(scored):
             say(f"Only the {unit} that both scored were compared; they scored {scored[0]} and {scored[1]}.", "yellow")
-    return 0
 
 
 def _print(first: Path, second: Path, comparison: Comparison, leaky: Sequence[str], unit: str) -> None:
@@ -126,10 +125,7 @@ def _predictions(run: Path) -> Path:
 def _metrics(predictions: Path) -> dict[str, Any]:
     """The ``metrics.json`` beside the predictions; empty without one."""
     file = predictions.with_name("metrics.json")
-    if not file.is_file():
-        return {}
-    metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return metrics
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
 def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -149,11 +145,11 @@ def _paired(first: Results, second: Results) -> tuple[NDArray[np.bool_], NDArray
     return first.correct[one].numpy(), second.correct[other].numpy()
 
 
-def _interval(first: NDArray[np.bool_], second: NDArray[np.bool_], seed: int) -> tuple[float, float]:
+def _interval(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, float]:
     difference = second.astype(float) - first
     if (difference == difference[0]).all():  # every resample is the same
         return float(difference[0]), float(difference[0])
     interval = bootstrap(
-        (difference,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(seed)
+        (difference,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(0)
     ).confidence_interval
     return float(interval.low), float(interval.high)

@@ -44,7 +44,7 @@ class CommandLine:
     command: str
     read_recipe: Callable[[Sequence[str]], Recipe]
     fit: Callable[[Sequence[str]], None]
-    modules: Sequence[str] = ()
+    modules: Sequence[str]
 
 
 def run_plan(
@@ -52,11 +52,11 @@ def run_plan(
     folder: Path,
     command_line: CommandLine,
     *,
-    epochs: Sequence[int] = (),
-    seeds: Sequence[int] = (),
-    splits: Sequence[Path] = (),
-    pretrained: str | None = None,
-    fit_options: Sequence[str] = (),
+    epochs: Sequence[int],
+    seeds: Sequence[int],
+    splits: Sequence[Path],
+    pretrained: str | None,
+    fit_options: Sequence[str],
 ) -> int:
     """Runs the unfinished cells of a plan, and writes its table after every cell.
 

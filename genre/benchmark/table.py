@@ -144,8 +144,7 @@ def _ours(line: Line, name: str) -> str:
 
 def _counted(summary: Summary) -> str:
     """The number of scored tracks or segments, such as ``70 tracks``."""
-    metrics = summary.metrics
-    return f"{summary.tracks} {metrics.get('unit', 'segments' if metrics['leaky'] else 'tracks')}"
+    return f"{summary.tracks} {scored_units([summary.metrics])}"
 
 
 def _score(summary: Summary, name: str) -> str:
@@ -222,28 +221,27 @@ def _csv(lines: Sequence[Line]) -> str:
 
 
 def _csv_row(line: Line) -> dict[str, object]:
-    """A line of ``table.csv``, by column."""
+    """A line of ``table.csv``, by column; the writer leaves the cell of ``None`` empty."""
     summary, theirs = line.summary, line.published
-    metrics = summary.metrics if summary else {}
-    row: dict[str, object] = {"row": line.name, "seeds": summary.seeds if summary else 0}
-    row |= {"tracks": summary.tracks if summary else "", "leaky": metrics.get("leaky", "")}
+    ours = vars(summary) if summary else {}
+    metrics = ours.get("metrics", {})
+    row: dict[str, object] = {"row": line.name, "seeds": ours.get("seeds", 0)}
+    row |= {"tracks": ours.get("tracks"), "leaky": metrics.get("leaky")}
     for name in SCORES:
-        score = summary.scores[name] if summary else None
-        for part, attribute in PARTS.items():
-            value = getattr(score, attribute, None)
-            row[name + part] = "" if value is None else f"{value:.6f}"
-        row[f"{name}_published"] = theirs.figures.get(name, "")
-    row |= {name: metrics.get(name, "") for name in ("parameters", "trainable")}
-    row |= {
-        "seconds_per_epoch": summary.seconds if summary else "",
-        "peak_memory_mb": summary.memory if summary else "",
-    }
+        score = vars(summary.scores[name]) if summary else {}
+        row |= {name + part: _digits(score.get(attribute), ".6f") for part, attribute in PARTS.items()}
+        row[f"{name}_published"] = theirs.figures.get(name)
+    row |= {name: metrics.get(name) for name in ("parameters", "trainable")}
+    row |= {"seconds_per_epoch": ours.get("seconds"), "peak_memory_mb": ours.get("memory")}
     row |= {"differences": "; ".join(line.differences), "failed": "; ".join(line.faults)}
     for name in (*BESIDE, "training_seconds"):
-        value = measured(summary, name) if summary else None
-        row[name] = "" if value is None else f"{value:.6g}"
-    row |= {f"{name}_published": theirs.figures.get(name, "") for name in (*BESIDE, *COSTS)}
+        row[name] = _digits(measured(summary, name) if summary else None, ".6g")
+    row |= {f"{name}_published": theirs.figures.get(name) for name in (*BESIDE, *COSTS)}
     return row | {"sources": "; ".join(f"{name}: {source}" for name, source in theirs.sources.items())}
+
+
+def _digits(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _draw(folder: Path, lines: Sequence[Line]) -> dict[str, str]:

@@ -2,8 +2,7 @@
 
 import math
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import yaml
 
 from genre.checkpoint import read_checkpoint
 from genre.cli.classes import LISTS, OPTIONS, last_part, own_path
-from genre.cli.options import import_modules
+from genre.cli.options import import_modules, usage_error
 from genre.cli.run_folder import KEYWORDS, dump, folder_of
 from genre.errors import GenreError
 from genre.models.musicnn_weights import FILES, is_installed
@@ -54,8 +53,7 @@ def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
         for path in config_files(pairs):
             read_yaml(path)
     except GenreError as error:
-        print(f"genre: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        usage_error(str(error))
     return [name if value is None else f"{name}={value}" for name, value in _with_classes(pairs)]
 
 
@@ -129,9 +127,7 @@ def recipe_path(name: str, value: str | None) -> str | None:
 
 def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str, str | None]]:
     """Completes the options with full class names, brackets of lists, and the class of a bare optimizer's arguments."""
-    models = [read_yaml(path).get("model") for path in config_files(pairs)]
-    optimizer = any(isinstance(model, dict) and model.get("optimizer") for model in models)
-    optimizer = optimizer or any(name == "--model.optimizer" for name, _ in pairs)
+    optimizer = any(name == "model.optimizer" and value for name, value in flat_options(pairs))
     for name, value in pairs:
         if name.startswith("--model.optimizer.") and not optimizer:
             optimizer = True
@@ -211,26 +207,42 @@ def _with_recipe(arguments: Sequence[str], *, has_features: bool) -> tuple[list[
 
 
 def _given(arguments: Sequence[str]) -> Iterator[str]:
-    """Yields the names of the options, and those that configuration files set, down to arguments of the data."""
-    for name, value in split(arguments):
-        option = name.removeprefix("--").rstrip("+").replace(".init_args.", ".").removesuffix(".class_path")
-        yield option
-        if option == "data" and value is not None:
-            yield from _names("data", recipe_path(name, value), Path())
-        elif name == "--config" and value is not None:
-            path = find_recipe(value)
-            content = {} if path.is_fifo() else read_yaml(path)  # a pipe can be read only once
-            for group in content.keys() & {"model", "data"}:
-                yield from _names(group, content[group], path.parent)
+    """Yields the names of the options, and those that configuration files set."""
+    for name, value in flat_options((name, recipe_path(name, value)) for name, value in split(arguments)):
+        names = [name]
+        if name == "data" and isinstance(value, str) and Path(value).is_file():
+            names += [option for option, _ in _flatten(read_yaml(Path(value)), "data")]
+        yield from (option.removesuffix(".class_path").replace(".init_args.", ".") for option in names)
 
 
-def _names(group: str, part: Any, folder: Path) -> Iterator[str]:
-    """Yields what the configuration of the model or of the data sets; it may be a file, relative to ``folder``."""
-    if isinstance(part, str):
-        yield group
-        part = read_yaml(folder / part) if (folder / part).is_file() else None
-    elif group == "data":
-        yield group
-    if isinstance(part, dict):
-        names = (part.get("init_args") or {}) if group == "data" else part
-        yield from (f"{group}.{name}" for name in names)
+def flat_options(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, Any]]:
+    """Yields the options and their values; a configuration file's options take the place of ``--config``."""
+    for name, value in pairs:
+        if name == "--config" and config_files([(name, value)]):
+            path = Path(str(value))
+            with suppress(GenreError):
+                yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
+        elif name.startswith("--"):
+            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
+
+
+def _beside(config: Path, option: str, value: Any) -> Any:
+    """The path of a file that takes the place of a class, which a configuration file names relative to itself."""
+    if last_part(option) in OPTIONS and isinstance(value, str) and (config.parent / value).is_file():
+        return str(config.parent / value)
+    return value
+
+
+def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields a configuration as options: ``{"data": {"class_path": "Folder"}}`` → ``("data", "Folder")``."""
+    if isinstance(content, dict) and "class_path" in content:
+        yield prefix, content["class_path"]
+        yield from _flatten({**(content.get("init_args") or {}), **(content.get("dict_kwargs") or {})}, prefix)
+    elif isinstance(content, dict) and content:
+        for name, value in content.items():
+            yield from _flatten(value, f"{prefix}.{name}" if prefix else str(name))
+    elif isinstance(content, list) and any(isinstance(item, dict) for item in content):
+        for item in content:
+            yield from _flatten(item, prefix)
+    else:
+        yield prefix, content

@@ -35,7 +35,7 @@ class BestCheckpoint(Checkpoint):
         unscored: Whether no epoch has scored the final weights, such as an average over several epochs.
     """
 
-    def __init__(self, monitor: str | None = "val_loss", mode: str = "min", every_n_epochs: int = 1) -> None:
+    def __init__(self, monitor: str | None, mode: str, every_n_epochs: int) -> None:
         self.monitor, self.mode, self.every_n_epochs = monitor, mode, every_n_epochs
         self.save_top_k = 1  # loggers read this attribute of a checkpoint callback
         self.score: float | None = None
@@ -168,9 +168,9 @@ class BestCheckpoint(Checkpoint):
     def _is_better(self, score: float) -> bool:
         if self.score is None:
             return True
-        if self.monitor is None or self.mode == "max":
-            return score > self.score or (math.isnan(self.score) and not math.isnan(score))
-        return score < self.score or (math.isnan(self.score) and not math.isnan(score))
+        if math.isnan(self.score):
+            return not math.isnan(score)
+        return score > self.score if self.monitor is None or self.mode == "max" else score < self.score
 
     def _save(self, trainer: pl.Trainer, path: Path) -> None:
         part = _part(path)

@@ -3,7 +3,6 @@
 import inspect
 import pydoc
 import re
-import sys
 import textwrap
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ import genre.schedules
 from genre.audio import Feature
 from genre.classifier import GenreClassifier
 from genre.cli.checkpoints import KeptCheckpoints
+from genre.cli.options import usage_error
 from genre.data import GenreDataModule, Split
 
 #: The base class that an option takes, and the modules with such classes, by the last part of the option's name. If two
@@ -191,10 +191,10 @@ def class_page(verb: str, option: str, name: str) -> str:
     """The help page of a class."""
     group = option.lstrip("-")
     if last_part(option) not in OPTIONS and group not in GROUPS:
-        sys.exit(_refuse(f"{option}.help: no option that takes a class; such are {', '.join([*OPTIONS, *GROUPS])}"))
+        usage_error(f"{option}.help: no option that takes a class; such are {', '.join([*OPTIONS, *GROUPS])}")
     cls = GROUPS.get(group) or (find_class(option, name) if name else None)
     if cls is None:
-        sys.exit(_refuse(f"{option}.help: found '{name}'; {known_names(option)}"))
+        usage_error(f"{option}.help: found '{name}'; {known_names(option)}")
     plus = "+" if last_part(option) in (*LISTS, "callbacks") else ""
     chosen = "" if group in GROUPS else f" {option}{plus} {cls.__name__}"
     documentation = (inspect.getdoc(cls) or "").partition("\n")[0]
@@ -253,8 +253,3 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return "[]" if value == () else str(value)
-
-
-def _refuse(line: str) -> int:
-    print(f"genre: error: {line}", file=sys.stderr)
-    return 2

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from genre.cli.options import PositiveInt, check_folder, import_modules
+from genre.cli.options import PositiveInt, check_folder, import_modules, usage_error
 from genre.errors import GenreError
 from genre.recipes import copy_recipes, describe_recipe, find_recipe, list_recipes
 
@@ -61,7 +61,7 @@ def benchmark(
     )
 
 
-def compare(first: Path, others: Sequence[Path]) -> int:
+def compare(first: Path, others: Sequence[Path]) -> None:
     """Tell whether one run is better than another.
 
     Args:
@@ -70,7 +70,7 @@ def compare(first: Path, others: Sequence[Path]) -> int:
     """
     from genre.benchmark.compare import compare_runs
 
-    return compare_runs([first, *others])
+    compare_runs([first, *others])
 
 
 def figures(
@@ -81,7 +81,7 @@ def figures(
     embeddings: Path | None = None,
     track: Path | None = None,
     fit_options: Sequence[str],
-) -> int:
+) -> None:
     """Draw a data set, or several runs on one sheet.
 
     Args:
@@ -93,17 +93,15 @@ def figures(
         fit_options: Options of ``genre fit`` that follow.
     """
     if not fit_options and not runs and not embeddings:
-        print("genre: error: nothing to draw; give --config RECIPE, or --runs RUN …, or both", file=sys.stderr)
-        return 2
+        usage_error("nothing to draw; give --config RECIPE, or --runs RUN …, or both")
     if embeddings and not fit_options:
-        print("genre: error: --embeddings needs the genres of its tracks; give --config RECIPE, too", file=sys.stderr)
-        return 2
+        usage_error("--embeddings needs the genres of its tracks; give --config RECIPE, too")
     check_folder(out)
     from genre.cli.figures import figures as draw_figures
     from genre.cli.recipe import read_data
 
     data = read_data(fit_options) if fit_options else None
-    return draw_figures(data, runs, out, tracks, track, embeddings)
+    draw_figures(data, runs, out, tracks, track, embeddings)
 
 
 def audit(
@@ -114,7 +112,7 @@ def audit(
     out: Path = Path("audit"),
     shortest: float = 1.0,
     longest: float = 1200.0,
-) -> int:
+) -> None:
     """Look for faults and duplicates before training.
 
     Args:
@@ -129,10 +127,10 @@ def audit(
     from genre.audit import audit as audit_tracks
     from genre.audit.faults import Limits
 
-    return audit_tracks(root, out, data, Limits(shortest, longest), artist)
+    audit_tracks(root, out, data, Limits(shortest, longest), artist)
 
 
-def recipes(folder: Path | None = None) -> int:
+def recipes(folder: Path | None = None) -> None:
     """List the recipes that come with genre, or copy them.
 
     Args:
@@ -142,20 +140,19 @@ def recipes(folder: Path | None = None) -> int:
         names = list_recipes()
         width = max(map(len, names))
         print(*(f"{name:<{width}}  {describe_recipe(path)}".rstrip() for name, path in names.items()), sep="\n")
-        return 0
+        return
     copied, differing = copy_recipes(folder)
     kept = len(list_recipes()) - copied
     print(f"{copied} files copied to {folder}" + (f", {kept} are there already" if kept else ""))
     for path in differing:
         print(f"{path}: kept; it differs from the recipe of the same name", file=sys.stderr)
-    return 0
 
 
 def download(
     name: Literal["fma-metadata", "fma-small", "fma-medium", "fma-large", "ballroom", "extended-ballroom", "gtzan"],
     *,
     root: Path,
-) -> int:
+) -> None:
     """Download a data set.
 
     Args:
@@ -167,7 +164,6 @@ def download(
     from genre.data.download import download as download_data_set
 
     download_data_set(name, root)
-    return 0
 
 
 def fit_cell(modules: Sequence[str], options: Sequence[str]) -> None:

@@ -6,7 +6,6 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import AudioError
@@ -25,11 +24,12 @@ from genre.report.callback import count
 from genre.report.conditions import conditions
 from genre.report.folder import print_report, write_report
 from genre.report.results import Results, calibration_scores, scores
+from genre.terminal import progress
 
 log = logging.getLogger(__name__)
 
 
-def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence[str]) -> int:
+def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence[str]) -> None:
     """Scores the mean of several checkpoints on the test tracks, and writes a report.
 
     Args:
@@ -60,7 +60,6 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
     metrics = scores(results) | members | conditions(data, _merge_artists(provenance)) | more
     write_report(out, results, metrics)
     print_report(metrics, out)
-    return 0
 
 
 def with_config(options: Sequence[str], checkpoint: Path) -> list[str]:
@@ -89,7 +88,7 @@ def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provena
 def predict_tracks(classifier: AudioClassifier, tracks: Sequence[Track], data: GenreDataModule) -> Results:
     """Predicts every track that can be read, and notes the others as bad files of the data."""
     rows: list[tuple[Track, Tensor]] = []
-    for track in progress(tracks, description="predicting", transient=True):
+    for track in progress(tracks, "predicting", len(tracks)):
         try:
             rows.append((track, classifier.predict_proba(track.path, track.excerpt)))
         except AudioError as error:

@@ -13,17 +13,16 @@ from genre.report.results import scores
 from genre.terminal import say
 
 
-def export_as_folder(checkpoint: Path, out: Path, repository: str | None) -> int:
+def export_as_folder(checkpoint: Path, out: Path, repository: str | None) -> None:
     """Writes a folder in the hub's layout, and uploads it if a repository is given."""
     export_folder(checkpoint, out)
     load(out)
     say(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}; genre.load('{out}') reads it")
     if repository:
         say(f"{repository}: {push_folder(out, repository)}")
-    return 0
 
 
-def export_as_onnx(checkpoint: Path, out: Path, int8: bool, fit_options: Sequence[str]) -> int:
+def export_as_onnx(checkpoint: Path, out: Path, int8: bool, fit_options: Sequence[str]) -> None:
     """Writes an ONNX model and prints how far it is from PyTorch; with ``int8`` also a smaller one."""
     if out.is_dir() or out.suffix != ".onnx":
         raise GenreError(f"{out}: found {'a folder' if out.is_dir() else 'another ending'}; expected FILE.onnx")
@@ -48,7 +47,6 @@ def export_as_onnx(checkpoint: Path, out: Path, int8: bool, fit_options: Sequenc
                 "for the accuracy that it costs"
             )
         say(f"{small}: {_megabytes(small)}, {cost}")
-    return 0
 
 
 def _accuracies(predictor: Predictor, checkpoint: Path, full: Path, small: Path, fit_options: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from rich.progress import track as progress
 
 from genre.data.datamodule import GenreDataModule
 from genre.data.splits import Partition
@@ -19,7 +18,7 @@ from genre.plots.scatter import embedding_points, feature_points, plot_pca, plot
 from genre.plots.style import save_small
 from genre.report.conditions import scored_unit, scored_units
 from genre.report.folder import Run, read_runs, short
-from genre.terminal import say, terminal
+from genre.terminal import progress, say
 
 #: Longer tracks are cut to this length: to the beginning for the picture of one track, to the middle for the PCA.
 MAX_SECONDS = 30.0
@@ -37,61 +36,50 @@ def figures(
     out: Path,
     count: int,
     path: Path | None,
-    embeddings: Path | None = None,
-) -> int:
-    """Draws a data set, several runs, or both; returns the exit status."""
+    embeddings: Path | None,
+) -> None:
+    """Draws a data set, several runs, or both."""
     vectors = None if embeddings is None else read_embeddings(embeddings)
     finished = read_runs(runs)  # before anything is drawn, because a folder may be misspelt
-    sheets = _Sheets(out)
+    out.mkdir(parents=True, exist_ok=True)
     if data is not None and vectors is not None:
-        _draw_embeddings(sheets, data, vectors)
+        _draw_embeddings(out, data, vectors)
     elif data is not None:
-        _draw_inputs(sheets, data, count, path)
-        _draw_corpus(sheets, data)
-        _draw_components(sheets, data)
+        _draw_inputs(out, data, count, path)
+        _draw_corpus(out, data)
+        _draw_components(out, data)
     if finished:
-        _draw_runs(sheets, finished)
-    return 0
+        _draw_runs(out, finished)
 
 
-class _Sheets:
-    """Writes pictures to a folder, and prints a line for each."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise GenreError(f"{folder}: cannot be made ({error.strerror}); choose another --out") from None
-
-    def add(self, name: str, figure: Figure, caption: str) -> None:
-        """Writes a picture."""
-        path = self.folder / f"{name}.png"
-        save_small(figure, path)
-        say(f"{short(path.resolve())}: {caption}")
+def _save(folder: Path, name: str, figure: Figure, caption: str) -> None:
+    """Writes a picture, and prints a line about it."""
+    path = folder / f"{name}.png"
+    save_small(figure, path)
+    say(f"{short(path.resolve())}: {caption}")
 
 
-def _draw_corpus(sheets: _Sheets, data: GenreDataModule) -> None:
+def _draw_corpus(out: Path, data: GenreDataModule) -> None:
     partition: Partition = {subset: data.tracks(subset) if data.partition[subset] else [] for subset in SUBSETS}
     unit = scored_unit(data)
-    sheets.add("counts", plot_counts(partition, unit), f"{unit} per genre in train, validation and test")
+    _save(out, "counts", plot_counts(partition, unit), f"{unit} per genre in train, validation and test")
     tracks = [track for track in data.corpus.tracks if track.path not in data.bad_files]
     if any(track.artist for track in tracks):
-        sheets.add("artists", plot_artists(tracks), "artists per genre, and the share of the largest one")
+        _save(out, "artists", plot_artists(tracks), "artists per genre, and the share of the largest one")
     else:
         say(f"no artists.png: {type(data).__name__} knows the artist of no track here")
 
 
-def _draw_inputs(sheets: _Sheets, data: GenreDataModule, count: int, path: Path | None) -> None:
+def _draw_inputs(out: Path, data: GenreDataModule, count: int, path: Path | None) -> None:
     clip = _one_clip(data, path)
-    sheets.add("track", plot_track(clip, data.features), f"{clip.track.path.name} in all four kinds of input")
+    _save(out, "track", plot_track(clip, data.features), f"{clip.track.path.name} in all four kinds of input")
     if count > MAX_COLUMNS:
         say(f"--tracks {count}: a sheet has room for {MAX_COLUMNS} tracks per genre; no more are drawn")
     shown, tracks = min(count, MAX_COLUMNS), data.corpus.tracks
     clips = draw_clips(tracks, data.features, shown, data.segment_seconds, data.seed, data.bad_files)
     for name, labels in INPUTS.items():
         figure = plot_tracks(clips, data.features, name)
-        sheets.add(f"tracks_{name}", figure, f"{labels.title} of {describe_number(clips)}")
+        _save(out, f"tracks_{name}", figure, f"{labels.title} of {describe_number(clips)}")
 
 
 def _one_clip(data: GenreDataModule, path: Path | None) -> Clip:
@@ -105,18 +93,12 @@ def _one_clip(data: GenreDataModule, path: Path | None) -> Clip:
     return clip
 
 
-def _draw_components(sheets: _Sheets, data: GenreDataModule) -> None:
+def _draw_components(out: Path, data: GenreDataModule) -> None:
     tracks = data.tracks("train")
     step = -(-len(tracks) // MAX_TRACKS)
-    console = terminal()
-    picked = progress(
-        tracks[::step],
-        "reading the train tracks",
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    points = feature_points(read_clips(picked, data.features, MAX_SECONDS, 0.5, data.bad_files), data.features)
+    picked = tracks[::step]
+    shown = progress(picked, "reading the train tracks", len(picked))
+    points = feature_points(read_clips(shown, data.features, MAX_SECONDS, 0.5, data.bad_files), data.features)
     if len(points.genres) < 3:
         say(f"no pca.png: {len(points.genres)} train track(s) could be read, and it takes 3")
         return
@@ -125,10 +107,10 @@ def _draw_components(sheets: _Sheets, data: GenreDataModule) -> None:
         f"PCA of the {type(data.features).__name__}: a point is one of {len(points.genres)} train {unit},\n"
         "as mean and standard deviation over time of every row, standardised"
     )
-    sheets.add("pca", plot_pca(points, title), "principal components of the features, by genre")
+    _save(out, "pca", plot_pca(points, title), "principal components of the features, by genre")
 
 
-def _draw_embeddings(sheets: _Sheets, data: GenreDataModule, embeddings: Embeddings) -> None:
+def _draw_embeddings(out: Path, data: GenreDataModule, embeddings: Embeddings) -> None:
     points = embedding_points(embeddings.paths, embeddings.values, data.corpus.tracks)
     count, total = len(points.genres), len(embeddings.paths)
     if count < 3:
@@ -140,16 +122,16 @@ def _draw_embeddings(sheets: _Sheets, data: GenreDataModule, embeddings: Embeddi
         say(f"{total - count} of the {total} embedded files are no tracks of {data.root} and are left out")
     size = embeddings.values.shape[1]
     title = f"{{}} of embeddings of {size} values, standardised:\na point is one of {count} tracks"
-    sheets.add("embeddings_tsne", plot_tsne(points, title.format("t-SNE")), "t-SNE of the embeddings, by genre")
-    sheets.add("embeddings_pca", plot_pca(points, title.format("PCA")), "principal components of them, by genre")
+    _save(out, "embeddings_tsne", plot_tsne(points, title.format("t-SNE")), "t-SNE of the embeddings, by genre")
+    _save(out, "embeddings_pca", plot_pca(points, title.format("PCA")), "principal components of them, by genre")
 
 
-def _draw_runs(sheets: _Sheets, runs: Mapping[str, Run]) -> None:
+def _draw_runs(out: Path, runs: Mapping[str, Run]) -> None:
     histories = {name: run.history for name, run in runs.items()}
     areas = {name: float(run.metrics["auroc"]["value"]) for name, run in runs.items()}
     results = {name: run.results for name, run in runs.items()}
     unit = scored_units(run.metrics for run in runs.values())
     curves = plot_runs_learning_curves(histories, unit)
-    sheets.add("runs_learning_curves", curves, "loss and accuracy by epoch, run by run")
-    sheets.add("runs_accuracy", plot_runs_accuracy(histories, unit), f"accuracy of the validation {unit} by epoch")
-    sheets.add("runs_roc", plot_runs_roc(results, areas, unit), "mean ROC curve of each run")
+    _save(out, "runs_learning_curves", curves, "loss and accuracy by epoch, run by run")
+    _save(out, "runs_accuracy", plot_runs_accuracy(histories, unit), f"accuracy of the validation {unit} by epoch")
+    _save(out, "runs_roc", plot_runs_roc(results, areas, unit), "mean ROC curve of each run")

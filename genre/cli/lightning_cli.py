@@ -19,11 +19,13 @@ from genre.classifier import GenreClassifier
 from genre.cli.arguments import prepare, use_own_yaml, with_defaults
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
 from genre.cli.help_page import DEFAULTS
+from genre.cli.options import usage_error
 from genre.cli.parser import CHECKPOINT, GenreParser
 from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
 from genre.cli.trainer_options import (
+    as_list,
     check_callbacks,
     check_devices,
     check_length,
@@ -31,9 +33,9 @@ from genre.cli.trainer_options import (
     check_report,
     check_validation,
 )
-from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, one_line, user_error
+from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, user_error
 from genre.data.datamodule import GenreDataModule
-from genre.errors import GenreError
+from genre.errors import GenreError, one_line
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
 from genre.metrics import SCORES
 from genre.report import Report
@@ -113,8 +115,7 @@ class GenreCLI(LightningCLI):
             check_callbacks(self.config.trainer.callbacks)
             complete_options(self.config.checkpoint)
         elif self.checkpoint is None:
-            print(f"genre: error: genre {self.verb} scores a trained network: give {CHECKPOINT}", file=sys.stderr)
-            sys.exit(2)
+            usage_error(f"genre {self.verb} scores a trained network: give {CHECKPOINT}")
         check_report(self.config.trainer, self.verb)
         check_devices(self.config.trainer)
 
@@ -136,8 +137,7 @@ class GenreCLI(LightningCLI):
         if self.verb != "validate" and not (self.folder / "config.yaml").exists():
             self.folder = rank_zero_only(claim)(self.folder) or self.folder
         self.report, self.computing = Report(), Computing()
-        given = trainer.callbacks or []
-        callbacks: list[Callback] = [*given] if isinstance(given, list) else [given]
+        callbacks: list[Callback] = as_list(trainer.callbacks)
         if trainer.enable_progress_bar is not False and not any(isinstance(bar, ProgressBar) for bar in callbacks):
             callbacks.append(EpochBar())
         callbacks += [self.computing, self.report]  # after the progress bar, which has to end before the report prints
@@ -148,7 +148,7 @@ class GenreCLI(LightningCLI):
             loggers = self._loggers()
         elif loggers is not False:
             # The CSV log comes first: Lightning and the report write into the first logger's folder.
-            loggers = [self._loggers()[-1], *(loggers if isinstance(loggers, list) else [loggers])]
+            loggers = [self._loggers()[-1], *as_list(loggers)]
         # Without a logger, the run's folder is default_root_dir.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:
@@ -182,8 +182,8 @@ class GenreCLI(LightningCLI):
         """Trains, then tests the best checkpoint."""
         model, data, content = self.model, self.datamodule, self.checkpoint
         check_validation(self.config, data)
-        self._check_checkpoint(resume=True)
         if content is not None:
+            model.require_fitting(content, data, resume=True)  # Lightning would first write into the folder
             self.settings.take_findings(content, self.trainer, data)
         self.settings.note_length(self.trainer, model, data)
         if content is not None:
@@ -212,18 +212,14 @@ class GenreCLI(LightningCLI):
 
     def score(self) -> None:
         """Scores the validation tracks and prints the scores, or scores the test tracks and writes the report."""
-        self._check_checkpoint()
+        if self.checkpoint is not None:
+            self.model.require_fitting(self.checkpoint, self.datamodule)
         function = self.trainer.validate if self.verb == "validate" else self.trainer.test
         (scores,) = function(
             self.model, datamodule=self.datamodule, ckpt_path=self.config.ckpt_path, weights_only=True, verbose=False
         )
         if self.verb == "validate" and self.trainer.is_global_zero:
             _print_scores(scores, self.datamodule)
-
-    def _check_checkpoint(self, resume: bool = False) -> None:
-        """Raises if the checkpoint does not fit; Lightning would notice only after it has written into the folder."""
-        if self.checkpoint is not None:
-            self.model.require_fitting(self.checkpoint, self.datamodule, resume)
 
     def _score_last_weights(self, best: BestCheckpoint) -> None:
         """Scores the final weights, such as an average over epochs, as one more epoch."""

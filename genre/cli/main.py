@@ -2,16 +2,16 @@
 
 import argparse
 import inspect
-import re
 import sys
 from collections.abc import Callable, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
+from docstring_parser import google
+
 from genre._version import __version__
-from genre.cli.completion import PrintCompletion
-from genre.cli.help_page import print_help
-from genre.cli.options import import_modules, nearest
+from genre.cli.help_page import PrintCompletion, print_help
+from genre.cli.options import did_you_mean, import_modules, usage_error
 from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
 from genre.errors import GenreError
@@ -49,17 +49,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f"genre: error: {place}{error.strerror or error}")
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str]) -> int | None:
+    """Runs a verb; returns the exit status, ``None`` for 0."""
     verb = arguments[0] if arguments else "--help"
     if verb in FIT_VERBS:
         if not print_help(verb, arguments[1:]):
             from genre.cli.lightning_cli import run
 
-            run(arguments[0], arguments[1:])
-        return 0
+            run(verb, arguments[1:])
+        return None
     parser = build_parser()
     if not verb.startswith("-") and verb not in VERBS:
-        parser.error(f"no verb named {verb}{_did_you_mean(verb, [*FIT_VERBS, *VERBS])}; see genre --help")
+        parser.error(f"no verb named {verb}{did_you_mean(verb, [*FIT_VERBS, *VERBS])}; see genre --help")
     namespace, rest = parser.parse_known_args(arguments or ["--help"])
     function, options = VERBS[verb], vars(namespace)
     parameters = inspect.signature(function).parameters
@@ -67,8 +68,8 @@ def _run(arguments: list[str]) -> int:
         options[FIT_OPTIONS] = rest
     elif rest:
         known = [*parameters] if verb in WITHOUT_IMPORT else [*parameters, MODULES]
-        hint = _did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in known])
-        Parser(prog=f"genre {verb}").error(f"unrecognized arguments: {' '.join(rest)}{hint}")
+        hint = did_you_mean(rest[0].partition("=")[0], [_flag(name) for name in known])
+        usage_error(f"unrecognized arguments: {' '.join(rest)}{hint}", f"genre {verb}")
     import_modules(options.get(MODULES, ()))
     return function(**{name: value for name, value in options.items() if name in parameters})
 
@@ -78,7 +79,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exits with status 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        usage_error(message, self.prog)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -101,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="print a script that completes this command line",
     )
     for verb, function in VERBS.items():
-        purpose = _docstring(function).partition("\n")[0]
+        purpose = google.parse(inspect.getdoc(function)).short_description
         parameters = inspect.signature(function).parameters
         note = "Any option of `genre fit` may follow." if FIT_OPTIONS in parameters else None
         options = verbs.add_parser(
@@ -119,14 +120,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]) -> None:
+def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int | None]) -> None:
     hints = get_type_hints(function, include_extras=True)
-    helps = dict(_describe_arguments(function))
+    entries = {entry.arg_name: entry for entry in google.parse(inspect.getdoc(function)).params}
     for name, parameter in inspect.signature(function).parameters.items():
         if name in (FIT_OPTIONS, MODULES):
             continue
-        metavar, help_text = helps[name]
-        options = _read_type(hints[name]) | {"help": help_text} | ({"metavar": metavar} if metavar else {})
+        metavar, text = entries[name].type_name, entries[name].description or ""  # of `name (METAVAR): description`
+        options = _read_type(hints[name]) | {"help": " ".join(text.split())} | ({"metavar": metavar} if metavar else {})
         default = parameter.default
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             if default == ():
@@ -138,17 +139,6 @@ def _add_arguments(parser: argparse.ArgumentParser, function: Callable[..., int]
         if default not in (parameter.empty, None, False, ()):
             options["help"] += f" (default: {default})"
         parser.add_argument(_flag(name), dest=name, required=default is parameter.empty, **options)
-
-
-def _describe_arguments(function: Callable[..., int]) -> list[tuple[str, tuple[str, str]]]:
-    """The name, the metavar and the help of every argument, from the docstring's ``name (METAVAR): help``."""
-    _, _, arguments = _docstring(function).partition("Args:\n")
-    entries = re.findall(r"^ {4}(\w+)(?: \((\w+)\))?: (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
-    return [(name, (metavar, " ".join(text.split()))) for name, metavar, text in entries]
-
-
-def _docstring(function: Callable[..., int]) -> str:
-    return inspect.getdoc(function) or ""
 
 
 def _read_type(hint: Any) -> dict[str, Any]:
@@ -168,8 +158,3 @@ def _read_type(hint: Any) -> dict[str, Any]:
 
 def _flag(name: str) -> str:
     return f"--{name.rstrip('_')}"
-
-
-def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    close = nearest(name, known)
-    return f"; did you mean {'--' * name.startswith('--')}{close}?" if close else ""

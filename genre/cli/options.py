@@ -1,4 +1,4 @@
-"""What the options of all verbs share: types, checks, and suggestions. Importing this file is cheap."""
+"""What the options of all verbs share: types, checks, errors, and suggestions. Importing this file is cheap."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, NoReturn, TypeVar
 
 from genre.errors import GenreError
 
@@ -44,6 +44,12 @@ PositiveInt = Annotated[int, _positive]
 Threshold = Annotated[float | Literal["auto"], _threshold]
 LocalPath = Annotated[Path, _local]
 Repeated = Annotated[Sequence[T], "append"]
+
+
+def usage_error(message: str, prog: str = "genre") -> NoReturn:
+    """Prints a line about a bad command, and exits with status 2."""
+    print(f"{prog}: error: {message}", file=sys.stderr)
+    sys.exit(2)
 
 
 def import_modules(modules: Sequence[str]) -> None:
@@ -82,3 +88,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     close = get_close_matches(name.lstrip("-"), known, n=1, cutoff=0.85)
     close += [option for option in known if option.rpartition(".")[2] == last]  # without its group: `--max_epochs`
     return close[0] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about a misspelt name: the nearest known one, if there is one."""
+    close = nearest(name, known)
+    return f"; did you mean {'--' * name.startswith('--')}{close}?" if close else ""

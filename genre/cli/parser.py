@@ -1,9 +1,7 @@
 """The parser of ``genre fit``, ``validate`` and ``test``, which prints errors in one line."""
 
-import sys
 from argparse import ArgumentError
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import Parameter
 from pathlib import Path
@@ -13,7 +11,7 @@ import yaml
 from jsonargparse import ArgumentParser
 from pytorch_lightning.cli import LightningArgumentParser
 
-from genre.cli.arguments import config_files, load_yaml, split
+from genre.cli.arguments import flat_options, load_yaml, split
 from genre.cli.classes import (
     GROUPS,
     OPTIONS,
@@ -26,9 +24,7 @@ from genre.cli.classes import (
     parameters,
     subclasses,
 )
-from genre.cli.options import nearest
-from genre.errors import GenreError
-from genre.recipes import read_yaml
+from genre.cli.options import did_you_mean, usage_error
 
 #: An example class for each option that takes one, for messages.
 EXAMPLES = {"data": "Folder", "features": "MelSpectrogram", "split": "StratifiedSplit", "network": "ResNet18"}
@@ -68,8 +64,7 @@ class GenreParser(LightningArgumentParser):
             )
             mistake += f"; give what is missing, or {usual}"
         line = mistake or " ".join(str(cause or message).split())
-        print(f"genre: error: {line if len(line) <= 400 else f'{line[:400]} …'}", file=sys.stderr)
-        sys.exit(2)
+        usage_error(line if len(line) <= 400 else f"{line[:400]} …")
 
 
 def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
@@ -80,7 +75,7 @@ def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
     """
     classes: dict[str, Any] = dict(GROUPS)
     given: list[str] = []
-    for name, value in _options(arguments):
+    for name, value in flat_options(split(arguments)):
         line = _mistake(name, value, classes, [*known, *COMMON])
         if line is not None:
             return line
@@ -161,8 +156,7 @@ def _missing(given: Sequence[str], classes: Mapping[str, Any]) -> str | None:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    close = nearest(name, known)
-    return f"unknown option --{name}{f'; did you mean --{close}?' if close else ''}"
+    return f"unknown option --{name}{did_you_mean(f'--{name}', known)}"
 
 
 def _names(classes: Mapping[str, Any]) -> list[str]:
@@ -194,36 +188,3 @@ def _fits(hint: Any, value: Any) -> bool:
             continue
         return True
     return False
-
-
-def _options(arguments: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yields the options and their values; a configuration file's options take the place of ``--config``."""
-    for name, value in split(arguments):
-        if name == "--config" and config_files([(name, value)]):
-            path = Path(str(value))
-            with suppress(GenreError):
-                yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
-        elif name.startswith("--"):
-            yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
-
-
-def _beside(config: Path, option: str, value: Any) -> Any:
-    """The path of a file that takes the place of a class, which a configuration file names relative to itself."""
-    if last_part(option) in OPTIONS and isinstance(value, str) and (config.parent / value).is_file():
-        return str(config.parent / value)
-    return value
-
-
-def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields a configuration as options: ``{"data": {"class_path": "Folder"}}`` → ``("data", "Folder")``."""
-    if isinstance(content, dict) and "class_path" in content:
-        yield prefix, content["class_path"]
-        yield from _flatten({**(content.get("init_args") or {}), **(content.get("dict_kwargs") or {})}, prefix)
-    elif isinstance(content, dict) and content:
-        for name, value in content.items():
-            yield from _flatten(value, f"{prefix}.{name}" if prefix else str(name))
-    elif isinstance(content, list) and any(isinstance(item, dict) for item in content):
-        for item in content:
-            yield from _flatten(item, prefix)
-    else:
-        yield prefix, content

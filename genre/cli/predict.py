@@ -25,8 +25,6 @@ from genre.predictor import Ensemble, load
 from genre.tagger import Tagger
 from genre.terminal import say, terminal
 
-Format = Literal["table", "json", "csv"]
-
 #: The number of runners-up in the table. A song can have several tags, so it has more of them.
 RUNNERS_UP = {"genre": 2, "tag": 4}
 
@@ -34,18 +32,18 @@ RUNNERS_UP = {"genre": 2, "tag": 4}
 class Options(NamedTuple):
     """The options of ``genre predict``, see :func:`genre.cli.verbs.predict`."""
 
-    form: Format = "table"
-    out: Path | None = None
-    resume: bool = False
-    timeline: bool = False
-    threshold: float | Literal["auto"] | None = None
-    segments: int | None = None
-    device: str | None = None
-    batch_size: int | None = None
-    num_workers: int | None = None
+    form: Literal["table", "json", "csv"]
+    out: Path | None
+    resume: bool
+    timeline: bool
+    threshold: float | Literal["auto"] | None
+    segments: int | None
+    device: str | None
+    batch_size: int | None
+    num_workers: int | None
 
 
-def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Path | None], options: Options) -> int:
+def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], list_: Path | None, options: Options) -> int:
     """Predicts the genre of every file, or without a checkpoint its tags; returns the exit status."""
     place = find_place()
     if options.out is not None:
@@ -58,7 +56,7 @@ def predict_files(checkpoints: Sequence[Path], inputs: tuple[Sequence[Path], Pat
         predictor.evaluation_segments = options.segments or predictor.evaluation_segments
     if options.timeline:
         _require_one_grid(ensemble)
-    files = AudioFiles(expand_lists(*inputs))
+    files = AudioFiles(expand_lists(paths, list_))
     workers = options.num_workers or max(1, count_cores() // place.local_size)
     run = PredictCall(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
     if options.out is not None:

@@ -10,6 +10,7 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -181,8 +182,6 @@ class ParquetFile(OutputFile):
     """The columns of the csv file; its rows come from parts, all at once."""
 
     def paths(self) -> set[str]:  # noqa: D102
-        if not self.file.exists():
-            return set()
         return {row["path"] for row in self._rows()}
 
     def write(self, entries: Iterable[Entry]) -> None:
@@ -192,10 +191,7 @@ class ParquetFile(OutputFile):
 
         part = self.file.with_name(f".{self.file.name}.new")
         with pyarrow.parquet.ParquetWriter(part, self._schema()) as writer:
-            for rows in _groups(self._rows() if self.file.exists() else ()):
-                writer.write_table(pyarrow.Table.from_pylist(rows, self._schema()))
-            for group in _groups(entries):
-                rows = [self._to_row(entry) for entry in group]
+            for rows in _groups(chain(self._rows(), map(self._to_row, entries))):
                 writer.write_table(pyarrow.Table.from_pylist(rows, self._schema()))
         os.replace(part, self.file)  # noqa: PTH105  # Path.replace is the same
 
@@ -210,6 +206,9 @@ class ParquetFile(OutputFile):
         return pyarrow.schema([*columns, ("error", pyarrow.string())])
 
     def _rows(self) -> Iterator[Entry]:
+        """The rows; of a missing file none."""
+        if not self.file.exists():
+            return
         import pyarrow.parquet
 
         try:
@@ -267,14 +266,8 @@ def _compact(timeline: Sequence[Entry], genres: Sequence[str]) -> list[list[floa
 
 
 def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    group: list[Entry] = []
-    for entry in entries:
-        group.append(entry)
-        if len(group) == GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
+    rest = iter(entries)
+    return iter(lambda: list(islice(rest, GROUP)), [])
 
 
 def _require_beginning(file: Path, torn: bytes, beginning: bytes) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from genre.cli.predict_formats import ENDINGS, Entry, JsonLines, LineFile, check_output_file
+from genre.cli.predict_formats import ENDINGS, Entry, JsonLines, LineFile
 from genre.errors import GenreError, printable
 
 
@@ -22,7 +22,6 @@ class PredictOutput:
     def __init__(
         self, file: Path, name: str, genres: Sequence[str], timeline: bool, rank: int = 0, world_size: int = 1
     ) -> None:
-        check_output_file(file)
         self.file, self.several = file, world_size > 1
         self._layout = (name, genres, timeline)
         self._main = ENDINGS[file.suffix.lower()](file, *self._layout)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from genre.errors import GenreError
+from genre.errors import GenreError, one_line
 
 
 class Place(NamedTuple):
@@ -39,7 +39,7 @@ def find_place() -> Place:
             try:
                 slurm = SLURMEnvironment(auto_requeue=False)
             except RuntimeError as error:  # a number of tasks that Lightning does not take
-                raise GenreError(" ".join(str(error).split())) from None
+                raise GenreError(one_line(error)) from None
             return Place(slurm.global_rank(), slurm.world_size(), slurm.local_rank())
     return Place()
 

@@ -23,10 +23,9 @@ WARNERS = {
 
 #: Hidden warnings, by the module that gives them and by category.
 WARNINGS: dict[tuple[str, type[Warning]], str] = {
-    (
-        "lightning_fabric.loggers.csv_logs",
-        UserWarning,
-    ): "the run's folder is made before its log, so no two fits share it",
+    ("lightning_fabric.loggers.csv_logs", UserWarning): (
+        "the run's folder is made before its log, so no two fits share it"
+    ),
     ("lightning_fabric.plugins.environments.slurm", PossibleUserWarning): "a fit on one node needs no srun",
     ("pytorch_lightning.callbacks.model_checkpoint", UserWarning): (
         "a resumed fit goes on in its own folder; an epoch without validation has no score, and is not kept by it"

@@ -17,6 +17,13 @@ from genre.schedules import require_monitor
 LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name in SCORES))
 
 
+def as_list(given: Any) -> list[Any]:
+    """The items of an option that takes one of them, a list, or ``None``."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list) else [given]
+
+
 def check_monitor(options: Any) -> None:
     """Checks that the value that selects the best checkpoint is logged."""
     monitor = options.checkpoint.monitor
@@ -33,10 +40,8 @@ def check_validation(options: Any, data: GenreDataModule) -> None:
     if options.trainer.enable_checkpointing is not False:
         last = "checkpoint.monitor: null, which scores the last epoch"
         require_monitor("checkpoint.monitor", options.checkpoint.monitor, unvalidated, last)
-    given = options.trainer.callbacks or []
     configs = {"model.scheduler": options.model.scheduler}
-    for config in given if isinstance(given, list) else [given]:
-        configs[str(config.class_path).rpartition(".")[2]] = config
+    configs |= {str(config.class_path).rpartition(".")[2]: config for config in as_list(options.trainer.callbacks)}
     for name, config in configs.items():
         arguments = (config.get("init_args") if config else None) or {}
         require_monitor(f"{name}.monitor", arguments.get("monitor"), unvalidated)
@@ -64,12 +69,12 @@ def check_report(trainer: Any, verb: str) -> None:
         )
 
 
-def check_callbacks(options: Any) -> None:
+def check_callbacks(callbacks: Any) -> None:
     """Checks that the callbacks can load the state that they save."""
-    given = options if isinstance(options, list) else [options] if options else []
-    if any(pydoc.locate(str(spec.class_path)) is BaseFinetuning for spec in given):
+    classes = [pydoc.locate(str(config.class_path)) for config in as_list(callbacks)]
+    if BaseFinetuning in classes:
         raise GenreError("BaseFinetuning does not implement freeze_before_training; give a class derived from it")
-    if any(pydoc.locate(str(spec.class_path)) is SpikeDetection for spec in given) and not _loads_its_state():
+    if SpikeDetection in classes and not _loads_its_state():
         raise GenreError(
             "SpikeDetection cannot load the state that it saves, in this release of Lightning: its checkpoints could "
             "neither be tested nor gone on with; leave it out of trainer.callbacks"

@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from genre.data.datamodule import GenreDataModule
-from genre.errors import GenreError
+from genre.errors import GenreError, one_line
 
 #: The errors that constructors raise for arguments that they do not accept.
 REFUSALS = (ValueError, TypeError, RuntimeError, MisconfigurationException)
@@ -93,11 +93,6 @@ def fit_error(error: Exception, trainer: pl.Trainer, data: GenreDataModule, *, c
             logged = ", ".join(sorted(trainer.callback_metrics))
             return GenreError(f"EarlyStopping.monitor: found {callback.monitor}; the fit has logged {logged}")
     return error
-
-
-def one_line(error: Exception) -> str:
-    """An error's message, without its line breaks."""
-    return " ".join(str(error).split())
 
 
 def _missing_package(who: str, error: ImportError) -> GenreError:

@@ -1,16 +1,16 @@
 """The verbs other than fit, validate and test. The signature and the docstring of a function define its options.
 
 A parameter before the ``*`` is a positional argument. An option's name drops a trailing ``_``. ``fit_options`` takes
-the options of ``genre fit`` that follow. Importing this file is cheap: a function imports the library when it runs.
+the options of ``genre fit`` that follow. The result is the exit status, where it can be another than 0. Importing this
+file is cheap: a function imports the library when it runs.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 from genre.cli.data_verbs import audit, benchmark, compare, download, figures, recipes
-from genre.cli.options import LocalPath, PositiveInt, Repeated, Threshold, check_folder
+from genre.cli.options import LocalPath, PositiveInt, Repeated, Threshold, check_folder, usage_error
 from genre.errors import GenreError
 
 
@@ -47,21 +47,19 @@ def predict(
         num_workers (N): Threads that decode, and on a CPU compute (default: one per core).
     """
     if not paths and list_ is None:
-        print("genre predict: error: the following arguments are required: PATH", file=sys.stderr)
-        return 2
+        usage_error("the following arguments are required: PATH", "genre predict")
     if timeline and format == "table" and out is None:
-        print("genre predict: error: --timeline needs --format=json, --format=csv or --out", file=sys.stderr)
-        return 2
+        usage_error("--timeline needs --format=json, --format=csv or --out", "genre predict")
     if resume and out is None:
-        print("genre predict: error: --resume needs --out, the file to go on with", file=sys.stderr)
-        return 2
+        usage_error("--resume needs --out, the file to go on with", "genre predict")
     if out is not None:
         check_folder(out.parent)
     from genre.cli.predict import Options, predict_files
 
     return predict_files(
         ckpt_path,
-        (paths, list_),
+        paths,
+        list_,
         Options(format, out, resume, timeline, threshold, segments, device, batch_size, num_workers),
     )
 
@@ -88,22 +86,20 @@ def embed(
     """
     check_folder(out.parent)
     import numpy as np
-    from rich.progress import track as progress
 
     from genre.cli.audio_files import AudioFiles
     from genre.cli.processes import choose_device
     from genre.embeddings import Embeddings, check_writable, load_embedder, write_embeddings
-    from genre.terminal import say, terminal
+    from genre.terminal import progress, say
 
     check_writable(out)
     predictors = [load_embedder(name, choose_device()) for name in (network, *with_)]
     for predictor in predictors:
         predictor.evaluation_segments = segments or predictor.evaluation_segments
-    files, console, rows = AudioFiles(paths), terminal(), []
+    files, rows = AudioFiles(paths), []
     embedded = files.apply(lambda path: np.concatenate([predictor.embed(path) for predictor in predictors]))
-    total, off = len(files.paths), not console.is_terminal
     try:
-        for row in progress(embedded, "embedding", total, console=console, transient=True, disable=off):
+        for row in progress(embedded, "embedding", len(files.paths)):
             rows.append(row)
     finally:  # Ctrl-C keeps what is done
         if rows:
@@ -120,7 +116,7 @@ def explain(
     out: Path,
     genre: str | None = None,
     segments: PositiveInt | None = None,
-) -> int:
+) -> None:
     """Draw what speaks for a genre in an audio file.
 
     Args:
@@ -155,7 +151,6 @@ def explain(
         path = out.with_name(f"{out.stem}-{number}.wav")
         soundfile.write(path, samples.numpy(), rate)
         say(f"{path}: {start:.1f} to {start + len(samples) / rate:.1f} s")
-    return 0
 
 
 def export(
@@ -166,7 +161,7 @@ def export(
     push: str | None = None,
     int8: bool = False,
     fit_options: Sequence[str],
-) -> int:
+) -> None:
     """Write a checkpoint as a folder for the hub, or as an ONNX model.
 
     Args:
@@ -181,19 +176,16 @@ def export(
     for given, name, other in ((push, "--push", "hub"), (int8 or fit_options, "--int8", "onnx")):
         if given and format != other:
             unknown = f"unrecognized arguments: {' '.join(fit_options)}" if fit_options else f"{name} is for {other}"
-            print(f"genre export: error: {unknown} with --format {format}", file=sys.stderr)
-            return 2
+            usage_error(f"{unknown} with --format {format}", "genre export")
     if fit_options and not int8:
-        print(f"genre export: error: unrecognized arguments: {' '.join(fit_options)}", file=sys.stderr)
-        return 2
+        usage_error(f"unrecognized arguments: {' '.join(fit_options)}", "genre export")
     check_folder(out if format == "hub" else out.parent)
     from genre.cli.export import export_as_folder, export_as_onnx
 
-    return (
+    if format == "hub":
         export_as_folder(checkpoint, out, push)
-        if format == "hub"
-        else export_as_onnx(checkpoint, out, int8, fit_options)
-    )
+    else:
+        export_as_onnx(checkpoint, out, int8, fit_options)
 
 
 def ensemble(
@@ -201,7 +193,7 @@ def ensemble(
     *,
     out: Path | None = None,
     fit_options: Sequence[str],
-) -> int:
+) -> None:
     """Score the mean of several checkpoints, and write a report.
 
     Args:
@@ -214,7 +206,7 @@ def ensemble(
     folder = check_folder(out or next_version(Path("runs/ensemble")))
     from genre.cli.ensemble import score_ensemble
 
-    return score_ensemble(checkpoints, folder, fit_options)
+    score_ensemble(checkpoints, folder, fit_options)
 
 
 def serve(
@@ -224,7 +216,7 @@ def serve(
     port: int = 7860,
     max_mb: PositiveInt = 100,
     max_minutes: PositiveInt = 20,
-) -> int:
+) -> None:
     """Name the genre of songs in a web page and over HTTP.
 
     Args:
@@ -236,11 +228,11 @@ def serve(
     """
     from genre.serve import serve as serve_checkpoint
 
-    return serve_checkpoint(checkpoint, host, port, max_mb, max_minutes)
+    serve_checkpoint(checkpoint, host, port, max_mb, max_minutes)
 
 
 #: The function of each verb, by the verb's name.
-VERBS: dict[str, Callable[..., int]] = {
+VERBS: dict[str, Callable[..., int | None]] = {
     verb.__name__: verb
     for verb in (
         predict,

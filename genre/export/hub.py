@@ -10,7 +10,7 @@ import huggingface_hub
 import safetensors.torch
 
 from genre.checkpoint import network_config, network_weights
-from genre.errors import GenreError
+from genre.errors import GenreError, one_line
 from genre.export.model_card import model_card
 from genre.hub import CONFIG, LIBRARY, SCORES, WEIGHTS, read_classifier
 
@@ -49,7 +49,7 @@ def export_folder(checkpoint: Path | str, folder: Path) -> None:
         safetensors.torch.save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         config = json.dumps({LIBRARY: "genre", **content, SCORES: scores}, indent=2)
     except (TypeError, ValueError) as error:
-        line = " ".join(str(error).split())[:160]
+        line = one_line(error)[:160]
         raise GenreError(f"{checkpoint}: cannot be written as safetensors and JSON ({line})") from None
     (folder / CONFIG).write_text(config + "\n", encoding="utf-8")
     (folder / PICTURE).unlink(missing_ok=True)
@@ -82,7 +82,7 @@ def push_folder(folder: Path, repository: str) -> str:
             commit_message="Upload a genre classifier",
         )
     except Exception as error:  # the hub and the network raise many types
-        line = " ".join(str(error).split())[:160]
+        line = one_line(error)[:160]
         raise GenreError(
             f"{folder} is written, but {repository} took no upload ({type(error).__name__}: {line}); check the name "
             "and `hf auth login`"

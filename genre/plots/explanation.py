@@ -1,5 +1,6 @@
 """The mel spectrogram of a recording with the map of what speaks for a genre over it."""
 
+import librosa
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -51,15 +52,9 @@ def plot_explanation(explanation: Explanation, feature: Feature, name: str) -> F
 def _to_mel(map_: NDArray[np.float32], feature: Feature, bands: int) -> NDArray[np.float32]:
     """A map on the rows of mel bands; coefficients have no frequency, so theirs is the mean over the rows."""
     if isinstance(feature, Spectrogram):
-        import librosa
-
         hertz = np.arange(len(map_)) * feature.sample_rate / feature.n_fft
         centers = librosa.mel_frequencies(bands + 2, fmax=feature.sample_rate / 2)[1:-1]
-        columns: NDArray[np.float32] = np.stack([np.interp(centers, hertz, column) for column in map_.T], 1).astype(
-            "f4"
-        )
-        return columns
+        return np.stack([np.interp(centers, hertz, column) for column in map_.T], 1).astype(np.float32)
     if isinstance(feature, MFCC) or len(map_) != bands:
-        rows: NDArray[np.float32] = map_.mean(0, keepdims=True).repeat(bands, 0)
-        return rows
+        return np.tile(map_.mean(0), (bands, 1))
     return map_

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from sklearn.metrics import roc_curve
+from sklearn.metrics import confusion_matrix, roc_curve
 from torch import Tensor
 
 from genre.plots.style import COLORS, PAGE_WIDTH, WIDTH, line
@@ -60,8 +60,7 @@ def plot_confusion_matrix(
         unit: The unit that is scored: ``tracks`` or ``segments``.
     """
     size = len(genres)
-    counts = np.zeros((size, size), dtype=int)
-    np.add.at(counts, (targets, predicted), 1)
+    counts = confusion_matrix(targets, predicted, labels=range(size))
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure = Figure(figsize=(3 + 0.5 * size, 2.5 + 0.45 * size), layout="constrained")
     axes = figure.add_subplot()
@@ -99,7 +98,7 @@ def plot_roc(
     for index, curve in curves.items():
         axes.plot(*curve, label=f"{genres[index]} ({areas[genres[index]]:.2f})", **line(index))
     if curves:
-        axes.plot(*mean_curve(curves), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
+        axes.plot(*mean_curve(curves.values()), color="black", linewidth=3, label=f"mean ({mean_area:.2f})")
     title = f"ROC curves of {scored(len(targets), subset, unit)},\none genre against the rest"
     _finish_roc(axes, title, "genre (area under curve)", columns)
     return figure
@@ -218,10 +217,9 @@ def plot_runs_roc(
     for index, (name, result) in enumerate(results.items()):
         folds = result if isinstance(result, Sequence) else [result]
         of_folds = [roc_curves(fold.targets.numpy(), fold.probabilities.numpy()) for fold in folds]
-        means = [mean_curve(curves) for curves in of_folds if curves]
+        means = [mean_curve(curves.values()) for curves in of_folds if curves]
         if means:
-            curve = mean_curve(dict(enumerate(means)))
-            axes.plot(*curve, linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **line(index))
+            axes.plot(*mean_curve(means), linewidth=2, label=wrapped(f"{name} ({areas[name]:.2f})"), **line(index))
     _finish_roc(axes, f"ROC curves of {unit}: mean over the genres, one against the rest", "run (area under curve)")
     axes.grid(alpha=0.3)
     return figure
@@ -248,24 +246,22 @@ def plot_sweep(accuracies: Mapping[str, Mapping[int, float]], published: Mapping
 
 def roc_curves(targets: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[int, Curve]:
     """The ROC curve of every class against the rest, if both have tracks."""
-    curves = {}
-    for index in range(probabilities.shape[1]):
-        positive = targets == index
-        if positive.any() and not positive.all():
-            curves[index] = roc_curve(positive, probabilities[:, index])[:2]
-    return curves
+    present = np.unique(targets).tolist()
+    if len(present) < 2:
+        return {}
+    return {index: roc_curve(targets == index, probabilities[:, index])[:2] for index in present}
 
 
-def mean_curve(curves: Mapping[int, Curve]) -> Curve:
+def mean_curve(curves: Iterable[Curve]) -> Curve:
     """The mean true positive rate of several curves at each false positive rate."""
     grid = np.linspace(0, 1, 201)
-    mean = np.mean([np.interp(grid, *curve) for curve in curves.values()], 0)
+    mean = np.mean([np.interp(grid, *curve) for curve in curves], 0)
     return np.append(0.0, grid), np.append(0.0, mean)  # all curves begin at (0, 0), and most rise vertically there
 
 
-def wrapped(name: str, width: int = 30) -> str:
-    """A run's name on lines of at most ``width`` characters, so that it does not narrow the axes."""
-    return "\n".join(textwrap.wrap(name, width))
+def wrapped(name: str) -> str:
+    """A run's name on lines of at most 30 characters, so that it does not narrow the axes."""
+    return textwrap.fill(name, 30)
 
 
 def scored(number: int, subset: str, unit: str) -> str:

@@ -51,7 +51,7 @@ def scored_unit(data: GenreDataModule) -> str:
 
 def scored_units(runs: Iterable[Mapping[str, Any]]) -> str:
     """The units of several runs, from the ``metrics.json`` of each: ``tracks``, ``segments``, or both."""
-    units = {metrics.get("unit", "segments" if metrics["leaky"] else "tracks") for metrics in runs}
+    units = {metrics.get("unit", "segments" if metrics.get("leaky") else "tracks") for metrics in runs}
     return " or ".join(sorted(units, reverse=True))
 
 

@@ -122,9 +122,7 @@ def write_results(path: Path, results: Results) -> None:
         for track, target, row in rows:
             best = max(range(len(row)), key=row.__getitem__)
             start = f"{track.excerpt[0]:g}" if track.excerpt else ""
-            values = [
-                f"{value:.9g}" for value in (row[best], *row)
-            ]  # all digits of a float32: rounding would make ties
+            values = [f"{value:.9g}" for value in (row[best], *row)]  # all digits of a float32, or there would be ties
             genres = results.genres[target], results.genres[best]  # the data may spell a class in another way
             writer.writerow([track.path, genres[0], track.artist or "", start, genres[1], *values])
 

@@ -12,8 +12,8 @@ from genre.errors import GenreError
 from genre.predictor import load
 
 
-def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int) -> int:
-    """Serves a checkpoint until Ctrl-C; returns the exit status.
+def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int) -> None:
+    """Serves a checkpoint until Ctrl-C.
 
     Args:
         checkpoint: The checkpoint of a fit.
@@ -33,6 +33,7 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         try:
             import uvicorn
 
+            from genre.serve.page import build_page
             from genre.serve.service import Service
             from genre.serve.upload import Decoder
         except ImportError as error:
@@ -40,9 +41,8 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         service = Service(predictor, Decoder(Path(folder), max_minutes), max_mb)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        app = service.app(
-            checkpoint, lambda: print(f"genre: serving {checkpoint} at {address}; Ctrl-C ends it", flush=True)
-        )
+        ready = f"genre: serving {checkpoint} at {address}; Ctrl-C ends it"
+        app = build_page(service.app(lambda: print(ready, flush=True)), service, checkpoint)
         # log_config None: uvicorn's loggers have no handler of their own; its access log would name uploads.
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
 
@@ -57,7 +57,6 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("genre: stopped", file=sys.stderr)
-    return 0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -69,17 +68,12 @@ def listen(host: str, port: int) -> socket.socket:
     if not 0 <= port < 1 << 16:
         raise GenreError(f"--port {port}: expected 0 to 65535")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise GenreError(f"--host {host}: {error.strerror}") from None
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()  # `::` listens on IPv4, too
     try:
-        listener.bind(address)
-        listener.listen(128)
+        return socket.create_server(address, family=family, backlog=128, dualstack_ipv6=both)
     except OSError as error:
-        listener.close()
-        raise GenreError(
-            f"{host}:{port}: cannot be listened on ({error.strerror}); choose another --port or --host"
-        ) from None
-    return listener
+        reason = os.strerror(error.errno or 0)  # the error's own text repeats the address
+        raise GenreError(f"{host}:{port}: cannot be listened on ({reason}); choose another --port or --host") from None

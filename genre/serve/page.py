@@ -4,34 +4,30 @@ from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
 
 from genre.errors import GenreError
 from genre.prediction import Prediction
-from genre.predictor import Predictor
-from genre.serve.song import Song
+from genre.serve.service import Service
 
 #: Seconds between two searches for uploads that were never analysed, and the age at which they are deleted.
 CLEANING = (60, 300)
 
 
-class Analyser(Protocol):
-    """What the page needs of a service."""
+def build_page(app: FastAPI, service: Service, checkpoint: Path) -> FastAPI:
+    """Mounts the page on the application at ``/``.
 
-    predictor: Predictor
-
-    def analyse(self, path: Path) -> Song:
-        """Analyses an upload for the page, and deletes its file."""
-
-
-def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:
-    """Mounts the page on the application at ``/``."""
+    Args:
+        app: The application.
+        service: Analyses what is uploaded.
+        checkpoint: Named on the page.
+    """
     system = ["system-ui", "sans-serif"]  # no font of another server
     theme = gr.themes.Default(primary_hue="indigo", font=system, font_mono=["ui-monospace", "monospace"])
-    genres = ", ".join(analyser.predictor.genres)
+    genres = ", ".join(service.predictor.genres)
     with gr.Blocks(title="genre", analytics_enabled=False, delete_cache=CLEANING) as page:
         gr.HTML(
             f"<h1>Which genre is it?</h1><p>Drop a song or record one: <b>{escape(checkpoint.name)}</b> knows "
@@ -44,7 +40,7 @@ def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:
         label = gr.Label(num_top_classes=10, label="Genre", show_heading=False, visible=False, elem_id="genre-label")
         shown = gr.HTML(elem_id="genre-result")
         song.input(
-            _answer(analyser), song, [song, title, label, shown], concurrency_limit=4, api_visibility="private",
+            _answer(service), song, [song, title, label, shown], concurrency_limit=4, api_visibility="private",
             show_progress_on=[shown],
         )  # fmt: skip
     resources = files("genre.serve")
@@ -56,18 +52,18 @@ def build_page(app: FastAPI, analyser: Analyser, checkpoint: Path) -> FastAPI:
     return mounted
 
 
-def _answer(analyser: Analyser) -> Callable[[str | None], list[Any]]:
+def _answer(service: Service) -> Callable[[str | None], list[Any]]:
     def answer(path: str | None) -> list[Any]:
         """Clears the input, and fills the title, the label and the pictures."""
         if path is None:
             return [None, gr.skip(), gr.skip(), gr.skip()]
         try:
-            result = analyser.analyse(Path(path))
+            result = service.analyse(Path(path))
         except GenreError as error:
             reason = str(error).removeprefix("the array: ")
             alert = f'<p class="genre-error" role="alert"><b>{escape(Path(path).name)}</b>: {escape(reason)}</p>'
             return [None, alert, gr.Label(visible=False), ""]
-        title = title_of(result.prediction, analyser.predictor.calibration.threshold)
+        title = title_of(result.prediction, service.predictor.calibration.threshold)
         return [None, title, gr.Label(result.prediction.probabilities, visible=True), result.html]
 
     return answer

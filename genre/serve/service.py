@@ -1,4 +1,4 @@
-"""The HTTP service: one file in, JSON out; the page is mounted beside it."""
+"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it."""
 
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -14,9 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from genre.errors import GenreError, printable
 from genre.predictor import Predictor
-from genre.serve.page import build_page
 from genre.serve.song import Song, analyse
-from genre.serve.upload import Decoder, UploadError
+from genre.serve.upload import Decoder
 
 #: Bytes of a request beyond its file.
 OVERHEAD = 1 << 16
@@ -38,11 +37,10 @@ class Service:
         self.predictor, self.decoder, self.max_mb = predictor, decoder, max_mb
         self._computing = threading.Lock()  # one at a time: memory does not grow with the number of requests
 
-    def app(self, checkpoint: Path, started: Callable[[], None]) -> FastAPI:
+    def app(self, started: Callable[[], None]) -> FastAPI:
         """The web application, without FastAPI's own pages, because they load scripts from other servers.
 
         Args:
-            checkpoint: Named on the page.
             started: Called when the application is ready.
         """
 
@@ -54,7 +52,7 @@ class Service:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
         app.add_middleware(Guard, max_mb=self.max_mb)
         app.add_api_route("/predict", self.predict, methods=["POST"], response_model=None)
-        return build_page(app, self, checkpoint)
+        return app
 
     async def predict(self, request: Request) -> JSONResponse:
         """``POST /predict``: the genre of the audio file in the form's field ``file``."""
@@ -76,8 +74,6 @@ class Service:
             waveform = self.decoder.decode(upload.file, name)
             with self._computing:
                 prediction = self.predictor.predict(waveform.samples, waveform.sample_rate)
-        except UploadError as error:
-            return refuse(422, f"{name}: {error}")
         except GenreError as error:
             return refuse(422, f"{name}: {str(error).removeprefix('the array: ')}")
         return JSONResponse(

@@ -61,11 +61,10 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Song:
     mono = samples if waveform.sample_rate == rate else soxr.resample(samples, waveform.sample_rate, rate)
     mono = mono.astype(np.float32, copy=False)
     times, probabilities = timeline(predictor, mono)
-    shown = [predictor.genres.index(genre) for genre in list(prediction.probabilities)[:LINES]]
     seconds = waveform.seconds
     lines = [
-        (predictor.genres[index], COLORS[place % len(COLORS)], probabilities[:, index])
-        for place, index in enumerate(shown)
+        (genre, color, probabilities[:, predictor.genres.index(genre)])
+        for genre, color in zip(list(prediction.probabilities)[:LINES], COLORS, strict=False)
     ]
     evidence = explanation_map(predictor, waveform, prediction.genre)
     mel = draw_mel(predictor, mono, evidence)
@@ -99,11 +98,9 @@ def explanation_map(predictor: Predictor, waveform: Waveform, genre: str) -> NDA
     except (ImportError, GenreError):
         return None
     bands = getattr(features_of(predictor.features)["mel"], "n_mels", 1)
-    maps = (
-        found.maps
-        if found.maps.shape[1] == bands and not isinstance(predictor.features, MFCC)
-        else (found.maps.mean(1, keepdim=True))
-    )
+    maps = found.maps
+    if maps.shape[1] != bands or isinstance(predictor.features, MFCC):
+        maps = maps.mean(1, keepdim=True)
     columns = np.zeros((maps.shape[1], COLUMNS), np.float32)
     for start, segment in zip(found.starts, maps.numpy(), strict=True):
         first, last = (round(COLUMNS * min(second / waveform.seconds, 1)) for second in (start, start + found.seconds))
