@@ -139,13 +139,13 @@ def locate(
 
 def mix_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mean of the channels: ``(frames, channels)`` to ``(frames,)``."""
-    first, *others = frames.T  # the sum of long columns is 20 times as fast as NumPy's mean of short rows
-    if not others:
-        return first
-    mean: NDArray[np.float32] = first + others[0]
-    for channel in others[1:]:
-        mean += channel
-    mean /= np.float32(frames.shape[1])
+    mean: NDArray[np.float32]
+    mean, *others = frames.T  # the sum of long columns is 20 times as fast as NumPy's mean of short rows
+    if others:
+        mean = mean + others[0]
+        for channel in others[1:]:
+            mean += channel
+        mean /= np.float32(frames.shape[1])
     return mean
 
 
