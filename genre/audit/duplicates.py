@@ -239,6 +239,6 @@ def _correlations(around: NDArray[np.float64], block: NDArray[np.float64]) -> ND
     if min(np.mean(block**2), np.mean(around**2)) < SILENCE:
         return np.zeros(0)
     sums = np.cumsum(np.append(0.0, around**2))
-    energies = (sums[len(block) :] - sums[: -len(block)]) * np.sum(block**2)
+    energies: NDArray[np.float64] = (sums[len(block) :] - sums[: -len(block)]) * np.sum(block**2)
     values: NDArray[np.float64] = np.abs(scipy.signal.correlate(around, block, "valid"))
     return np.minimum(values / np.sqrt(np.maximum(energies, 1e-12)), 1.0)
