@@ -4,6 +4,8 @@ The DataModule seeds the generator from the batch before it calls them, so the r
 seed and the step. Any module with the same shapes can replace them.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -153,3 +155,10 @@ def _mask(like: Tensor, size: int, masks: int, width: float) -> Tensor:
     start = (torch.rand(shape, device=like.device) * (size - length + 1)).floor()
     place = torch.arange(size, device=like.device)
     return ((place >= start) & (place < start + length)).any(1)
+
+
+def check_range(name: str, low: float, high: float, floor: float = -math.inf, ceiling: float = math.inf) -> None:
+    """Raises a :class:`~genre.GenreError` unless ``low`` to ``high`` is a range within ``floor`` to ``ceiling``."""
+    if not floor <= low <= high <= ceiling:
+        given = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        raise GenreError(f"{name}: found {given}, expected a range within {floor:g} and {ceiling:g}")

@@ -8,19 +8,16 @@ All effects map ``(B, 1, samples)`` to the same shape, run on the waveform's dev
 
 import math
 from abc import ABC, abstractmethod
-from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
 import torchaudio.functional as AF
 from torch import Tensor, nn
 
-from genre.errors import GenreError
+from genre.audio.augment import check_range
 
 #: The quality of a second-order filter without resonance.
 BUTTERWORTH = 0.5**0.5
-#: The window of the phase vocoder in samples; torchaudio's 512 is too short for the bass of music.
-WINDOW = 2048
 
 
 class PerClip(nn.Module, ABC):
@@ -35,7 +32,7 @@ class PerClip(nn.Module, ABC):
 
     def __init__(self, probability: float = 0.5) -> None:
         super().__init__()
-        _check_range("probability", probability, probability, 0, 1)
+        check_range("probability", probability, probability, 0, 1)
         self.probability = probability
 
     @abstractmethod
@@ -114,7 +111,7 @@ class Noise(PerClip):
 
     def __init__(self, probability: float = 0.5, min_snr_db: float = 10.0, max_snr_db: float = 40.0) -> None:
         super().__init__(probability)
-        _check_range("the signal-to-noise ratio", min_snr_db, max_snr_db)
+        check_range("the signal-to-noise ratio", min_snr_db, max_snr_db)
         self.min_snr_db, self.max_snr_db = min_snr_db, max_snr_db
 
     def change(self, waveform: Tensor) -> Tensor:
@@ -159,10 +156,10 @@ class HighLowPass(PerClip):
         max_high_pass: float = 1200.0,
     ) -> None:
         super().__init__(probability)
-        _check_range("low_pass_share", low_pass_share, low_pass_share, 0, 1)
+        check_range("low_pass_share", low_pass_share, low_pass_share, 0, 1)
         # A filter with a cutoff below 10 Hz rings so long that the padding would be too large.
-        _check_range("the low pass's cutoff", min_low_pass, max_low_pass, 10, sample_rate / 2 - 10)
-        _check_range("the high pass's cutoff", min_high_pass, max_high_pass, 10, sample_rate / 2 - 10)
+        check_range("the low pass's cutoff", min_low_pass, max_low_pass, 10, sample_rate / 2 - 10)
+        check_range("the high pass's cutoff", min_high_pass, max_high_pass, 10, sample_rate / 2 - 10)
         self.sample_rate, self.low_pass_share = sample_rate, low_pass_share
         self.min_low_pass, self.max_low_pass = min_low_pass, max_low_pass
         self.min_high_pass, self.max_high_pass = min_high_pass, max_high_pass
@@ -226,7 +223,7 @@ class Delay(PerClip):
         level_db: float = -6.0,
     ) -> None:
         super().__init__(probability)
-        _check_range("the delay", min_seconds, max_seconds, 0)
+        check_range("the delay", min_seconds, max_seconds, 0)
         self.sample_rate, self.level_db = sample_rate, level_db
         self.min_seconds, self.max_seconds = min_seconds, max_seconds
 
@@ -270,8 +267,8 @@ class Reverb(PerClip):
         max_level_db: float = -5.0,
     ) -> None:
         super().__init__(probability)
-        _check_range("the reverberation time", min_t60, max_t60, 0.01)
-        _check_range("the tail's level", min_level_db, max_level_db)
+        check_range("the reverberation time", min_t60, max_t60, 0.01)
+        check_range("the tail's level", min_level_db, max_level_db)
         self.sample_rate = sample_rate
         self.min_t60, self.max_t60 = min_t60, max_t60
         self.min_level_db, self.max_level_db = min_level_db, max_level_db
@@ -292,57 +289,6 @@ class Reverb(PerClip):
         return waveform + reverberation[..., :samples]
 
 
-class PitchShift(PerClip):
-    """Transposes the clip by a random number of semitones, never 0, at the same speed.
-
-    It uses torchaudio's ``pitch_shift`` (a phase vocoder, then resampling) with librosa's window of 2048 samples, once
-    for all clips with the same step. It is by far the slowest effect: a clip of 3 s takes 6 to 8 ms on one CPU thread,
-    more than a training step of a small CNN; the other effects take less than 1 ms. Clips must be longer than 1024
-    samples.
-
-    Args:
-        probability: The share of clips that are changed.
-        min_semitones: The lowest step; negative is down.
-        max_semitones: The highest step.
-
-    Raises:
-        GenreError: The probability or the range of semitones is out of bounds, or the range holds 0 alone.
-
-    Example:
-        >>> import torch
-        >>> from genre.audio import PitchShift
-        >>> PitchShift()(torch.randn(2, 1, 22050)).shape
-        torch.Size([2, 1, 22050])
-    """
-
-    def __init__(self, probability: float = 0.5, min_semitones: int = -7, max_semitones: int = 7) -> None:
-        super().__init__(probability)
-        _check_range("the semitones", min_semitones, max_semitones, -24, 24)
-        self.steps = [step for step in range(min_semitones, max_semitones + 1) if step]
-        if not self.steps:
-            raise GenreError("the semitones are all 0: expected min_semitones below 0 or max_semitones above")
-
-    def change(self, waveform: Tensor) -> Tensor:
-        """Returns the transposed clips, exact to 2 cents."""
-        drawn = torch.randint(len(self.steps), (len(waveform),), device=waveform.device).tolist()
-        shifted = torch.empty_like(waveform)
-        for index in sorted(set(drawn)):
-            places = [place for place, other in enumerate(drawn) if other == index]
-            shifted[places] = _transpose(waveform[places], self.steps[index])
-        return shifted
-
-
-def _transpose(waveform: Tensor, semitones: int) -> Tensor:
-    """Shifts waveforms up by a number of semitones."""
-    # Torchaudio uses the rate only to resample from int(sample_rate · 2^(semitones / 12)) to sample_rate. At 22,050 Hz
-    # these rates have hardly a common factor, and the resampler's kernel takes 1 GB. So the ratio is approximated by a
-    # fraction of small numbers. The millionth of a semitone prevents int() from rounding down to the number below.
-    ratio = Fraction(2 ** (semitones / 12)).limit_denominator(100)
-    steps = 12 * math.log2(ratio) + 1e-6
-    shifted: Tensor = AF.pitch_shift(waveform, ratio.denominator, steps, n_fft=WINDOW)
-    return shifted
-
-
 def _uniform(waveform: Tensor, low: float, high: float) -> Tensor:
     """One number per clip, ``(clips, 1, 1)``, on the waveform's device."""
     return waveform.new_empty(len(waveform), 1, 1).uniform_(low, high)
@@ -352,9 +298,3 @@ def _fast_size(min_size: int) -> int:
     """An even size for Fourier transforms without large prime factors: 8 to 15 times a power of two."""
     step = 1 << max(min_size.bit_length() - 4, 1)
     return math.ceil(min_size / step) * step
-
-
-def _check_range(name: str, low: float, high: float, floor: float = -math.inf, ceiling: float = math.inf) -> None:
-    if not floor <= low <= high <= ceiling:
-        given = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        raise GenreError(f"{name}: found {given}, expected a range within {floor:g} and {ceiling:g}")

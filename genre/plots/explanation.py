@@ -5,7 +5,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from genre.audio.features import MFCC, Feature, Spectrogram
+from genre.audio.features import Feature, Spectrogram
+from genre.audio.mfcc import MFCC
 from genre.explain import Explanation, decisive_stretches
 from genre.plots.inputs import MEL_TICKS, features_of, set_mel_ticks, show_feature
 from genre.plots.style import COLORS, WIDTH

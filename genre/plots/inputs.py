@@ -15,7 +15,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from genre.audio.features import MFCC, Feature, MelSpectrogram, Spectrogram
+from genre.audio.features import Feature, MelSpectrogram, Spectrogram
+from genre.audio.mfcc import MFCC
 from genre.plots.clips import Clip, describe_number
 from genre.plots.style import COLORS, DIVERGING, PAGE_WIDTH, SEQUENTIAL, WIDTH
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from genre.audio.features import MFCC, MelSpectrogram
+from genre.audio.features import MelSpectrogram
+from genre.audio.mfcc import MFCC
 from genre.audio.recording import open_recording
 from genre.errors import GenreError
 from genre.plots.inputs import features_of, limits

@@ -13,11 +13,11 @@ from genre.audio.effects import (
     HighLowPass,
     Noise,
     PerClip,
-    PitchShift,
     PolarityInversion,
     Reverb,
     Reverse,
 )
+from genre.audio.pitch_shift import PitchShift
 from genre.errors import GenreError
 
 RATE = 22050

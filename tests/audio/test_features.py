@@ -11,7 +11,8 @@ import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genre.audio.features import MFCC, Feature, MelSpectrogram, Spectrogram
+from genre.audio.features import Feature, MelSpectrogram, Spectrogram
+from genre.audio.mfcc import MFCC
 from genre.config import from_config, to_config
 from genre.errors import GenreError
 

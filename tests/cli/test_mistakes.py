@@ -24,7 +24,7 @@ MISTAKES = {
     "misspelt callback": (["--trainer.callbacks=genre.LinearPrbe"], 2, "no class named genre.LinearPrbe fits here; did you mean LinearProbe?"),
     "ambiguous network": (["--model.network=ResNet"], 2, "model.network: several classes are named ResNet; give the full name of one"),
     "unknown module": (["--model.network=nowhere.Net"], 2, "no class named nowhere.Net"),
-    "wrong kind of class": (["--data.split=genre.audio.MFCC"], 2, "data.split: genre.audio.features.MFCC is no Split; choose KFoldSplit,"),
+    "wrong kind of class": (["--data.split=genre.audio.MFCC"], 2, "data.split: genre.audio.mfcc.MFCC is no Split; choose KFoldSplit,"),
     "not a number": (["--data.batch_size=many"], 2, "data.batch_size: expected a whole number; found 'many'"),
     "neither one value nor null": (["--data.artist=tag"], 2, "data.artist: expected tags or null; found 'tag'"),
     "neither number nor list": (["--model.network=genre.models.CRNN", "--model.network.stride=1.5"], 2, "model.network.stride: expected a whole number or a list; found '1.5'"),

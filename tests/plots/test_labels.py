@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genre.audio.features import MFCC, MelSpectrogram
+from genre.audio.features import MelSpectrogram
+from genre.audio.mfcc import MFCC
 from genre.data.track import Track
 from genre.plots.corpus import plot_artists, plot_counts
 from genre.plots.inputs import plot_inputs
