@@ -1,7 +1,8 @@
 """Small corpora of generated audio, in the layouts that people have."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from genre.environment import prepare_torch
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
+# Lightning comes before all other libraries, as on the command line: of two unions with the same members, Python's typing
+# keeps the one that is made first, and Union[float, int] would read --trainer.limit_train_batches=1 as all batches.
 from genre.data.gtzan import GENRES
 
 GTZAN_MINI = Path(__file__).parents[2] / "shared" / "gtzan-mini"
@@ -155,12 +158,29 @@ QUICK = (
 )
 
 
+@contextmanager
+def without_pictures() -> Iterator[None]:
+    """Reports and tables without pictures, which take two thirds of a small fit's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("genre.report.folder", "genre.benchmark.table"):
+            patch.setattr(f"{module}._draw", lambda *arguments: {})
+        yield
+
+
 @pytest.fixture(autouse=True)
-def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports and tables without pictures, which take two thirds of a small fit's time; ``pictures`` marks the others."""
-    if request.node.get_closest_marker("pictures") is None:
-        monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
-        monkeypatch.setattr("genre.benchmark.table._draw", lambda *arguments: {})
+def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test has no pictures, unless it is marked with ``pictures``; a fixture that tests share has them."""
+    with nullcontext() if request.node.get_closest_marker("pictures") else without_pictures():
+        yield
+
+
+@pytest.fixture
+def quick_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cells of a benchmark are forked as the programs of the tests are, and draw no pictures."""
+    from . import processes
+
+    monkeypatch.setattr("genre.benchmark.run.start_server", lambda modules: processes.start())
+    monkeypatch.setattr("genre.cli.data_verbs.fit_cell", processes.fit_cell)
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,45 @@
 """Python programs in processes of their own, which a server forks after it has imported the library once.
 
-A new interpreter spends seconds on imports. On systems without such a server, every process imports the library.
+A new interpreter spends seconds on imports. On systems without such a server, every process imports the library. The
+reports of these programs have no pictures.
 """
 
 import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import chdir
+from functools import cache
+from multiprocessing import get_start_method, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from genre.benchmark.worker import CONTEXT, start_server
+from genre.cli import data_verbs
+
+from .conftest import without_pictures
 
 ROOT = Path(__file__).parents[1]
 
 #: What the programs of the tests import, the first of them sets the environment of torch.
-MODULES = ("tests.conftest", "genre.cli.lightning_cli", "genre.cli.verbs", "genre.benchmark.run", "librosa")
+MODULES = (
+    "tests.conftest", "tests.preload", "genre.cli.lightning_cli", "genre.cli.verbs", "genre.benchmark.run", "librosa",
+)  # fmt: skip
+
+
+@cache
+def start() -> None:
+    """Starts the server, which looks for the modules of the tests in the current folder."""
+    with chdir(ROOT):
+        start_server(MODULES)
+
+
+def fit_cell(modules: Sequence[str], options: Sequence[str]) -> None:
+    """Runs a cell of a benchmark as ``genre benchmark`` does, without the pictures of its report."""
+    with without_pictures():
+        data_verbs.fit_cell(modules, options)
 
 
 def start_python(
@@ -32,9 +54,10 @@ def start_python(
         output: The folder for ``stdout`` and ``stderr``.
         environment: Variables beside those of the test.
     """
-    start_server(MODULES)
+    start()
     variables = dict(os.environ) | {"PYTHONPATH": str(ROOT)} | dict(environment or {})
-    process = CONTEXT.Process(target=_run, args=([str(part) for part in command], cwd, output, variables))
+    words = [str(part) for part in command]
+    process = CONTEXT.Process(target=_run, args=(words, cwd, output, variables, get_start_method()))
     process.start()
     return process
 
@@ -54,8 +77,9 @@ def run_python(
     return subprocess.CompletedProcess([str(part) for part in command], process.exitcode, stdout, stderr)
 
 
-def _run(command: list[str], cwd: Path, output: Path, variables: Mapping[str, str]) -> None:
+def _run(command: list[str], cwd: Path, output: Path, variables: Mapping[str, str], start_method: str) -> None:
     """Runs in the new process."""
+    set_start_method(start_method, force=True)  # as in a new interpreter; else that of the server
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
@@ -69,7 +93,8 @@ def _run(command: list[str], cwd: Path, output: Path, variables: Mapping[str, st
     sys.argv = command[start:]
     if not isolated:
         sys.path.insert(0, str(cwd if module else Path(sys.argv[0]).parent))
-    if module:
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-    else:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+    with without_pictures():
+        if module:
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")

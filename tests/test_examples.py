@@ -13,6 +13,7 @@ import yaml
 
 from genre.cli.recipe import read_data
 from genre.data import StratifiedSplit
+from genre.data.gtzan import GENRES
 from genre.data.synthetic import write_corpus
 
 from .conftest import run_cli, tone
@@ -110,10 +111,21 @@ def write_ballroom(root: Path) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def few(gtzan: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three genres of it: a pretrained network runs over every track, whatever the limits of an epoch."""
+    root = tmp_path_factory.mktemp("few")
+    (root / "genres_original").mkdir()
+    for genre in GENRES[:3]:
+        (root / "genres_original" / genre).symlink_to(gtzan / "genres_original" / genre)
+    return root
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_recipe(
     recipe: Path,
     gtzan: Path,
+    few: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -128,7 +140,7 @@ def test_recipe(
     # An eighth of the built-in corpus, which takes 10 s to render.
     small = partial(write_corpus, tracks_per_genre=10, artists_per_genre=5, seconds=2.0)
     monkeypatch.setattr("genre.data.synthetic.write_corpus", small)
-    assert run_cli("fit", *options(recipe, gtzan, tmp_path)) == 0
+    assert run_cli("fit", *options(recipe, few if recipe.parent.name == "transfer" else gtzan, tmp_path)) == 0
     optimizer = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())["model"]["optimizer"]
     if optimizer is not None and optimizer["class_path"] == "torch.optim.Adam":
         assert optimizer["init_args"]["weight_decay"] == 0  # that of the default, AdamW, does not stay

@@ -1,6 +1,7 @@
 """Maps of what speaks for a genre, for every kind of network, and the sanity checks that the literature asks for."""
 
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from genre.predictor import Predictor
 
 from .conftest import run_cli, tone
 
-pytest.importorskip("captum", reason="captum (the extra explain) is not installed")
+if find_spec("captum") is None:
+    pytest.skip("captum (the extra explain) is not installed", allow_module_level=True)
 
 SPECTRAL = {"class_path": "genre.models.SpectralCNN", "init_args": {}}
 #: A network of each kind, and how it is explained.

@@ -28,8 +28,7 @@ def test_every_cell_of_a_plan_can_be_read(path: Path, gtzan: Path, tmp_path: Pat
         assert recipe.epochs > 1
 
 
-@pytest.mark.pictures
-def test_a_plan_runs_whole(gtzan: Path, tmp_path: Path) -> None:
+def test_a_plan_runs_whole(gtzan: Path, tmp_path: Path, quick_cells: None) -> None:
     plan = EXAMPLES / "khamees" / "table.yaml"
     assert run_cli("benchmark", plan, f"--data.root={gtzan}", "--runs_dir", tmp_path, "--epochs", "1", *SMALL[1:]) == 0
     folder = tmp_path / "khamees-table" / "version_0"
@@ -81,7 +80,7 @@ def test_the_sweep_of_engelkes() -> None:
 
 
 @pytest.mark.pictures
-def test_the_sweep_runs(gtzan: Path, tmp_path: Path) -> None:
+def test_the_sweep_runs(gtzan: Path, tmp_path: Path, quick_cells: None) -> None:
     """Of one network, with two numbers of epochs: the result is the mean over the fits, and their curve."""
     engelkes = EXAMPLES / "engelkes"
     text = (

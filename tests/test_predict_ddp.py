@@ -16,52 +16,55 @@ from .test_lightning_tools import checkpoint, classifier, expected, make, music,
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning")
 
-#: Predicts with two processes, from the DataModule or from its test loader; each writes its rows.
+#: Predicts with two processes, from the DataModule and then from its test loader; each writes its rows.
 SCRIPT = """
 import sys
 import torch, pytorch_lightning as pl
 from genre import GenreClassifier
 from genre.errors import GenreError
 from tests.test_lightning_tools import make
-music, checkpoint, out, source = sys.argv[1:]
-data = make(music)
-trainer = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_progress_bar=False)
-given = {"datamodule": data} if source == "datamodule" else {"dataloaders": data.test_dataloader()}
-try:
+music, checkpoint, out = sys.argv[1:]
+
+def predict(name, **given):
+    trainer = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_progress_bar=False)
     rows = trainer.predict(GenreClassifier.load_from_checkpoint(checkpoint), **given)
+    torch.save(torch.cat(rows), f"{out}/{name}{trainer.global_rank}.pt")
+
+predict("rows", datamodule=make(music))
+try:
+    predict("refused", dataloaders=make(music).test_dataloader())
 except GenreError as error:
     sys.exit(f"GenreError: {error}")
-torch.save(torch.cat(rows), f"{out}/rows{trainer.global_rank}.pt")
 """
 
-
-def predict(source: str, *arguments: Path) -> "subprocess.CompletedProcess[str]":
-    script = arguments[-1] / "predict.py"
-    script.write_text(SCRIPT)
-    return run_python(script, *arguments, source, cwd=arguments[-1], environment={"OMP_NUM_THREADS": "1"})
+Ran = tuple[Path, subprocess.CompletedProcess[str]]
 
 
-def test_two_processes_predict_what_one_does(
-    music: Path,  # noqa: F811
-    checkpoint: Path,  # noqa: F811
-    expected: torch.Tensor,  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    ran = predict("datamodule", music, checkpoint, tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    parts = [torch.load(tmp_path / f"rows{rank}.pt", weights_only=True) for rank in (0, 1)]
+@pytest.fixture(scope="module")
+def ran(music: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:  # noqa: F811
+    """The folder of what both processes write, and how they end."""
+    out = tmp_path_factory.mktemp("ddp")
+    (out / "predict.py").write_text(SCRIPT)
+    environment = {"OMP_NUM_THREADS": "1"}
+    return out, run_python(out / "predict.py", music, checkpoint, out, cwd=out, environment=environment)
+
+
+def test_two_processes_predict_what_one_does(ran: Ran, expected: torch.Tensor) -> None:  # noqa: F811
+    out, done = ran
+    assert len(list(out.glob("rows*"))) == 2, done.stderr
+    parts = [torch.load(out / f"rows{rank}.pt", weights_only=True) for rank in (0, 1)]
     assert [len(part) for part in parts] == [3, 3]
     union = sorted(torch.cat(parts).tolist())
     torch.testing.assert_close(torch.tensor(union), torch.tensor(sorted(expected.tolist())), rtol=0, atol=1e-6)
 
 
-def test_a_test_loader_for_two_processes_is_refused(music: Path, checkpoint: Path, tmp_path: Path) -> None:  # noqa: F811
-    ran = predict("loader", music, checkpoint, tmp_path)
-    assert ran.returncode != 0
+def test_a_test_loader_for_two_processes_is_refused(ran: Ran) -> None:
+    out, done = ran
+    assert done.returncode != 0
     assert "GenreError: this loader gives the segments of a track to several processes; pass datamodule=data" in (
-        ran.stderr
+        done.stderr
     )
-    assert not list(tmp_path.glob("rows*"))
+    assert not list(out.glob("refused*"))
 
 
 def test_predict_with_the_best_checkpoint(music: Path, tmp_path: Path) -> None:  # noqa: F811

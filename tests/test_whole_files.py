@@ -15,7 +15,7 @@ from genre.data import Folder, MelSpectrogram, StratifiedSplit
 from genre.data.scan import BadFiles, scan
 
 from .audio.odd_files import BAD, BAD_BY_AV, CUT, HEARD, HEARD_BY_AV, encode, sound
-from .conftest import QUICK, run_cli, tone, write_folder
+from .conftest import QUICK, run_cli, tone, without_pictures, write_folder
 
 AV = importlib.util.find_spec("av") is not None
 needs_av = pytest.mark.skipif(not AV, reason="PyAV is not installed")
@@ -45,7 +45,8 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Odd:
         for path in paths[-1]:
             made[path.name](path)
     options = (f"--data.root={root}", f"--runs_dir={base / 'runs'}", "--data.evaluation_segments=20")
-    assert run_cli("fit", *QUICK, *READ_ALL, *options) == 0
+    with without_pictures():
+        assert run_cli("fit", *QUICK, *READ_ALL, *options) == 0
     return Odd(root, base / "runs" / "SpectralCNN" / "version_0", *paths)
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, get_start_method, parent_process, set_start_method
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
@@ -98,7 +98,7 @@ class CellFolder:
         places = [f"--runs_dir={self.cells}", f"--name={self.cell.name}", "--trainer.enable_progress_bar=false"]
         cache = [] if self.cache is None else [f"--data.cache={self.cache}"]
         options = [*self.options, *cache, *places, *resume]
-        process = CONTEXT.Process(target=_fit_cell, args=(fit, options, self.output))
+        process = CONTEXT.Process(target=_fit_cell, args=(fit, options, self.output, get_start_method()))
         process.start()
         try:
             while process.is_alive():
@@ -136,8 +136,10 @@ def start_server(modules: Sequence[str]) -> None:
     first.join()
 
 
-def _fit_cell(fit: Callable[[Sequence[str]], None], options: Sequence[str], output: Path) -> None:
+def _fit_cell(fit: Callable[[Sequence[str]], None], options: Sequence[str], output: Path, start_method: str) -> None:
     """Runs in the process of a cell."""
+    # A process of a server starts its own processes by a server, so that each worker of a loader would import torch.
+    set_start_method(start_method, force=True)
     if HAS_SERVER:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -38,7 +38,7 @@ published: published.yaml
 
 
 @pytest.fixture
-def plan(tmp_path: Path, folder: Path) -> Path:
+def plan(tmp_path: Path, folder: Path, quick_cells: None) -> Path:
     """Two recipes, of which the second fails: its network needs more bands."""
     (tmp_path / "good.yaml").write_text(RECIPE.format(root=folder, bands=32))
     (tmp_path / "bad.yaml").write_text(RECIPE.format(root=folder, bands=8))

@@ -4,9 +4,6 @@ import csv
 import errno
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 
 from genre.benchmark import run as module
 from tests.conftest import run_cli
+from tests.processes import start_python
 
 
 def run(plan: Path, *options: str) -> int:
@@ -68,24 +66,25 @@ def test_table_and_resume(plan: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_killed_and_resumed(plan: Path) -> None:
     plan.write_text("recipes: [good.yaml]\n")
-    command = [
-        sys.executable, "-m", "genre", "benchmark", str(plan), "--name=bench", f"--runs_dir={plan.parent / 'runs'}",
-        "--epochs=30", "--model.scheduler=torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size=5",
-    ]  # fmt: skip
+    options = ["--epochs=30", "--model.scheduler=torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size=5"]
+    command = ("-m", "genre", "benchmark", plan, "--name=bench", f"--runs_dir={plan.parent / 'runs'}", *options)
     cell = place(plan) / "cells" / "good-seed0" / "version_0"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    process = start_python(*command, cwd=plan.parent, output=plan.parent)
+    try:
         deadline = time.monotonic() + 120
         while not (cell / "checkpoints" / "last.ckpt").is_file():
-            assert process.poll() is None
+            assert process.exitcode is None
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-    time.sleep(2)
+    finally:
+        process.kill()
+        process.join()
+    time.sleep(0.5)
     last = (cell / "checkpoints" / "last.ckpt").stat().st_mtime_ns
-    time.sleep(2)
+    time.sleep(1.5)  # of several epochs
     assert (cell / "checkpoints" / "last.ckpt").stat().st_mtime_ns == last  # the cell ended with the benchmark
     assert not (cell / "report").exists()
-    assert run(plan, *command[7:], "--resume") == 0
+    assert run(plan, *options, "--resume") == 0
     with (cell / "report" / "history.csv").open() as lines:
         assert [float(row["epoch"]) for row in csv.DictReader(lines)] == list(range(30))
     assert len(list(cell.glob("metrics.*.csv"))) == 1  # it went on: the log of before is kept

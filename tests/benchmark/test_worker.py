@@ -2,11 +2,14 @@
 
 import csv
 import json
+from collections.abc import Sequence
+from multiprocessing import get_start_method
 from pathlib import Path
 
 import pytest
 
-from genre.benchmark.plan import merge_options
+from genre.benchmark.plan import Cell, Row, merge_options
+from genre.benchmark.worker import CellFolder
 from tests.conftest import run_cli
 
 MODULE = """
@@ -55,6 +58,17 @@ def test_a_crash_leaves_the_next_cell_as_a_fit_of_its_own(
     assert losses == expected
     metrics, reference = (json.loads((report / "metrics.json").read_text()) for report in (cell, alone))
     assert metrics == reference
+
+
+def note_start_method(options: Sequence[str]) -> None:
+    Path(options[0]).write_text(get_start_method())
+
+
+def test_the_workers_of_a_cell_start_as_those_of_a_fit(tmp_path: Path) -> None:
+    folder = CellFolder(tmp_path / "cells", Cell(Row((Path("a.yaml"),)), 0), [str(tmp_path / "method")])
+    folder.claim()
+    folder.fit(note_start_method, lambda: None)
+    assert (tmp_path / "method").read_text() == get_start_method()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from genre.checkpoint import read_checkpoint
 
+from ..processes import ROOT, run_python
 from .conftest import SMALL, Try
-from .test_resume import ROOT, genre
 
 CSV = '{"class_path": "CSVLogger", "init_args": {"save_dir": "elsewhere"}}'
 WORKING = {
@@ -127,7 +127,8 @@ def test_the_commands_of_the_documentation(name: str, folder: Path, tmp_path: Pa
     table = (ROOT / "docs/pages/configuration.md").read_text(encoding="utf-8")
     (command,) = re.findall(rf"`({name} --trainer\.logger\.[^`]+)`", table)
     place = (f"--data.root={folder}", "--name=run", "--trainer.logger", *command.split())
-    fit = genre("fit", *SMALL, *place, "--trainer.logger.log_model=true", cwd=tmp_path)
+    options = (*SMALL, *place, "--trainer.logger.log_model=true")
+    fit = run_python("-m", "genre", "fit", *options, cwd=tmp_path)
     assert fit.returncode == 0, fit.stderr
     entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {"project": "genre"} in entries

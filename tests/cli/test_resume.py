@@ -1,10 +1,7 @@
 """An interrupted fit that is resumed gives, bit for bit, what the uninterrupted one gives."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,22 +18,6 @@ from genre.models import Backbone, SpectralCNN
 
 from ..conftest import run_cli
 from ..processes import run_python
-
-ROOT = Path(__file__).parents[2]
-
-
-def genre(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Runs the command line in a process of its own, which imports the library anew."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", "genre", *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        start_new_session=True,
-    )
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ import time
 import wave
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,8 +25,8 @@ import torch
 import genre
 from tests.conftest import run_cli, tone
 
-pytest.importorskip("gradio", reason="genre serve needs lightning-genre[serve]")
-title_of = pytest.importorskip("genre.serve.page").title_of
+if find_spec("gradio") is None:
+    pytest.skip("genre serve needs lightning-genre[serve]", allow_module_level=True)
 requests = pytest.importorskip("requests", reason="pooch brings it")
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -99,6 +100,8 @@ def test_fifty_requests_at_once(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_page_says_unknown_below_the_threshold() -> None:
+    from genre.serve.page import title_of  # here, as it imports gradio, which takes seconds
+
     prediction = genre.Prediction(None, "<rock>", 0.5, {"<rock>": 0.5, "jazz": 0.5})
     assert title_of(prediction, None) == title_of(prediction, 0.5) == "<h2>&lt;rock&gt;</h2>"
     assert title_of(prediction, 0.51) == (
