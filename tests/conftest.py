@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-# Lightning comes before all other libraries, as on the command line: of two unions with the same members, Python's typing
-# keeps the one that is made first, and Union[float, int] would read --trainer.limit_train_batches=1 as all batches.
+# Lightning is imported before other libraries, as on the command line. Python's typing takes unions with the same members
+# for one another, so another library's Union[float, int] could change how --trainer.limit_train_batches=1 is read.
 from genre.data.gtzan import GENRES
 
 GTZAN_MINI = Path(__file__).parents[2] / "shared" / "gtzan-mini"

@@ -25,6 +25,10 @@ from genre.audio.spectra import (
 )
 from genre.errors import GenreError
 
+#: Samples that a CPU transforms at once (seven clips of 3 s): the spectrogram of a batch does not fit in its cache,
+#: and that of one clip is too small for several threads.
+CPU_SAMPLES = 1 << 19
+
 Statistic: TypeAlias = float | Sequence[float] | None
 Compression: TypeAlias = Literal["decibels", "log10"]
 
@@ -154,10 +158,9 @@ class Feature(nn.Module, ABC):
         with torch.autocast(waveform.device.type, enabled=False):
             # An explicit number of clips: reshape cannot infer -1 if the clips are empty.
             clips = waveform.float().reshape(math.prod(waveform.shape[:-1]), waveform.shape[-1])
-            # On a CPU, a batch's spectrogram does not fit in the cache; one clip at a time is twice as fast.
             # An exported graph takes batches of any size, so it computes all clips at once.
-            one_by_one = clips.device.type == "cpu" and not torch.compiler.is_exporting()
-            parts = torch.split(clips, 1) if one_by_one else (clips,)
+            on_cpu = clips.device.type == "cpu" and not torch.compiler.is_exporting()
+            parts = torch.split(clips, max(1, CPU_SAMPLES // max(1, clips.shape[1]))) if on_cpu else (clips,)
             result = torch.cat([self.transform(part) for part in parts])
             if self.centering:
                 result = result - self.centering * result.mean(-1, keepdim=True)

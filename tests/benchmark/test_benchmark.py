@@ -67,8 +67,9 @@ def test_table_and_resume(plan: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_killed_and_resumed(plan: Path) -> None:
     plan.write_text("recipes: [good.yaml]\n")
     options = ["--epochs=30", "--model.scheduler=torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size=5"]
-    command = ("-m", "genre", "benchmark", plan, "--name=bench", f"--runs_dir={plan.parent / 'runs'}", *options)
+    place_options = ["--name=bench", f"--runs_dir={plan.parent / 'runs'}"]
     cell = place(plan) / "cells" / "good-seed0" / "version_0"
+    command = ["-m", "genre", "benchmark", str(plan), *place_options, *options]
     process = start_python(*command, cwd=plan.parent, output=plan.parent)
     try:
         deadline = time.monotonic() + 120
