@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from torch import nn
 
 from genre._version import __version__
-from genre.errors import GenreError, UnknownClassError
+from genre.errors import GenreError, UnknownClassError, one_line
 
 Config: TypeAlias = dict[str, Any]
 
@@ -64,7 +64,7 @@ def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Modu
     except GenreError:
         raise
     except Exception as error:  # an argument of another type or size can raise anything
-        path, reason = config["class_path"], " ".join(str(error).split())[:160]
+        path, reason = config["class_path"], one_line(error)[:160]
         raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {reason}") from error
 
 

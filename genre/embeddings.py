@@ -15,7 +15,7 @@ from torch import nn
 
 import genre.models
 from genre.audio.features import Feature
-from genre.errors import GenreError, printable
+from genre.errors import GenreError, one_line, printable
 from genre.predictor import Predictor, load
 
 #: The suffixes of the file formats.
@@ -104,7 +104,7 @@ def read_embeddings(file: Path) -> Embeddings:
     try:
         paths, values = (_read_npz if ending == ".npz" else _read_parquet)(file)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:  # pyarrow's are ValueErrors
-        line = " ".join(str(error).split())[:160]
+        line = one_line(error)[:160]
         raise GenreError(f"{file}: not what `genre embed --out` writes ({line})") from None
     if values.ndim != 2 or len(paths) != len(values):
         raise GenreError(f"{file}: found {len(paths)} paths and embeddings of shape {values.shape}; expected one each")

@@ -68,3 +68,8 @@ def printable(path: PurePath) -> str:
 def one_line(error: Exception) -> str:
     """An error's message, without its line breaks."""
     return " ".join(str(error).split())
+
+
+def describe_error(error: Exception) -> str:
+    """The type and the message of another library's error, in one line of limited length."""
+    return f"{type(error).__name__}: {one_line(error)[:160]}"

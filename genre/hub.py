@@ -14,7 +14,7 @@ import safetensors.torch
 from torch import Tensor
 
 from genre.checkpoint import read_checkpoint, require_content
-from genre.errors import CheckpointError
+from genre.errors import CheckpointError, describe_error
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -66,7 +66,7 @@ def _read_config(file: Path) -> dict[str, Any]:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file}: not JSON ({_one_line(error)}); export the classifier again") from None
+        raise CheckpointError(f"{file}: not JSON ({describe_error(error)}); export the classifier again") from None
     if not isinstance(config, dict) or "genres" not in config:
         raise CheckpointError(f"{file}: not the configuration of a genre classifier; `genre export` writes one")
     return config
@@ -86,7 +86,7 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
         return safetensors.torch.load_file(file)
     except Exception as error:  # safetensors raises many types for an arbitrary file
         raise CheckpointError(
-            f"{file}: damaged or cut short ({_one_line(error)}); download or export it again"
+            f"{file}: damaged or cut short ({describe_error(error)}); download or export it again"
         ) from None
 
 
@@ -105,9 +105,5 @@ def _download(source: str) -> Path:
     except Exception as error:  # the hub, the network and the file system raise many types
         raise CheckpointError(
             f"{source}: no such checkpoint or folder, and the hub's repository of that name could not be loaded "
-            f"({_one_line(error)})"
+            f"({describe_error(error)})"
         ) from None
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"

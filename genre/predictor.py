@@ -14,7 +14,7 @@ from genre.audio.recording import Recording
 from genre.checkpoint import Calibration, network_config, network_weights, read_calibration, read_front_end
 from genre.config import from_config
 from genre.data.names import same_names
-from genre.errors import GenreError
+from genre.errors import GenreError, one_line
 from genre.hub import read_classifier
 from genre.models.head import find_head, penultimate
 from genre.prediction import AudioClassifier
@@ -187,5 +187,5 @@ def _load_weights(network: nn.Module, weights: dict[str, Tensor], path: Path | s
         if other:
             raise RuntimeError(f"{other[0]} is {weights[other[0]].dtype}")
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error)[:160]
         raise GenreError(f"{path}: its weights do not fit {type(network).__name__} ({reason})") from None

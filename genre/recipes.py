@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from genre.errors import GenreError
+from genre.errors import GenreError, one_line
 
 
 def recipes_folder() -> Path:
@@ -105,7 +105,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise GenreError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split()).replace('in "<unicode string>", ', "in ")
+        said = one_line(error).replace('in "<unicode string>", ', "in ")
         raise GenreError(f"{path}: not a YAML file ({said[:160]})") from None
     if not isinstance(content, dict):
         raise GenreError(f"{path}: found no keys; expected `key: value` lines")

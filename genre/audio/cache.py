@@ -24,13 +24,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from rich.progress import track as progress
 from torch import Tensor
 
 from genre.audio.decode import decode, fault, fit_segment, locate, mix_down, probe, read_segment
 from genre.audio.memory import available_memory
 from genre.errors import AudioError, EmptyAudioError, GenreError
-from genre.terminal import terminal
+from genre.terminal import progress
 
 #: A file of the cache: these bytes, the checksum of the samples, the rate of the source, the number of samples and the
 #: value of one step; then the samples as little-endian int16.
@@ -204,14 +203,8 @@ def run_parallel(function: Callable[[Path], Any], paths: Sequence[Path], label: 
         return []
     with ThreadPoolExecutor(count_cores()) as pool:
         futures = [pool.submit(function, path) for path in paths]
-        shown, console = as_completed(futures), terminal()
         try:
-            return [
-                future.result()
-                for future in progress(
-                    shown, label, len(futures), console=console, transient=True, disable=not console.is_terminal
-                )
-            ]
+            return [future.result() for future in progress(as_completed(futures), label, len(futures))]
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -150,7 +150,10 @@ def mix_down(frames: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def fit_segment(mono: NDArray[np.float32], rate: int, sample_rate: int, samples: int) -> NDArray[np.float32]:
-    """Resamples ``(frames,)`` from ``rate`` to ``sample_rate``, and repeats or cuts it to ``(samples,)``."""
+    """Resamples ``(frames,)`` from ``rate`` to ``sample_rate``, and repeats or cuts it to ``(samples,)``.
+
+    The result may share memory with ``mono``.
+    """
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate)
     if not len(mono):

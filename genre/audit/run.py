@@ -27,7 +27,8 @@ def audit(root: Path, out: Path, data: str | None, limits: Limits, artist: Liter
         artist: Whether the artists come from the files' tags.
 
     Raises:
-        GenreError: ``root`` holds no data set, or ``out`` cannot be written.
+        GenreError: ``root`` holds no data set.
+        OSError: ``out`` cannot be written.
     """
     logging.basicConfig(format="genre: %(message)s", level=logging.WARNING)
     with _collect_warnings("genre.data") as warnings:

@@ -1,15 +1,7 @@
-"""Help for ``genre fit``, ``validate`` and ``test``, and shell completion.
+"""Help for ``genre fit``, ``validate`` and ``test``: one screen that does not import torch, and one page per class."""
 
-The help is one screen that does not import torch, and one page per class. ``genre --print_completion bash`` prints a
-script for the shell.
-"""
-
-import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from textwrap import fill
-from typing import Any
-
-from genre.errors import GenreError
 
 #: Defaults of this command line that differ from Lightning's.
 DEFAULTS = {
@@ -92,49 +84,3 @@ def print_help(verb: str, arguments: Sequence[str]) -> bool:
             print(class_page(verb, option.removesuffix(".help"), value or next(iter(arguments[index + 1 :]), "")))
             return True
     return False
-
-
-class PrintCompletion(argparse.Action):
-    """Prints the script and exits."""
-
-    def __init__(
-        self, option_strings: Sequence[str], dest: str, verbs: Sequence[argparse.ArgumentParser], **options: Any
-    ) -> None:
-        super().__init__(option_strings, dest, **options)
-        self.verbs = verbs
-
-    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
-        """Prints the script for the given shell."""
-        try:
-            import shtab
-        except ImportError:
-            raise GenreError(
-                "--print_completion needs shtab; install it with pip install 'lightning-genre[completion]'"
-            ) from None
-        completers = {"file": shtab.FILE, "folder": shtab.DIRECTORY}
-        for verb in self.verbs:
-            for name, choices, path_type in _completed():
-                action = verb.add_argument(name, choices=choices)
-                if path_type in completers:
-                    action.complete = completers[path_type]  # type: ignore[attr-defined]  # shtab reads it
-        print(shtab.complete(parser, shell=given[1]))
-        parser.exit()
-
-
-def _completed() -> Iterator[tuple[str, list[str] | None, str]]:
-    """Yields the options of ``genre fit``: name, classes that it takes, and ``file``, ``folder`` or an empty string."""
-    from genre.cli import classes
-    from genre.data import GenreDataModule
-
-    yield from (("--config", None, "file"), ("--ckpt_path", None, "file"), ("--runs_dir", None, "folder"))
-    yield from ((name, None, "") for name in ("--name", "--seed_everything", "--import", "--help", "--help-all"))
-    yield "--data", list(classes.class_paths("data")), ""
-    for group, cls in {"data": GenreDataModule, **classes.GROUPS}.items():
-        for name in classes.parameters(cls):
-            option = f"--{group}.{name}"
-            path_type = {"root": "folder", "exclude": "file", "pretrained": "file"}.get(name, "")
-            yield option, list(classes.class_paths(name)) if name in classes.OPTIONS else None, path_type
-            if name in ("network", "features", "split"):
-                known = [classes.find_class(name, short) for short in classes.class_paths(name)]
-                for argument in dict.fromkeys(argument for cls in known for argument in classes.parameters(cls)):
-                    yield f"{option}.{argument}", None, ""

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track as progress
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -23,7 +22,7 @@ from genre.config import show, to_config
 from genre.data.provenance import digest
 from genre.data.segments import Draw, Segment, Segments, collate
 from genre.models.head import find_head, penultimate
-from genre.terminal import terminal
+from genre.terminal import progress
 
 #: Segments per batch of the network.
 BATCH = 16
@@ -96,8 +95,7 @@ def _compute(
     network.to(device).eval()
     features.to(device)
     loader = DataLoader(reading, BATCH, collate_fn=list, num_workers=num_workers)
-    bar = progress(loader, "embedding", console=terminal(), transient=True, disable=not terminal().is_terminal)
-    for pairs in bar:
+    for pairs in progress(loader, "embedding", len(loader)):
         batch = collate([segment for _, segment in pairs])
         vectors = penultimate(network, features(batch.inputs.to(device))).float().cpu()
         for (place, segment), vector in zip(pairs, vectors, strict=True):

@@ -10,7 +10,7 @@ import huggingface_hub
 import safetensors.torch
 
 from genre.checkpoint import network_config, network_weights
-from genre.errors import GenreError, one_line
+from genre.errors import GenreError, describe_error, one_line
 from genre.export.model_card import model_card
 from genre.hub import CONFIG, LIBRARY, SCORES, WEIGHTS, read_classifier
 
@@ -82,9 +82,8 @@ def push_folder(folder: Path, repository: str) -> str:
             commit_message="Upload a genre classifier",
         )
     except Exception as error:  # the hub and the network raise many types
-        line = one_line(error)[:160]
         raise GenreError(
-            f"{folder} is written, but {repository} took no upload ({type(error).__name__}: {line}); check the name "
+            f"{folder} is written, but {repository} took no upload ({describe_error(error)}); check the name "
             "and `hf auth login`"
         ) from None
     return str(commit.commit_url)

