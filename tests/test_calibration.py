@@ -70,7 +70,7 @@ def test_a_few_tracks_that_are_all_right_stay_moderate(tracks: int) -> None:
 
     assert np.log(temperature) == pytest.approx(brentq(slope, -3, 0), abs=1e-3)
     confidence = float(torch.tensor([1.0, 0.0]).div(temperature).softmax(0)[0])
-    assert confidence == pytest.approx({1: 0.745, 12: 0.884, 500: 0.998}[tracks], abs=0.001)
+    assert confidence == pytest.approx({1: 0.733, 12: 0.758, 500: 0.983}[tracks], abs=0.001)
     wrong = choose_temperature(logits, torch.arange(tracks), torch.ones(tracks, dtype=torch.long))
     assert 1 < wrong < SEARCH[1]
 
@@ -90,7 +90,7 @@ def test_many_tracks_outweigh_the_prior() -> None:
         logits, members, targets = sample(tracks, 3.0)
         distances.append(abs(np.log(choose_temperature(logits, members, targets)) - alone(logits, targets)))
     assert distances[0] > 3 * distances[1] > 9 * distances[2]
-    assert distances[2] < 0.005
+    assert distances[2] < 0.015
 
 
 def test_threshold_is_the_smallest_that_keeps_right_tracks() -> None:

@@ -1,13 +1,18 @@
-"""What is laid over the recipes of transfer learning, and the mean of two rows of a benchmark."""
+"""What is laid over the recipes of transfer learning, the mean of two rows of a benchmark, and their calibration."""
 
+import json
+import re
+import runpy
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from genre import GenreError
+from genre.calibration import calibration_error
 from genre.data import Track
-from genre.report.results import Results, read_results, write_results
+from genre.report.results import Results, pool, read_results, write_results
 
 from .conftest import run_cli
 from .processes import run_python
@@ -77,3 +82,34 @@ def test_ensemble_of_two_rows(tmp_path: Path) -> None:
     wrong = run_python(*command, "one", "another", cwd=tmp_path)
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (1, False)
     assert "found no finished cell of another" in wrong.stderr
+
+
+def test_calibration_of_all_folds(
+    gtzan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same figures as the reports of the folds, which take the temperatures from their checkpoints."""
+    monkeypatch.chdir(tmp_path)
+    recipe = TRANSFER.parent / "singh" / "spectral_cnn.yaml"
+    for fold in range(2):
+        options = [f"--config={recipe}", f"--data.root={gtzan}", "--data.split=genre.data.KFoldSplit"]
+        options += ["--data.split.folds=4", f"--data.split.fold={fold}", "--data.evaluation_segments=2"]
+        options += ["--data.num_workers=0", "--trainer.max_epochs=1", "--trainer.limit_train_batches=2"]
+        options += ["--trainer.enable_progress_bar=false", f"--name=net-folds-fold{fold}-seed0", "--runs_dir=cells"]
+        assert run_cli("fit", *options) == 0
+    capsys.readouterr()
+    main = runpy.run_path(str(TRANSFER / "calibration.py"))["main"]
+    main(tmp_path, ["net"])
+    printed = capsys.readouterr().out
+
+    reports = sorted(tmp_path.glob("cells/*/version_0/report"))
+    results = pool([read_results(report / "predictions.csv") for report in reports])
+    entries = [json.loads((report / "metrics.json").read_text())["calibration"] for report in reports]
+    temperatures = sorted(entry["temperature"] for entry in entries)
+    assert f"net: 40 tracks of 2 folds, T {temperatures[0]:.2f} to {temperatures[1]:.2f}" in printed
+    error = float(calibration_error(results.probabilities, results.targets))
+    figures = dict(re.findall(r"(before|after): .*error ([\d.]+ \(.*\), log-likelihood [-\d.]+)", printed))
+    assert float(figures["after"].split()[0]) == pytest.approx(error, abs=0.0006)
+    for name, text in figures.items():  # both folds have 20 tracks
+        assert -float(text.split()[-1]) == pytest.approx(sum(entry[name]["nll"] for entry in entries) / 2, abs=0.0011)
+    with pytest.raises(GenreError, match="found no cell of other"):
+        main(tmp_path, ["other"])

@@ -1,0 +1,71 @@
+"""Temperature scaling on the folds of a benchmark: the calibration of all tracks before and after.
+
+python examples/transfer/calibration.py BENCHMARK ROW [ROW …], where BENCHMARK is a folder such as
+runs/transfer-table/version_0, and each ROW the name of a recipe in it, such as musicnn_probe. Each fold chooses a
+temperature on its validation tracks; then the test tracks of all folds are scored together.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+import genre
+from genre.calibration import calibration_error, calibration_error_interval, choose_temperature, negative_log_likelihood
+from genre.cli.quiet import quiet
+from genre.cli.recipe import read_data
+from genre.data import GenreDataModule
+from genre.metrics import TrackAverage, TrackPredictions, average_segments
+
+
+@torch.inference_mode()
+def predict(predictor: genre.Predictor, data: GenreDataModule, subset: str) -> TrackPredictions:
+    """The predictions of a network for the validation or the test tracks, without a temperature."""
+    tracks = TrackAverage()
+    for batch in data.val_dataloader() if subset == "validation" else data.test_dataloader():
+        batch = data.to_inputs(batch)
+        logits = predictor.network(batch.inputs).float()
+        tracks.update(logits, batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
+    predictions: TrackPredictions = tracks.compute()
+    return predictions
+
+
+def predict_fold(run: Path) -> tuple[float, TrackPredictions]:
+    """The temperature that the validation tracks of a run choose, and the predictions for its test tracks."""
+    predictor = genre.load(run / "checkpoints" / "best.ckpt")
+    data = read_data(["--config", str(run / "config.yaml"), "--data.num_workers", "0"])  # a few tracks only
+    data.features = predictor.features
+    data.setup("validate")
+    data.setup("test")
+    validation = predict(predictor, data, "validation")
+    temperature = choose_temperature(validation.logits, validation.members, validation.targets)
+    return temperature, predict(predictor, data, "test")
+
+
+def main(benchmark: Path, rows: Sequence[str]) -> None:
+    """Prints the calibration error with its 95 % interval, and the log-likelihood, of each row."""
+    quiet()
+    for row in rows:
+        runs = sorted(benchmark.glob(f"cells/{row}-*-fold*-seed0/version_0"))
+        if not runs:
+            raise genre.GenreError(f"{benchmark}: found no cell of {row}; expected the name of a row's recipe")
+        folds = [predict_fold(run) for run in runs]
+        temperatures = [temperature for temperature, _ in folds]
+        targets = torch.cat([test.targets for _, test in folds])
+        low, high = min(temperatures), max(temperatures)
+        print(f"{row}: {len(targets)} tracks of {len(folds)} folds, T {low:.2f} to {high:.2f}", flush=True)
+        for name, power in (("before", 0), ("after", 1)):
+            probabilities = torch.cat([average_segments(test.logits, test.members, T**power) for T, test in folds])
+            error, loss = calibration_error(probabilities, targets), negative_log_likelihood(probabilities, targets)
+            low, high = calibration_error_interval(probabilities, targets)
+            print(f"  {name}: calibration error {error:.3f} ({low:.3f} – {high:.3f}), log-likelihood {-loss:.3f}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    try:
+        main(Path(sys.argv[1]), sys.argv[2:])
+    except genre.GenreError as error:
+        sys.exit(f"error: {error}")
