@@ -97,8 +97,8 @@ def test_calibration_of_all_folds(
         options += ["--trainer.enable_progress_bar=false", f"--name=net-folds-fold{fold}-seed0", "--runs_dir=cells"]
         assert run_cli("fit", *options) == 0
     capsys.readouterr()
-    main = runpy.run_path(str(TRANSFER / "calibration.py"))["main"]
-    main(tmp_path, ["net"])
+    script = runpy.run_path(str(TRANSFER / "calibration.py"))
+    script["main"](tmp_path, ["net"])
     printed = capsys.readouterr().out
 
     reports = sorted(tmp_path.glob("cells/*/version_0/report"))
@@ -111,5 +111,8 @@ def test_calibration_of_all_folds(
     assert float(figures["after"].split()[0]) == pytest.approx(error, abs=0.0006)
     for name, text in figures.items():  # both folds have 20 tracks
         assert -float(text.split()[-1]) == pytest.approx(sum(entry[name]["nll"] for entry in entries) / 2, abs=0.0011)
+    # All in one bin: the mean distance from 1/2 of the share of heads among 1000 coins.
+    half = torch.full((1000, 2), 0.5)
+    assert script["perfect_error"](half) == pytest.approx((2 / (1000 * torch.pi)) ** 0.5 / 2, rel=0.15)
     with pytest.raises(GenreError, match="found no cell of other"):
-        main(tmp_path, ["other"])
+        script["main"](tmp_path, ["other"])

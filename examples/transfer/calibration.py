@@ -6,10 +6,12 @@ temperature on its validation tracks; then the test tracks of all folds are scor
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 import genre
 from genre.calibration import calibration_error, calibration_error_interval, choose_temperature, negative_log_likelihood
@@ -20,11 +22,11 @@ from genre.metrics import TrackAverage, TrackPredictions, average_segments
 
 
 @torch.inference_mode()
-def predict(predictor: genre.Predictor, data: GenreDataModule, subset: str) -> TrackPredictions:
-    """The predictions of a network for the validation or the test tracks, without a temperature."""
+def predict(predictor: genre.Predictor, data: GenreDataModule, loader: Iterable[Any]) -> TrackPredictions:
+    """The predictions of a network for the tracks of a loader, without a temperature."""
     tracks = TrackAverage()
-    for batch in data.val_dataloader() if subset == "validation" else data.test_dataloader():
-        batch = data.to_inputs(batch)
+    for waveforms in loader:
+        batch = data.to_inputs(waveforms)
         logits = predictor.network(batch.inputs).float()
         tracks.update(logits, batch.targets, batch.tracks, batch.segments, batch.valid, batch.faults)
     predictions: TrackPredictions = tracks.compute()
@@ -34,13 +36,20 @@ def predict(predictor: genre.Predictor, data: GenreDataModule, subset: str) -> T
 def predict_fold(run: Path) -> tuple[float, TrackPredictions]:
     """The temperature that the validation tracks of a run choose, and the predictions for its test tracks."""
     predictor = genre.load(run / "checkpoints" / "best.ckpt")
-    data = read_data(["--config", str(run / "config.yaml"), "--data.num_workers", "0"])  # a few tracks only
+    data = read_data(["--config", str(run / "config.yaml"), "--data.num_workers", "0"])  # too few to start a worker
     data.features = predictor.features
     data.setup("validate")
     data.setup("test")
-    validation = predict(predictor, data, "validation")
+    validation = predict(predictor, data, data.val_dataloader())
     temperature = choose_temperature(validation.logits, validation.members, validation.targets)
-    return temperature, predict(predictor, data, "test")
+    return temperature, predict(predictor, data, data.test_dataloader())
+
+
+def perfect_error(probabilities: Tensor, draws: int = 200) -> float:
+    """The mean calibration error if the targets were drawn from the probabilities: few tracks never come out as 0."""
+    generator = torch.Generator().manual_seed(0)
+    targets = probabilities.multinomial(draws, replacement=True, generator=generator)  # (N, draws)
+    return float(torch.stack([calibration_error(probabilities, column) for column in targets.T]).mean())
 
 
 def main(benchmark: Path, rows: Sequence[str]) -> None:
@@ -60,6 +69,7 @@ def main(benchmark: Path, rows: Sequence[str]) -> None:
             error, loss = calibration_error(probabilities, targets), negative_log_likelihood(probabilities, targets)
             low, high = calibration_error_interval(probabilities, targets)
             print(f"  {name}: calibration error {error:.3f} ({low:.3f} – {high:.3f}), log-likelihood {-loss:.3f}")
+        print(f"  perfect probabilities: calibration error {perfect_error(probabilities):.3f}")
 
 
 if __name__ == "__main__":
