@@ -36,7 +36,9 @@ def predict(predictor: genre.Predictor, data: GenreDataModule, loader: Iterable[
 def predict_fold(run: Path) -> tuple[float, TrackPredictions]:
     """The temperature that the validation tracks of a run choose, and the predictions for its test tracks."""
     predictor = genre.load(run / "checkpoints" / "best.ckpt")
-    data = read_data(["--config", str(run / "config.yaml"), "--data.num_workers", "0"])  # too few to start a worker
+    # A resumed fit names its last checkpoint; no worker is worth its start for so few tracks.
+    options = ["--config", str(run / "config.yaml"), "--ckpt_path=null", "--data.num_workers=0"]
+    data = read_data(options)
     data.features = predictor.features
     data.setup("validate")
     data.setup("test")
