@@ -92,7 +92,8 @@ def _run_together(
     command: Sequence[str | Path], cwd: Path, environments: Sequence[Mapping[str, str]], timeout: float
 ) -> "list[subprocess.CompletedProcess[str]]":
     """Runs the command once with each environment."""
-    words, done = [str(part) for part in command], []
+    words = [str(part) for part in command]
+    done: list[subprocess.CompletedProcess[str]] = []
     with tempfile.TemporaryDirectory() as place:
         folders = [Path(place) / str(number) for number in range(len(environments))]
         processes = []
