@@ -9,12 +9,17 @@ demo: $(READY)
 
 # One process per core, each with a thread of its own. A file stays in one process, which fits once for all its tests;
 # xdist begins the files in the order of tests/conftest.py, the longest first.
-test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-# The suite, and the share of the lines of genre/ that it runs, in processes that it starts too.
+test: $(READY)
+	$(PYTEST)
+
+# The suite, and the share of the lines of genre/ that it runs, in processes that it starts too: the line TOTAL.
+# The servers that fork processes (tests/processes.py) end after the tests, so their lines are added then.
 coverage: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=
+	$(BIN)/python -m coverage combine --append --quiet
+	$(BIN)/python -m coverage report --skip-covered
 
 lint: $(READY)
 	$(BIN)/ruff check

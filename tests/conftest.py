@@ -1,5 +1,7 @@
 """Small corpora of generated audio, in the layouts that people have."""
 
+import gc
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,10 +15,6 @@ import numpy as np
 import pytest
 import soundfile
 
-# Lightning is imported before other libraries, as on the command line. Python's typing takes unions with the same members
-# for one another, so another library's Union[float, int] could change how --trainer.limit_train_batches=1 is read.
-from genre.data.gtzan import GENRES
-
 GTZAN_MINI = Path(__file__).parents[2] / "shared" / "gtzan-mini"
 
 #: Seconds of a generated track: long and short ones, as in a real collection.
@@ -28,17 +26,38 @@ LONG = (
     "test_documentation.py",
     "test_best_checkpoint.py",
     "test_examples.py",
-    "test_every_trainer_option.py",
-    "test_every_callback.py",
+    "test_onnx.py",
+    "test_lightning_tools.py",
+    "test_plans.py",
+    "test_warm_start.py",
     "test_benchmark.py",
+    "test_every_trainer_option.py",
+    "test_whole_files.py",
+    "test_protocols.py",
+    "test_all_models.py",
     "test_example_scripts.py",
     "test_serve.py",
-    "test_onnx.py",
-    "test_every_logger.py",
+    "test_every_callback.py",
     "test_ddp.py",
     "test_resume.py",
-    "test_plans.py",
+    "test_datamodule.py",
+    "test_figures.py",
+    "test_predictor.py",
 )
+
+
+def pytest_collectstart() -> None:
+    """Imports Lightning before other libraries, as on the command line.
+
+    Python's typing takes unions with the same members for one another, so another library's ``Union[float, int]`` could
+    change how ``--trainer.limit_train_batches=1`` is read. xdist's main process collects nothing: it need not import it.
+    """
+    importlib.import_module("genre.data.gtzan")
+
+
+def pytest_collection_finish() -> None:
+    """Keeps what is imported by now out of garbage collections, which Lightning's tuner asks for again and again."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,6 +76,8 @@ def tone(genre: int, track: int, seconds: float, sample_rate: int = 22050) -> np
 
 def write_gtzan(root: Path, numbers: Callable[[str], list[int]], seconds: float | None = None) -> Path:
     """Writes generated tracks as ``genres_original/<genre>/<genre>.NNNNN.wav``."""
+    from genre.data.gtzan import GENRES
+
     for index, genre in enumerate(GENRES):
         folder = root / "genres_original" / genre
         folder.mkdir(parents=True)
@@ -94,6 +115,18 @@ def gtzan(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
 
     return write_gtzan(tmp_path_factory.mktemp("gtzan"), numbers)
+
+
+@pytest.fixture(scope="session")
+def few_genres(gtzan: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three genres of it: features are measured on all train tracks, and a frozen network runs over every track."""
+    from genre.data.gtzan import GENRES
+
+    root = tmp_path_factory.mktemp("few")
+    (root / "genres_original").mkdir()
+    for genre in GENRES[:3]:
+        (root / "genres_original" / genre).symlink_to(gtzan / "genres_original" / genre)
+    return root
 
 
 @pytest.fixture(scope="session")
@@ -172,6 +205,12 @@ def no_pictures(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test has no pictures, unless it is marked with ``pictures``; a fixture that tests share has them."""
     with nullcontext() if request.node.get_closest_marker("pictures") else without_pictures():
         yield
+
+
+@pytest.fixture
+def empty_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``genre figures`` draws its pictures and writes empty files, as writing takes most of its time."""
+    monkeypatch.setattr("genre.cli.figures.save_small", lambda figure, path: path.touch())
 
 
 @pytest.fixture

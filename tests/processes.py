@@ -6,26 +6,31 @@ reports of these programs have no pictures.
 
 import os
 import runpy
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from functools import cache
 from multiprocessing import get_start_method, set_start_method
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from genre.benchmark.worker import CONTEXT, start_server
+from pytorch_lightning.utilities import rank_zero_only
+
+from genre.benchmark.worker import CONTEXT, HAS_SERVER, start_server
 from genre.cli import data_verbs
 
 from .conftest import without_pictures
 
 ROOT = Path(__file__).parents[1]
 
-#: What the programs of the tests import, the first of them sets the environment of torch.
+#: What the programs of the tests import: the first sets the environment of torch, the second imports Lightning.
 MODULES = (
-    "tests.conftest", "tests.preload", "genre.cli.lightning_cli", "genre.cli.verbs", "genre.benchmark.run", "librosa",
+    "tests.conftest", "genre.cli.lightning_cli", "tests.preload", "genre.cli.verbs", "genre.benchmark.run", "librosa",
 )  # fmt: skip
 
 
@@ -66,24 +71,62 @@ def run_python(
     *command: str | Path, cwd: Path, environment: Mapping[str, str] | None = None, timeout: float = 300
 ) -> "subprocess.CompletedProcess[str]":
     """Runs ``python <command>`` as :func:`start_python` starts it; returns its status and what it printed."""
-    with TemporaryDirectory() as folder:
-        process = start_python(*command, cwd=cwd, output=Path(folder), environment=environment)
-        process.join(timeout)
-        if process.exitcode is None:
+    (done,) = _run_together(command, cwd, [environment or {}], timeout)
+    return done
+
+
+def run_two(*command: str | Path, cwd: Path, timeout: float = 300) -> "list[subprocess.CompletedProcess[str]]":
+    """Runs ``python <command>`` twice at once, as the two processes of a Trainer with ``strategy=ddp``.
+
+    The environment says so, as under a launcher of the user's own; otherwise Lightning starts a new interpreter for
+    the second process.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return _run_together(command, cwd, [shared | {"LOCAL_RANK": str(rank)} for rank in (0, 1)], timeout)
+
+
+def _run_together(
+    command: Sequence[str | Path], cwd: Path, environments: Sequence[Mapping[str, str]], timeout: float
+) -> "list[subprocess.CompletedProcess[str]]":
+    """Runs the command once with each environment."""
+    words = [str(part) for part in command]
+    done: list[subprocess.CompletedProcess[str]] = []
+    with tempfile.TemporaryDirectory() as place:
+        folders = [Path(place) / str(number) for number in range(len(environments))]
+        processes = []
+        for folder, environment in zip(folders, environments, strict=True):
+            folder.mkdir()
+            processes.append(start_python(*command, cwd=cwd, output=folder, environment=environment))
+        deadline = time.monotonic() + timeout
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+        late = [process for process in processes if process.exitcode is None]
+        for process in late:
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired([str(part) for part in command], timeout)
-        stdout, stderr = ((Path(folder) / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
-    return subprocess.CompletedProcess([str(part) for part in command], process.exitcode, stdout, stderr)
+        if late:
+            raise subprocess.TimeoutExpired(words, timeout)
+        for process, folder in zip(processes, folders, strict=True):
+            stdout, stderr = ((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+            done.append(subprocess.CompletedProcess(words, process.exitcode or 0, stdout, stderr))
+    return done
 
 
 def _run(command: list[str], cwd: Path, output: Path, variables: Mapping[str, str], start_method: str) -> None:
     """Runs in the new process."""
     set_start_method(start_method, force=True)  # as in a new interpreter; else that of the server
+    if HAS_SERVER:  # which starts with the signal blocked
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     os.setsid()
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(variables)
+    tempfile.tempdir = None  # it is chosen anew, by these variables
+    if "LOCAL_RANK" in variables:
+        setattr(rank_zero_only, "rank", int(variables["LOCAL_RANK"]))  # noqa: B010  # Lightning reads it when imported
     for number, name in ((1, "stdout"), (2, "stderr")):
         with (output / name).open("w", encoding="utf-8") as file:
             os.dup2(file.fileno(), number)

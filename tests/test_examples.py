@@ -13,7 +13,6 @@ import yaml
 
 from genre.cli.recipe import read_data
 from genre.data import StratifiedSplit
-from genre.data.gtzan import GENRES
 from genre.data.synthetic import write_corpus
 
 from .conftest import run_cli, tone
@@ -111,21 +110,10 @@ def write_ballroom(root: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="session")
-def few(gtzan: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three genres of it: a pretrained network runs over every track, whatever the limits of an epoch."""
-    root = tmp_path_factory.mktemp("few")
-    (root / "genres_original").mkdir()
-    for genre in GENRES[:3]:
-        (root / "genres_original" / genre).symlink_to(gtzan / "genres_original" / genre)
-    return root
-
-
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: str(path.relative_to(EXAMPLES)))
 def test_recipe(
     recipe: Path,
-    gtzan: Path,
-    few: Path,
+    few_genres: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -140,7 +128,7 @@ def test_recipe(
     # An eighth of the built-in corpus, which takes 10 s to render.
     small = partial(write_corpus, tracks_per_genre=10, artists_per_genre=5, seconds=2.0)
     monkeypatch.setattr("genre.data.synthetic.write_corpus", small)
-    assert run_cli("fit", *options(recipe, few if recipe.parent.name == "transfer" else gtzan, tmp_path)) == 0
+    assert run_cli("fit", *options(recipe, few_genres, tmp_path)) == 0
     optimizer = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())["model"]["optimizer"]
     if optimizer is not None and optimizer["class_path"] == "torch.optim.Adam":
         assert optimizer["init_args"]["weight_decay"] == 0  # that of the default, AdamW, does not stay
@@ -158,10 +146,10 @@ def test_recipe(
 
 @pytest.mark.parametrize("feature", ["spectrogram", "mfcc"])
 @pytest.mark.parametrize("model", SINGH)
-def test_cells_of_singh(model: str, feature: str, gtzan: Path, tmp_path: Path) -> None:
+def test_cells_of_singh(model: str, feature: str, few_genres: Path, tmp_path: Path) -> None:
     """The other six of the nine cells: the recipes above are those on mel spectrograms."""
     part = f"--data.features={EXAMPLES / 'singh' / feature}.yaml"
-    assert run_cli("fit", *options(EXAMPLES / "singh" / f"{model}.yaml", gtzan, tmp_path), part) == 0
+    assert run_cli("fit", *options(EXAMPLES / "singh" / f"{model}.yaml", few_genres, tmp_path), part) == 0
     metrics = json.loads((tmp_path / "example/version_0/report/metrics.json").read_text())
     assert metrics["features"] == {"spectrogram": "Spectrogram", "mfcc": "MFCC"}[feature]
     assert metrics["split"]["class"] == "OfficialSplit"
@@ -177,9 +165,9 @@ def test_cells_of_singh(model: str, feature: str, gtzan: Path, tmp_path: Path) -
         ("crnn", ["3308x40"]),
     ],
 )
-def test_rows_of_gaitanou(model: str, overlays: list[str], gtzan: Path, tmp_path: Path) -> None:
+def test_rows_of_gaitanou(model: str, overlays: list[str], few_genres: Path, tmp_path: Path) -> None:
     """Rows of the paper's table: a recipe, an input laid over it, the augmentation laid over both."""
-    recipe, *rest = options(GAITANOU / f"{model}.yaml", gtzan, tmp_path)
+    recipe, *rest = options(GAITANOU / f"{model}.yaml", few_genres, tmp_path)
     for name in reversed(overlays):
         rest = [f"--config={GAITANOU / name}.yaml", *rest, *(OVERLAYS[name] if model == "cnn" else [])]
     assert run_cli("fit", recipe, *rest) == 0

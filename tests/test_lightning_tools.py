@@ -209,7 +209,7 @@ def test_the_learning_rate_finder(music: Path) -> None:
     found = Tuner(trainer(max_epochs=20)).lr_find(model, datamodule=data, num_training=30, early_stop_threshold=None)
     assert found is not None
     assert model.lr == found.suggestion()
-    fit = trainer(max_epochs=10, callbacks=[LearningRateFinder(num_training_steps=20, early_stop_threshold=None)])
+    fit = trainer(max_epochs=4, callbacks=[LearningRateFinder(num_training_steps=20, early_stop_threshold=None)])
     model = classifier(data, scheduler=partial(OneCycleLR, max_lr=7.0))
     fit.fit(model, datamodule=data)
     assert model.lr is not None

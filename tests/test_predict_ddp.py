@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 import genre
 
-from .processes import run_python
+from .processes import run_two
 from .test_lightning_tools import checkpoint, classifier, expected, make, music, trainer  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pytorch_lightning")
@@ -37,7 +37,7 @@ except GenreError as error:
     sys.exit(f"GenreError: {error}")
 """
 
-Ran = tuple[Path, subprocess.CompletedProcess[str]]
+Ran = tuple[Path, list[subprocess.CompletedProcess[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +45,12 @@ def ran(music: Path, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
     """The folder of what both processes write, and how they end."""
     out = tmp_path_factory.mktemp("ddp")
     (out / "predict.py").write_text(SCRIPT)
-    environment = {"OMP_NUM_THREADS": "1"}
-    return out, run_python(out / "predict.py", music, checkpoint, out, cwd=out, environment=environment)
+    return out, run_two(out / "predict.py", music, checkpoint, out, cwd=out)
 
 
 def test_two_processes_predict_what_one_does(ran: Ran, expected: torch.Tensor) -> None:  # noqa: F811
     out, done = ran
-    assert len(list(out.glob("rows*"))) == 2, done.stderr
+    assert len(list(out.glob("rows*"))) == 2, [process.stderr for process in done]
     parts = [torch.load(out / f"rows{rank}.pt", weights_only=True) for rank in (0, 1)]
     assert [len(part) for part in parts] == [3, 3]
     union = sorted(torch.cat(parts).tolist())
@@ -60,9 +59,9 @@ def test_two_processes_predict_what_one_does(ran: Ran, expected: torch.Tensor) -
 
 def test_a_test_loader_for_two_processes_is_refused(ran: Ran) -> None:
     out, done = ran
-    assert done.returncode != 0
+    assert done[0].returncode != 0
     assert "GenreError: this loader gives the segments of a track to several processes; pass datamodule=data" in (
-        done.stderr
+        done[0].stderr
     )
     assert not list(out.glob("refused*"))
 

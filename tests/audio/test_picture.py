@@ -61,10 +61,10 @@ def test_no_pixel() -> None:
 
 
 @pytest.mark.parametrize(("model", "feature"), [("spectral_cnn", None), ("resnet18", "mfcc")])
-def test_singh_on_pictures(model: str, feature: str | None, gtzan: Path, tmp_path: Path) -> None:
+def test_singh_on_pictures(model: str, feature: str | None, few_genres: Path, tmp_path: Path) -> None:
     """A fit, its test and a prediction; at 32 pixels, since 224 would take long here."""
     folder = EXAMPLES / "singh"
-    arguments = [*options(folder / f"{model}.yaml", gtzan, tmp_path), f"--config={folder / 'picture.yaml'}"]
+    arguments = [*options(folder / f"{model}.yaml", few_genres, tmp_path), f"--config={folder / 'picture.yaml'}"]
     arguments += [f"--data.features={folder / feature}.yaml"] if feature else []
     assert run_cli("fit", *arguments, "--data.features.picture=32", "--model.network.in_channels=3") == 0
     version = tmp_path / "example" / "version_0"
@@ -72,7 +72,7 @@ def test_singh_on_pictures(model: str, feature: str | None, gtzan: Path, tmp_pat
     assert metrics["features"] == {None: "MelSpectrogram", "mfcc": "MFCC"}[feature]
     predictor = genre.load(next((version / "checkpoints").glob("*.ckpt")))
     assert predictor.features.picture == 32
-    assert sum(predictor.predict(next(gtzan.rglob("*.wav"))).probabilities.values()) == pytest.approx(1)
+    assert sum(predictor.predict(next(few_genres.glob("*/*/*.wav"))).probabilities.values()) == pytest.approx(1)
 
 
 def test_plan_of_pictures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,8 +85,8 @@ def test_plan_of_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     assert "in_channels: 3" in printed
 
 
-def test_a_network_of_one_channel_says_so(gtzan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = options(EXAMPLES / "singh" / "spectral_cnn.yaml", gtzan, tmp_path)
+def test_a_network_of_one_channel_says_so(few_genres: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = options(EXAMPLES / "singh" / "spectral_cnn.yaml", few_genres, tmp_path)
     assert run_cli("fit", *arguments, "--data.features.picture=32") == 1
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].endswith("SpectralCNN takes inputs of 1 channel: found 3; use a feature to fit (one channel; three "

@@ -66,7 +66,7 @@ def test_table_and_resume(plan: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_killed_and_resumed(plan: Path) -> None:
     plan.write_text("recipes: [good.yaml]\n")
-    options = ["--epochs=30", "--model.scheduler=torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size=5"]
+    options = ["--epochs=15", "--model.scheduler=torch.optim.lr_scheduler.StepLR", "--model.scheduler.step_size=5"]
     place_options = ["--name=bench", f"--runs_dir={plan.parent / 'runs'}"]
     cell = place(plan) / "cells" / "good-seed0" / "version_0"
     command = ["-m", "genre", "benchmark", str(plan), *place_options, *options]
@@ -80,14 +80,14 @@ def test_killed_and_resumed(plan: Path) -> None:
     finally:
         process.kill()
         process.join()
-    time.sleep(0.5)
+    time.sleep(0.3)
     last = (cell / "checkpoints" / "last.ckpt").stat().st_mtime_ns
-    time.sleep(1.5)  # of several epochs
+    time.sleep(0.7)  # of several epochs
     assert (cell / "checkpoints" / "last.ckpt").stat().st_mtime_ns == last  # the cell ended with the benchmark
     assert not (cell / "report").exists()
     assert run(plan, *options, "--resume") == 0
     with (cell / "report" / "history.csv").open() as lines:
-        assert [float(row["epoch"]) for row in csv.DictReader(lines)] == list(range(30))
+        assert [float(row["epoch"]) for row in csv.DictReader(lines)] == list(range(15))
     assert len(list(cell.glob("metrics.*.csv"))) == 1  # it went on: the log of before is kept
 
 

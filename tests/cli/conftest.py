@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from genre.metrics import intervals
-
 from ..conftest import QUICK, run_cli
 
 #: Options of a fit whose epochs get better and worse.
@@ -19,6 +17,8 @@ Try = Callable[..., str | None]
 @pytest.fixture
 def quick_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures and intervals take most of a small fit's time."""
+    from genre.metrics import intervals  # here: Lightning is imported before torchmetrics, see tests/conftest.py
+
     monkeypatch.setattr("genre.report.folder._draw", lambda *arguments: {})
     monkeypatch.setattr("genre.report.results.intervals", lambda scores, targets, *_: intervals(scores, targets, 5))
 

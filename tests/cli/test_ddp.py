@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ..conftest import QUICK, run_cli
-from ..processes import run_python
+from ..processes import run_python, run_two
 
 TWO = ("--trainer.strategy=ddp", "--trainer.devices=2")
 
@@ -27,15 +27,18 @@ def test_two_processes_test_as_one(trained: Path, folder: Path, tmp_path: Path) 
         "--data.batch_size=2",
     )
     assert run_cli("test", *options, f"--runs_dir={tmp_path}", "--name=one") == 0
-    two = run_python("-m", "genre", "test", *options, f"--runs_dir={tmp_path}", "--name=two", *TWO, cwd=tmp_path)
-    assert two.returncode == 0, two.stderr
+    two = run_two("-m", "genre", "test", *options, f"--runs_dir={tmp_path}", "--name=two", *TWO, cwd=tmp_path)
+    assert [process.returncode for process in two] == [0, 0], [process.stderr for process in two]
     assert scores(tmp_path / "two/version_0/report") == scores(tmp_path / "one/version_0/report")
     rows = [(tmp_path / name / "version_0/report/predictions.csv").read_text() for name in ("one", "two")]
     assert rows[0] == rows[1]
 
 
 def test_two_processes_fit(folder: Path, tmp_path: Path) -> None:
-    """Both train: every track is drawn once an epoch, and the checkpoint scores alone what it scored together."""
+    """Both train: every track is drawn once an epoch, and the checkpoint scores alone what it scored together.
+
+    Here Lightning itself starts the second process, from the command line of the first.
+    """
     fit = run_python(
         "-m",
         "genre",

@@ -80,7 +80,11 @@ def test_example_without_torch(rate: int, trained: Path, model: Path, tmp_path: 
     [
         (IndRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
         (WuRNN(3, bands=32, units=8, layers=2), MelSpectrogram(n_fft=512, n_mels=32, mean=-40.0, std=15.0), True),
-        (GaitanouCRNN(3, filters=4, units=8, cell="gru"), MFCC(n_fft=512, n_mels=40, mean=0.0, std=20.0), True),
+        (
+            GaitanouCRNN(3, layers=2, filters=4, units=8, cell="gru"),
+            MFCC(n_fft=512, n_mels=40, mean=0.0, std=20.0),
+            True,
+        ),
         (KhameesLSTM(3, cell="gru"), MFCC(n_mfcc=13, n_fft=512, n_mels=40, mean=0.0, std=20.0), True),
         (KhameesMLP(3, bands=13, frames=44), MFCC(n_mfcc=13, n_fft=512, n_mels=40, mean=0.0, std=20.0), False),
     ],

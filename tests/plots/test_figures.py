@@ -50,7 +50,9 @@ def test_runs_alone(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "/nowhere/version_0: found nothing; expected a finished run" in capsys.readouterr().err
 
 
-def test_corpus_without_artists(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_corpus_without_artists(
+    folder: Path, tmp_path: Path, empty_pictures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     for path in folder.rglob("*.wav"):
         genre, artist, name = path.relative_to(folder).parts
         target = tmp_path / "music" / genre / f"{artist}{name}"
@@ -62,11 +64,16 @@ def test_corpus_without_artists(folder: Path, tmp_path: Path, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert "no artists.png: Folder knows the artist of no track here" in said
     assert "artist21song3.wav in all four kinds of input" in said
+    assert (tmp_path / "out" / "counts.png").exists()
     assert not (tmp_path / "out" / "artists.png").exists()
 
 
 def test_no_more_columns_than_fit(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    tmp_path: Path,
+    empty_pictures: None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("genre.cli.figures.MAX_COLUMNS", 2)
     assert run_cli("figures", "--tracks=300", f"--out={tmp_path}", *QUICK, f"--data.root={folder}") == 0

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ import torch
 
 import genre
 from tests.conftest import run_cli, tone
+from tests.processes import start_python
 
 if find_spec("gradio") is None:
     pytest.skip("genre serve needs lightning-genre[serve]", allow_module_level=True)
@@ -36,19 +36,21 @@ MAX_MB, MAX_MINUTES = 2, 1
 class Server:
     """``genre serve`` in a process of its own, with a temporary folder of its own."""
 
-    def __init__(self, checkpoint: Path, folder: Path) -> None:
-        self.checkpoint, self.folder = checkpoint, folder
-        command = [sys.executable, "-m", "genre", "serve", str(checkpoint), "--port=0"]
-        self.process = subprocess.Popen(
-            [*command, f"--max_mb={MAX_MB}", f"--max_minutes={MAX_MINUTES}"],
-            env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        match = re.search(r"at (http://127\.0\.0\.1:\d+);", line)
-        assert match, line + (self.process.stderr.read() if self.process.stderr else "")
+    def __init__(self, checkpoint: Path, folder: Path, output: Path) -> None:
+        self.checkpoint, self.folder, self.output = checkpoint, folder, output
+        command = ("-m", "genre", "serve", checkpoint, "--port=0", f"--max_mb={MAX_MB}", f"--max_minutes={MAX_MINUTES}")
+        self.process = start_python(*command, cwd=output, output=output, environment={"TMPDIR": str(folder)})
+        deadline = time.monotonic() + 120
+        while not (match := re.fullmatch(r"genre: serving .+ at (http://127\.0\.0\.1:\d+);.*\n", self.said("stdout"))):
+            assert self.process.is_alive(), self.said("stderr")
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         self.url = match[1]
+
+    def said(self, stream: str) -> str:
+        """What it has written to ``stdout`` or ``stderr``."""
+        file = self.output / stream
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def post(self, content: bytes, name: str = "song.wav", field: str = "file") -> tuple[int, dict[str, object]]:
         answer = requests.post(f"{self.url}/predict", files={field: (name, content)}, timeout=300)
@@ -68,10 +70,10 @@ def server(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     content["genre"]["threshold"] = (probabilities[24] + probabilities[25]) / 2
     checkpoint = tmp_path_factory.mktemp("checkpoint") / "mine.ckpt"
     torch.save(content, checkpoint)
-    server = Server(checkpoint, tmp_path_factory.mktemp("temporary"))
+    server = Server(checkpoint, tmp_path_factory.mktemp("temporary"), tmp_path_factory.mktemp("output"))
     yield server
     server.process.kill()
-    server.process.communicate()
+    server.process.join()
 
 
 def wav(index: int, seconds: float = 1.5) -> bytes:
@@ -261,9 +263,12 @@ def test_ctrl_c_ends_it_with_one_line(server: Server) -> None:
     open_request = threading.Thread(target=lambda: _swallow(f"{server.url}/gradio_api/heartbeat/x"), daemon=True)
     open_request.start()
     time.sleep(0.5)
+    before = server.said("stdout")
+    assert server.process.pid is not None
     os.killpg(server.process.pid, signal.SIGINT)
-    out, err = server.process.communicate(timeout=60)
-    assert (server.process.returncode, out, err) == (0, "", "genre: stopped\n")
+    server.process.join(60)
+    out = server.said("stdout").removeprefix(before)
+    assert (server.process.exitcode, out, server.said("stderr")) == (0, "", "genre: stopped\n")
     assert list(server.folder.glob("genre-*")) == []
     assert server.leftovers() == []
 
