@@ -166,7 +166,6 @@ class KhameesLSTM(nn.Module):
         check_counts(layers=layers, units=units)
         check_rates(dropout=dropout)
         self.bands = bands
-        # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, bands, units, layers, dropout)
         self.dropout = nn.Dropout(dropout)
         self.head = dense_layers(units, 64, num_classes, dense_dropout)
