@@ -4,11 +4,6 @@ Papers: Engelkes, "Music Genre Classification Capabilities of Enhanced Neural Ne
 Wang, Liu, "Bottom-up broadcast neural network for music genre classification" (2021); Li et al., "Independently
 Recurrent Neural Network (IndRNN)" (2018); Wu et al., "Music Genre Classification Using Independent Recurrent Neural
 Network" (2018).
-
-Stated: the recurrence and the bound of its weights (Li et al.); IndRNN, RNN and LSTM in one layout on GTZAN (Wu et
-al.); batch norm of each layer's input (Engelkes).
-Code: where batch norm may stand, and the other values of ``growth`` (Li et al.).
-Ours: all sizes of the recurrent networks, as Wu's are not published.
 """
 
 from typing import Literal
@@ -118,7 +113,8 @@ class IndRNN(nn.Module):
     """IndRNN (Li et al. 2018): each unit recurs on itself alone, h_t = ReLU(W x_t + b + u ⊙ h_{t−1}), ``|u|`` bounded.
 
     With d bands, h units, L layers and k genres, dh + h + (L−1)(h² + h) + 3Lh + hk + k trainable parameters:
-    85,770 with the defaults and 10 genres. The recurrence is stated by Li et al., the sizes are ours.
+    85,770 with the defaults and 10 genres. The recurrence is stated by Li et al.; the sizes are ours, as Wu's
+    are not published.
 
     Args:
         num_classes: Number of genres.
@@ -129,8 +125,8 @@ class IndRNN(nn.Module):
             unit can amplify by more than ``growth``: the bound of ``|u|`` is growth^(1/steps). Inputs of any other
             length are accepted.
         growth: 2 as a rule; Li's public code also has 5 and 10.
-        norm: The place of batch norm (statistics over batch and time), "before" or "after" the recurrence; after it,
-            the norm is that of the next layer's input, as Engelkes describes it.
+        norm: The place of batch norm (statistics over batch and time), "before" or "after" the recurrence, as in Li's
+            public code; after it, the norm is that of the next layer's input, as Engelkes describes it.
         dropout: Dropout rate after each layer, one mask for all steps.
 
     Raises:
