@@ -12,15 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from genre.errors import GenreError
-from genre.models.layers import (
-    CellName,
-    cell_class,
-    check_counts,
-    check_input,
-    check_min_size,
-    check_rates,
-    keras_norm2d,
-)
+from genre.models.layers import CellName, cell_class, check_counts, check_input, check_rates, keras_norm2d
 from genre.models.recurrence import dropout_over_time, linear_over_time, norm_over_time, recur
 
 
@@ -67,8 +59,7 @@ class BBNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F is at least 2, T at least 8."""
-        check_input(self, x)
-        check_min_size(self, x.shape[-2:], min_bands=2, min_frames=8)
+        check_input(self, x, min_size=(2, 8))
         x = self.stem(x)  # (B, 1, F, T) → (B, 32, F, T/4)
         x = self.broadcast(x)  # (B, 32, F, T/4) → (B, 416, F, T/4)
         x = self.transition(x)  # (B, 416, F, T/4) → (B, 32, F/2, T/8)

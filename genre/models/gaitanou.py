@@ -17,7 +17,6 @@ from genre.models.layers import (
     CellName,
     check_counts,
     check_input,
-    check_min_size,
     check_rates,
     conv_blocks,
     dense_layers,
@@ -144,8 +143,7 @@ class GaitanouCRNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits; with the defaults, F and T are at least 19."""
-        check_input(self, x)
-        check_min_size(self, x.shape[-2:], *self.min_size, instead=FEWER)
+        check_input(self, x, min_size=self.min_size, instead=FEWER)
         x = self.convolutions(x)  # (B, 1, F, T) → (B, 128, f, t)
         x = x.permute(0, 3, 2, 1).flatten(1, 2)  # (B, 128, f, t) → (B, t · f, 128), time by time
         x = self.dropout(last_step(self.lstm, x))  # (B, t · f, 128) → (B, 128)

@@ -25,11 +25,17 @@ FEWER = "fewer layers or a smaller stride"
 
 
 def check_input(
-    model: nn.Module, x: Tensor, channels: int = 1, bands: int | None = None, frames: int | None = None
+    model: nn.Module,
+    x: Tensor,
+    channels: int = 1,
+    bands: int | None = None,
+    frames: int | None = None,
+    min_size: tuple[int, int] = (1, 1),
+    instead: str | None = None,
 ) -> None:
     """Raises a :class:`SizeError` unless the input ``(B, C, F, T)`` has the size that a network is built for.
 
-    ``None`` stands for any number of bands or frames.
+    ``None`` stands for any number of bands or frames; see :func:`check_min_size` for the last two arguments.
     """
     name, x_channels, (x_bands, x_frames) = type(model).__name__, x.shape[1], x.shape[-2:]
     if x_channels != channels:
@@ -44,16 +50,15 @@ def check_input(
             f"{name} is built for {expected}: found {x_bands} bands by {x_frames} frames; "
             f"change the feature or the segments to fit, or build the model with {fitting}"
         )
+    check_min_size(model, (x_bands, x_frames), min_size, instead)
 
 
-def check_min_size(
-    model: nn.Module, size: Sequence[int], min_bands: int = 1, min_frames: int = 1, instead: str | None = None
-) -> None:
+def check_min_size(model: nn.Module, size: Sequence[int], min_size: tuple[int, int], instead: str | None) -> None:
     """Raises a :class:`SizeError` if the convolutions and pools of a network leave nothing of an input.
 
-    ``size`` is ``x.shape[-2:]``; ``instead`` is what the network can be built with to take a smaller input.
+    Both sizes are bands and frames; ``instead`` is what the network can be built with to take a smaller input.
     """
-    bands, frames = size
+    (bands, frames), (min_bands, min_frames) = size, min_size
     if bands < min_bands or frames < min_frames:
         expected = f"{min_frames} frames" if min_bands == 1 else f"{min_bands} bands by {min_frames} frames"
         advice = f", or build the model with {instead}" if instead else ""
@@ -156,7 +161,7 @@ def kernels(layers: int) -> list[int]:
 
 def map_size(model: nn.Module, size: Sequence[int], layers: int, stride: int | Sequence[int] = 2) -> tuple[int, int]:
     """Height and width of the map that :func:`conv_blocks` make of an input of this size."""
-    check_min_size(model, size, *min_size(layers, stride), instead=FEWER)
+    check_min_size(model, size, min_size(layers, stride), FEWER)
     height, width = size
     rows, columns = stride_pair(stride)
     for kernel in kernels(layers):  # a block takes kernel − 1 off, then divides by the stride and rounds up
