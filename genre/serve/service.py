@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from genre.errors import GenreError, printable
+from genre.errors import AudioError, GenreError, printable
 from genre.prediction import Prediction
 from genre.predictor import Predictor
 from genre.serve.song import analyse
@@ -156,8 +156,8 @@ def title_of(prediction: Prediction, threshold: float | None) -> str:
 
 
 def reason_of(error: GenreError) -> str:
-    """An error's message, without the name of the recording that the decoder was given."""
-    return str(error).removeprefix("the array: ")
+    """An error's message without the name of the recording, which the sender does not know."""
+    return error.reason if isinstance(error, AudioError) else str(error)
 
 
 def refuse(status: int, message: str) -> JSONResponse:
