@@ -30,12 +30,12 @@ def check_input(
     channels: int = 1,
     bands: int | None = None,
     frames: int | None = None,
-    min_size: tuple[int, int] = (1, 1),
+    min_size: tuple[int, int] | None = None,
     instead: str | None = None,
 ) -> None:
     """Raises a :class:`SizeError` unless the input ``(B, C, F, T)`` has the size that a network is built for.
 
-    ``None`` stands for any number of bands or frames; see :func:`check_min_size` for the last two arguments.
+    ``None`` stands for any number of bands or frames; :func:`check_min_size` says what the last two arguments are.
     """
     name, x_channels, (x_bands, x_frames) = type(model).__name__, x.shape[1], x.shape[-2:]
     if x_channels != channels:
@@ -50,7 +50,8 @@ def check_input(
             f"{name} is built for {expected}: found {x_bands} bands by {x_frames} frames; "
             f"change the feature or the segments to fit, or build the model with {fitting}"
         )
-    check_min_size(model, (x_bands, x_frames), min_size, instead)
+    if min_size is not None:
+        check_min_size(model, (x_bands, x_frames), min_size, instead)
 
 
 def check_min_size(model: nn.Module, size: Sequence[int], min_size: tuple[int, int], instead: str | None) -> None:
