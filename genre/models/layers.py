@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -26,11 +25,17 @@ FEWER = "fewer layers or a smaller stride"
 
 
 def check_input(
-    model: nn.Module, x: Tensor, channels: int = 1, bands: int | None = None, frames: int | None = None
+    model: nn.Module,
+    x: Tensor,
+    channels: int = 1,
+    bands: int | None = None,
+    frames: int | None = None,
+    min_size: tuple[int, int] | None = None,
+    instead: str | None = None,
 ) -> None:
     """Raises a :class:`SizeError` unless the input ``(B, C, F, T)`` has the size that a network is built for.
 
-    ``None`` stands for any number of bands or frames.
+    ``None`` stands for any number of bands or frames; :func:`check_min_size` says what the last two arguments are.
     """
     name, x_channels, (x_bands, x_frames) = type(model).__name__, x.shape[1], x.shape[-2:]
     if x_channels != channels:
@@ -45,16 +50,16 @@ def check_input(
             f"{name} is built for {expected}: found {x_bands} bands by {x_frames} frames; "
             f"change the feature or the segments to fit, or build the model with {fitting}"
         )
+    if min_size is not None:
+        check_min_size(model, (x_bands, x_frames), min_size, instead)
 
 
-def check_min_size(
-    model: nn.Module, size: Sequence[int], min_bands: int = 1, min_frames: int = 1, instead: str | None = None
-) -> None:
+def check_min_size(model: nn.Module, size: Sequence[int], min_size: tuple[int, int], instead: str | None) -> None:
     """Raises a :class:`SizeError` if the convolutions and pools of a network leave nothing of an input.
 
-    ``size`` is ``x.shape[-2:]``; ``instead`` is what the network can be built with to take a smaller input.
+    Both sizes are bands and frames; ``instead`` is what the network can be built with to take a smaller input.
     """
-    bands, frames = size
+    (bands, frames), (min_bands, min_frames) = size, min_size
     if bands < min_bands or frames < min_frames:
         expected = f"{min_frames} frames" if min_bands == 1 else f"{min_bands} bands by {min_frames} frames"
         advice = f", or build the model with {instead}" if instead else ""
@@ -157,7 +162,7 @@ def kernels(layers: int) -> list[int]:
 
 def map_size(model: nn.Module, size: Sequence[int], layers: int, stride: int | Sequence[int] = 2) -> tuple[int, int]:
     """Height and width of the map that :func:`conv_blocks` make of an input of this size."""
-    check_min_size(model, size, *min_size(layers, stride), instead=FEWER)
+    check_min_size(model, size, min_size(layers, stride), FEWER)
     height, width = size
     rows, columns = stride_pair(stride)
     for kernel in kernels(layers):  # a block takes kernel − 1 off, then divides by the stride and rounds up
@@ -219,19 +224,22 @@ def l2(*modules: nn.Module, factor: float = 1e-3) -> Tensor:
 
     Biases and batch norm, which are vectors, are left out.
     """
-    weights = (p for p in chain.from_iterable(m.parameters() for m in modules) if p.ndim > 1)
+    weights = (p for module in modules for p in module.parameters() if p.ndim > 1)
     return factor * parameters_to_vector(weights).square().sum()
 
 
 def cell_class(cell: str) -> type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]:
-    """The class of a cell."""
+    """The class of a recurrent cell."""
     if cell not in CELLS:
         raise GenreError(f"cell must be one of {', '.join(CELLS)}; found {cell}")
     return CELLS[cell]
 
 
 def stacked(cell: CellName, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
-    """Stacked recurrent layers, batch first, with dropout between them: ``(B, T, inputs)`` to ``(B, T, units)``."""
+    """Stacked recurrent layers, batch first, with dropout between them: ``(B, T, inputs)`` to ``(B, T, units)``.
+
+    Networks keep them as ``lstm``, whatever the cell: checkpoints store the weights under this name.
+    """
     between = dropout if layers > 1 else 0.0  # torch warns of a rate without effect
     return cell_class(cell)(inputs, units, num_layers=layers, batch_first=True, dropout=between)
 

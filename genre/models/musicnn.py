@@ -1,5 +1,6 @@
 """MusiCNN of Pons and Serra: a network pretrained on music, its features and its tags."""
 
+from collections import OrderedDict
 from typing import Literal
 
 import torch
@@ -127,9 +128,9 @@ class MusiCNNBackbone(nn.Module):
         super().__init__()
         self.frontend = MusiCNNFrontEnd()
         channels = self.frontend.num_features
-        self.midend1 = TemporalLayer(channels)
-        self.midend2 = TemporalLayer(64)
-        self.midend3 = TemporalLayer(64)
+        self.midend1 = temporal_layer(channels)
+        self.midend2 = temporal_layer(64)
+        self.midend3 = temporal_layer(64)
         self.backend = BackEnd(channels + 3 * 64, self.num_features, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -194,19 +195,10 @@ class PooledFilters(nn.Module):
         return x.amax(dim=2)
 
 
-class TemporalLayer(nn.Module):
-    """64 filters over 7 frames of all channels."""
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv1d(in_channels, 64, 7, padding=3)
-        self.norm = keras_norm1d(64)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, in_channels, frames)`` to ``(B, 64, frames)``."""
-        x = self.convolution(x)  # (B, 64, frames)
-        units: Tensor = self.norm(F.relu(x))
-        return units
+def temporal_layer(channels: int) -> nn.Sequential:
+    """64 filters over 7 frames of all channels, ``(B, channels, frames)`` to ``(B, 64, frames)``."""
+    layers = {"convolution": nn.Conv1d(channels, 64, 7, padding=3), "relu": nn.ReLU(), "norm": keras_norm1d(64)}
+    return nn.Sequential(OrderedDict(layers))
 
 
 class BackEnd(nn.Module):

@@ -23,18 +23,14 @@ from genre.errors import GenreError
 FILES = {"msd": "musicnn/MSD_musicnn/.index", "mtt": "musicnn/MTT_musicnn/.index"}
 
 #: TensorFlow's names of the layers and of their tensors.
-NORM = (
-    "batch_normalization",
-    {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"},
-)
-CONVOLUTION = ("conv2d", {"weight": "kernel", "bias": "bias"})
-DENSE = ("dense", {"weight": "kernel", "bias": "bias"})
+NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+KERNEL = {"weight": "kernel", "bias": "bias"}
 LAYERS: dict[type[nn.Module], tuple[str, dict[str, str]]] = {
-    nn.BatchNorm1d: NORM,
-    nn.BatchNorm2d: NORM,
-    nn.Conv1d: CONVOLUTION,
-    nn.Conv2d: CONVOLUTION,
-    nn.Linear: DENSE,
+    nn.BatchNorm1d: ("batch_normalization", NORM),
+    nn.BatchNorm2d: ("batch_normalization", NORM),
+    nn.Conv1d: ("conv2d", KERNEL),
+    nn.Conv2d: ("conv2d", KERNEL),
+    nn.Linear: ("dense", KERNEL),
 }
 
 #: The last 8 bytes of a LevelDB table, and the length of its footer, which they end.
@@ -166,11 +162,11 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of a LevelDB table: the footer points to the index block, which points to blocks of entries."""
     if content[-len(MAGIC) :] != MAGIC:
         raise ValueError("the file is cut short or no LevelDB table")
-    footer = _Reader(content[-FOOTER:])
+    footer = BytesIO(content[-FOOTER:])
     _handle(footer)  # of the metaindex block
     end = 0
     for _, value in _block(content, *_handle(footer)):
-        start, size = _handle(_Reader(value))
+        start, size = _handle(BytesIO(value))
         if start < end:
             raise ValueError("its blocks overlap")
         end = start + size
@@ -188,61 +184,52 @@ def _block(content: bytes, start: int, size: int) -> Iterator[tuple[bytes, bytes
     if block[-1]:
         raise ValueError("the index is compressed")
     restarts = int.from_bytes(block[-5:-1], "little")
-    reader, key = _Reader(block[: max(0, size - 4 * (restarts + 1))]), b""
-    while not reader.at_end:
-        shared, added, length = reader.varint(), reader.varint(), reader.varint()
-        key = key[:shared] + reader.take(added)
+    entries = block[: max(0, size - 4 * (restarts + 1))]
+    stream, key = BytesIO(entries), b""
+    while stream.tell() < len(entries):
+        shared, added, length = _varint(stream), _varint(stream), _varint(stream)
+        key = key[:shared] + _take(stream, added)
         if len(key) > MAX_NAME_BYTES:
             raise ValueError("it has a name that is too long")
-        yield key, reader.take(length)
+        yield key, _take(stream, length)
 
 
-def _handle(reader: "_Reader") -> tuple[int, int]:
+def _handle(stream: BinaryIO) -> tuple[int, int]:
     """The start of a block, and its size without the type byte and the checksum."""
-    return reader.varint(), reader.varint()
+    return _varint(stream), _varint(stream)
 
 
 def _message(content: bytes) -> dict[int, list[Any]]:
     """The fields of a protobuf message by their numbers, as integers or bytes."""
-    fields, reader = defaultdict(list), _Reader(content)
-    while not reader.at_end:
-        key = reader.varint()
-        wire_type = key & 7
-        if wire_type not in (0, 2, 5):
-            raise ValueError("damaged")
+    fields, stream = defaultdict[int, list[Any]](list), BytesIO(content)
+    while stream.tell() < len(content):
+        number, wire_type = divmod(_varint(stream), 8)
         if wire_type == 0:
-            value: int | bytes = reader.varint()
+            fields[number].append(_varint(stream))
+        elif wire_type in (2, 5):
+            fields[number].append(_take(stream, _varint(stream) if wire_type == 2 else 4))
         else:
-            value = reader.take(reader.varint() if wire_type == 2 else 4)
-        fields[key >> 3].append(value)
+            raise ValueError("damaged")
     return dict(fields)
 
 
-class _Reader:
-    """Reads bytes in order; raises a ``ValueError`` if they end too soon."""
+def _varint(stream: BinaryIO) -> int:
+    """The next integer, of 7 bits per byte, the lowest first."""
+    value = 0
+    for shift in range(0, 63, 7):
+        (byte,) = _take(stream, 1)
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value
+    raise ValueError("damaged")
 
-    def __init__(self, content: bytes) -> None:
-        self.file, self.size = BytesIO(content), len(content)
 
-    @property
-    def at_end(self) -> bool:
-        return self.file.tell() == self.size
-
-    def take(self, size: int) -> bytes:
-        content = self.file.read(size)
-        if len(content) < size:
-            raise ValueError("damaged")
-        return content
-
-    def varint(self) -> int:
-        """An integer of 7 bits per byte, the lowest first."""
-        value = 0
-        for shift in range(0, 63, 7):
-            (byte,) = self.take(1)
-            value |= (byte & 127) << shift
-            if byte < 128:
-                return value
+def _take(stream: BinaryIO, size: int) -> bytes:
+    """The next bytes; raises a ``ValueError`` if there are fewer."""
+    content = stream.read(size)
+    if len(content) < size:
         raise ValueError("damaged")
+    return content
 
 
 def _checksum(content: bytes) -> bytes:

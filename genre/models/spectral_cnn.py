@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from genre.models.layers import check_input, check_min_size, check_rates
+from genre.models.layers import check_input, check_rates
 
 
 class SpectralCNN(nn.Module):
@@ -57,8 +57,7 @@ class SpectralCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, in_channels, frequency, time)`` to ``(B, num_classes)`` logits."""
-        check_input(self, x, channels=self.in_channels)
-        check_min_size(self, x.shape[-2:], min_bands=32, min_frames=32)  # five pools halve it
+        check_input(self, x, channels=self.in_channels, min_size=(32, 32))  # five pools halve it
         x = self.blocks(self.input_norm(x))  # (B, 64, frequency // 32, time // 32)
         x = F.adaptive_avg_pool2d(x, 1).flatten(1)  # (B, 64)
         logits: Tensor = self.dense(x)

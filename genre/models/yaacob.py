@@ -18,7 +18,6 @@ from genre.models.layers import (
     CellName,
     check_counts,
     check_input,
-    check_min_size,
     check_rates,
     filters_per_layer,
     l2,
@@ -107,14 +106,12 @@ class YaacobCRNN(Yaacob):
         self.bands = bands
         self.min_frames = min_length(layers, kernel=5)
         self.convolutions = conv_pool(bands, filters, dropout, kernel=5, axes=1)
-        # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, filters[-1], units, recurrent_layers, recurrent_dropout)
         self.head = Head(units, num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits; with three blocks, T is at least 36."""
-        check_input(self, x, bands=self.bands)
-        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead="fewer layers")
+        check_input(self, x, bands=self.bands, min_size=(1, self.min_frames), instead="fewer layers")
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T/8)
         x = last_step(self.lstm, x.transpose(1, 2))  # (B, 56, ~T/8) → (B, ~T/8, 56) → (B, 96)
         logits: Tensor = self.head(x)
@@ -161,7 +158,6 @@ class YaacobRNN(Yaacob):
         check_counts(layers=layers, units=units)
         check_rates(dropout=dropout)
         self.bands = bands
-        # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, bands, units, layers, dropout)
         self.head = Head(units, num_classes, dense_dropout)
 
@@ -219,8 +215,7 @@ class YaacobCNN1D(Yaacob):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, bands, T)`` to ``(B, num_classes)`` logits; T is at least 156 (deep) or 36 (shallow)."""
-        check_input(self, x, bands=self.bands)
-        check_min_size(self, x.shape[-2:], min_frames=self.min_frames, instead="fewer layers")
+        check_input(self, x, bands=self.bands, min_size=(1, self.min_frames), instead="fewer layers")
         x = self.convolutions(x.squeeze(1))  # (B, 1, bands, T) → (B, 56, ~T / 2^layers)
         logits: Tensor = self.head(x.mean(-1))
         return logits
@@ -263,14 +258,13 @@ class YaacobCNN2D(Yaacob):
         super().__init__()
         layers = layers if blocks is None else blocks
         filters = filters_per_layer(filters, layers)
-        self.min_size = min_length(layers, kernel=3)
+        self.min_length = min_length(layers, kernel=3)
         self.convolutions = conv_pool(1, filters, dropout, kernel=3, axes=2)
         self.head = Head(filters[-1], num_classes, dense_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 1, F, T)`` to ``(B, num_classes)`` logits; F and T are at least 94 (deep) or 22 (shallow)."""
-        check_input(self, x)
-        check_min_size(self, x.shape[-2:], self.min_size, self.min_size, instead="fewer layers")
+        check_input(self, x, min_size=(self.min_length, self.min_length), instead="fewer layers")
         x = self.convolutions(x)  # (B, 1, F, T) → (B, 56, ~F / 2^layers, ~T / 2^layers)
         logits: Tensor = self.head(x.mean((-2, -1)))
         return logits

@@ -1,10 +1,14 @@
-"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it."""
+"""The HTTP service, one file in and JSON out; and the web page, on which a song is dropped or recorded."""
 
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from html import escape
+from importlib.resources import files
 from pathlib import Path, PurePath
+from typing import Any
 
+import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
@@ -12,9 +16,10 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from genre.errors import GenreError, printable
+from genre.errors import AudioError, GenreError, printable
+from genre.prediction import Prediction
 from genre.predictor import Predictor
-from genre.serve.song import Song, analyse
+from genre.serve.song import analyse
 from genre.serve.upload import Decoder
 
 #: Bytes of a request beyond its file.
@@ -22,6 +27,9 @@ OVERHEAD = 1 << 16
 
 #: The content security policy: a browser loads no font, script or image from other servers.
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
+
+#: Seconds between two searches for uploads that were never analysed, and the age at which they are deleted.
+CLEANING = (60, 300)
 
 
 class Service:
@@ -37,10 +45,11 @@ class Service:
         self.predictor, self.decoder, self.max_mb = predictor, decoder, max_mb
         self._computing = threading.Lock()  # one at a time: memory does not grow with the number of requests
 
-    def app(self, started: Callable[[], None]) -> FastAPI:
+    def app(self, checkpoint: str, started: Callable[[], None]) -> FastAPI:
         """The web application, without FastAPI's own pages, because they load scripts from other servers.
 
         Args:
+            checkpoint: The name that the page shows.
             started: Called when the application is ready.
         """
 
@@ -52,7 +61,14 @@ class Service:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
         app.add_middleware(Guard, max_mb=self.max_mb)
         app.add_api_route("/predict", self.predict, methods=["POST"], response_model=None)
-        return app
+        system = ["system-ui", "sans-serif"]  # no font of another server
+        script, style = ((files("genre.serve") / f"page.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+        mounted: FastAPI = gr.mount_gradio_app(
+            app, self._page(checkpoint), path="/", css=style, head=f"<script>{script}</script>", footer_links=[],
+            theme=gr.themes.Default(primary_hue="indigo", font=system, font_mono=["ui-monospace", "monospace"]),
+            run_history=False, ssr_mode=False,
+        )  # fmt: skip
+        return mounted
 
     async def predict(self, request: Request) -> JSONResponse:
         """``POST /predict``: the genre of the audio file in the form's field ``file``."""
@@ -75,7 +91,7 @@ class Service:
             with self._computing:
                 prediction = self.predictor.predict(waveform.samples, waveform.sample_rate)
         except GenreError as error:
-            return refuse(422, f"{name}: {str(error).removeprefix('the array: ')}")
+            return refuse(422, f"{name}: {reason_of(error)}")
         return JSONResponse(
             {
                 "file": name,
@@ -87,19 +103,61 @@ class Service:
             }
         )
 
-    def analyse(self, path: Path) -> Song:
-        """Analyses an upload for the page, and deletes its file.
+    def _page(self, checkpoint: str) -> gr.Blocks:
+        genres = ", ".join(self.predictor.genres)
+        with gr.Blocks(title="genre", analytics_enabled=False, delete_cache=CLEANING) as page:
+            gr.HTML(
+                f"<h1>Which genre is it?</h1><p>Drop a song or record one: <b>{escape(checkpoint)}</b> knows "
+                f"{escape(genres)}. Nothing that you send is kept.</p>"
+            )
+            song = gr.Audio(
+                sources=["upload", "microphone"], type="filepath", format=None, label="Song", elem_id="genre-upload"
+            )
+            title = gr.HTML(elem_id="genre-title")
+            label = gr.Label(
+                num_top_classes=10, label="Genre", show_heading=False, visible=False, elem_id="genre-label"
+            )
+            shown = gr.HTML(elem_id="genre-result")
+            song.input(
+                self._show, song, [song, title, label, shown], concurrency_limit=4, api_visibility="private",
+                show_progress_on=[shown],
+            )  # fmt: skip
+        return page
 
-        Raises:
-            GenreError: The upload cannot be used.
-        """
+    def _show(self, upload: str | None) -> list[Any]:
+        """Clears the page's input, deletes its file, and fills the title, the label and the pictures."""
+        if upload is None:
+            return [None, gr.skip(), gr.skip(), gr.skip()]
+        path = Path(upload)
         try:
-            with path.open("rb") as content:
-                waveform = self.decoder.decode(content, path.name)
-        finally:
-            path.unlink(missing_ok=True)
-        with self._computing:
-            return analyse(self.predictor, waveform)
+            try:
+                with path.open("rb") as content:
+                    waveform = self.decoder.decode(content, path.name)
+            finally:
+                path.unlink(missing_ok=True)
+            with self._computing:
+                prediction, html = analyse(self.predictor, waveform)
+        except GenreError as error:
+            alert = f'<p class="genre-error" role="alert"><b>{escape(path.name)}</b>: {escape(reason_of(error))}</p>'
+            return [None, alert, gr.Label(visible=False), ""]
+        title = title_of(prediction, self.predictor.calibration.threshold)
+        return [None, title, gr.Label(prediction.probabilities, visible=True), html]
+
+
+def title_of(prediction: Prediction, threshold: float | None) -> str:
+    """The genre as a heading; or "unknown" with the most probable genre, if that is below the threshold."""
+    named = prediction.genre_above(threshold)
+    if named == prediction.genre:
+        return f"<h2>{escape(named)}</h2>"
+    return (
+        f"<h2>{named}</h2><p>The most probable genre, {escape(prediction.genre)}, has a probability of "
+        f"{prediction.probability:.2f}, below the threshold of {threshold:.2f}.</p>"
+    )
+
+
+def reason_of(error: GenreError) -> str:
+    """An error's message without the name of the recording, which the sender does not know."""
+    return error.reason if isinstance(error, AudioError) else str(error)
 
 
 def refuse(status: int, message: str) -> JSONResponse:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-from dataclasses import dataclass
 from html import escape
 
 import librosa
@@ -37,36 +36,20 @@ LINES = 4
 BATCH = 16
 
 
-@dataclass(frozen=True)
-class Song:
-    """A song on the page.
-
-    Attributes:
-        prediction: Its genre.
-        html: The timeline, the waveform and the mel spectrogram.
-    """
-
-    prediction: Prediction
-    html: str
-
-
-def analyse(predictor: Predictor, waveform: Waveform) -> Song:
-    """Names the genre of a song, and draws it.
+def analyse(predictor: Predictor, waveform: Waveform) -> tuple[Prediction, str]:
+    """Names the genre of a song, and draws the timeline, the waveform and the mel spectrogram as HTML.
 
     Raises:
         GenreError: The song holds no usable audio.
     """
     prediction = predictor.predict(waveform.samples, waveform.sample_rate)
-    rate = predictor.features.sample_rate
-    samples = waveform.samples
-    mono = samples if waveform.sample_rate == rate else soxr.resample(samples, waveform.sample_rate, rate)
-    mono = mono.astype(np.float32, copy=False)
+    mono, seconds = resample(waveform, predictor.features.sample_rate), waveform.seconds
     times, probabilities = timeline(predictor, mono)
-    seconds = waveform.seconds
     lines = [
         (genre, color, probabilities[:, predictor.genres.index(genre)])
         for genre, color in zip(list(prediction.probabilities)[:LINES], COLORS, strict=False)
     ]
+    legend = "".join(f'<span><i style="background:{color}"></i>{escape(genre)}</span>' for genre, color, _ in lines)
     evidence = explanation_map(predictor, waveform, prediction.genre)
     mel = draw_mel(predictor, mono, evidence)
     explained = "" if evidence is None else f"<span>orange: what speaks for {escape(prediction.genre)}</span>"
@@ -75,11 +58,11 @@ def analyse(predictor: Predictor, waveform: Waveform) -> Song:
 <div class="genre-tracks" role="slider" tabindex="0" aria-label="Position" aria-valuemin="0"
  aria-valuemax="{seconds:.1f}" title="Click to play from here"><div class="genre-cursor"></div>
 <h4>Waveform</h4>{draw_waveform(mono)}
-<h4>Probability over time{draw_legend(lines)}</h4>{draw_timeline(times / max(seconds, 1e-6), lines)}
+<h4>Probability over time{legend}</h4>{draw_timeline(times / max(seconds, 1e-6), lines)}
 <h4>Mel spectrogram{explained}</h4>
 <div class="genre-mel">{draw_hertz(predictor)}<img alt="Mel spectrogram" src="{mel}"></div>
 {draw_seconds(seconds)}</div></figure>"""
-    return Song(prediction, html)
+    return prediction, html
 
 
 def explanation_map(predictor: Predictor, waveform: Waveform, genre: str) -> NDArray[np.float32] | None:
@@ -112,6 +95,12 @@ def explanation_map(predictor: Predictor, waveform: Waveform, genre: str) -> NDA
     return columns / max(float(columns.max()), 1e-9)
 
 
+def resample(waveform: Waveform, rate: int) -> NDArray[np.float32]:
+    """The song's samples at another rate in hertz."""
+    samples = waveform.samples
+    return samples if waveform.sample_rate == rate else soxr.resample(samples, waveform.sample_rate, rate)
+
+
 def timeline(predictor: Predictor, mono: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """The probabilities of the genres in segments along a song.
 
@@ -133,10 +122,7 @@ def timeline(predictor: Predictor, mono: NDArray[np.float32]) -> tuple[NDArray[n
 
 def encode(waveform: Waveform) -> str:
     """The song as mp3 in base64, so that the page plays it without a file on the server."""
-    samples = waveform.samples
-    if waveform.sample_rate != PLAYBACK_RATE:
-        samples = soxr.resample(samples, waveform.sample_rate, PLAYBACK_RATE)
-    content = io.BytesIO()
+    samples, content = resample(waveform, PLAYBACK_RATE), io.BytesIO()
     soundfile.write(content, np.clip(samples, -1, 1), PLAYBACK_RATE, format="MP3", subtype="MPEG_LAYER_III")
     return base64.b64encode(content.getvalue()).decode()
 
@@ -168,11 +154,6 @@ def draw_timeline(places: NDArray[np.float64], lines: list[tuple[str, str, NDArr
         'preserveAspectRatio="none" aria-label="Probability over time">'
         f'<path d="M0 0H1000M0 50H1000M0 100H1000"/>{"".join(reversed(drawn))}</svg></div>'
     )
-
-
-def draw_legend(lines: list[tuple[str, str, NDArray[np.float32]]]) -> str:
-    """The genres of the timeline, in their colours."""
-    return "".join(f'<span><i style="background:{color}"></i>{escape(genre)}</span>' for genre, color, _ in lines)
 
 
 def draw_hertz(predictor: Predictor) -> str:

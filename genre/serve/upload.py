@@ -34,10 +34,6 @@ MAX_SECONDS, MAX_MEMORY = 120, 1 << 30
 RATES = (1000, 768_000)
 
 
-class UploadError(GenreError):
-    """An upload that cannot be used."""
-
-
 @dataclass(frozen=True)
 class Waveform:
     """A decoded upload.
@@ -80,7 +76,7 @@ class Decoder:
             name: Its name; only the suffix of an audio file counts.
 
         Raises:
-            UploadError: It is no audio, too long, or takes too much time or memory.
+            GenreError: It is no audio, too long, or takes too much time or memory.
         """
         suffix = Path(name).suffix.lower()
         with TemporaryDirectory(dir=self.folder) as folder:
@@ -99,17 +95,15 @@ class Decoder:
             sender.close()
             try:
                 if not receiver.poll(MAX_SECONDS):
-                    raise UploadError(f"takes longer than {MAX_SECONDS} s to decode")
+                    raise GenreError(f"takes longer than {MAX_SECONDS} s to decode")
                 result: int | str = receiver.recv()
             except EOFError:
-                raise UploadError(
-                    "cannot be decoded (the decoder crashed, or the file needs too much memory)"
-                ) from None
+                raise GenreError("cannot be decoded (the decoder crashed, or the file needs too much memory)") from None
             finally:
                 process.kill()
                 process.join()
         if isinstance(result, str):
-            raise UploadError(result)
+            raise GenreError(result)
         return result
 
 
