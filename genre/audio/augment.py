@@ -71,8 +71,7 @@ class Gain(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(B, 1, samples)`` to the same shape."""
-        shape = (len(waveform), 1, 1)
-        decibels = torch.empty(shape, device=waveform.device).uniform_(self.min_db, self.max_db)
+        decibels = uniform(waveform, self.min_db, self.max_db)
         if self.probability < 1:
             decibels *= torch.rand_like(decibels) < self.probability
         return waveform * 10 ** (decibels / 20)
