@@ -11,9 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.timing import Row, medians
-from genre.audio.augment import Gain
-from genre.audio.effects import Delay, HighLowPass, Noise, PolarityInversion, Reverb, Reverse
-from genre.audio.pitch_shift import PitchShift
+from genre.audio import Delay, Gain, HighLowPass, Noise, PitchShift, PolarityInversion, Reverb, Reverse
 from genre.models import GaitanouCNN
 
 CLIPS, SAMPLES = 32, 66150

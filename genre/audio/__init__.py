@@ -1,10 +1,9 @@
 """Audio as tensors: decoding, features and augmentation."""
 
-from genre.audio.augment import Gain, Mixup, SpecAugment, TimeShift
-from genre.audio.effects import Delay, HighLowPass, Noise, PolarityInversion, Reverb, Reverse
+from genre.audio.augment import Gain, Mixup, Noise, PolarityInversion, Reverse, SpecAugment, TimeShift
+from genre.audio.effects import Delay, HighLowPass, PitchShift, Reverb
 from genre.audio.features import Feature, MelSpectrogram, Spectrogram
 from genre.audio.mfcc import MFCC
-from genre.audio.pitch_shift import PitchShift
 
 __all__ = [
     "MFCC",

@@ -4,15 +4,15 @@ An interrupted recording leaves a false size in the header. Joined files have se
 the first. This module reads only a few headers of each file.
 """
 
-import functools
 import mmap
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
-from genre.audio.mpeg import tag_size
+from genre.audio.mpeg import mapped, tag_size
+from genre.audio.source import cached_by_file
 
 #: The largest header of a chunked file in bytes: all that comes before the audio, including a picture.
 MAX_HEADER = 1 << 22
@@ -43,6 +43,7 @@ class Stretch(NamedTuple):
     stop: int
 
 
+@cached_by_file()
 def find_stretches(path: Path, announced: int) -> tuple[Stretch, ...]:
     """The stretches that a decoder reads instead of a file whose header announces too little.
 
@@ -53,27 +54,18 @@ def find_stretches(path: Path, announced: int) -> tuple[Stretch, ...]:
     Returns:
         The stretches, in order; empty if the header is right or the format is another.
     """
-    status = path.stat()
-    return _find_stretches(path, announced, status.st_size, status.st_mtime_ns)
+    with mapped(path) as data:
+        if data[:4] in LAYOUTS:
+            return _correct_size(data, data[:4])
+        if data[:4] == b"OggS":
+            return _ogg_streams(data)
+        tag = tag_size(data[:10])
+        if data[tag : tag + 4] == b"fLaC" and announced:  # 0: the header states no total
+            return _flac_streams(data, tag, announced)
+    return ()
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _find_stretches(path: Path, announced: int, size: int, changed: int) -> tuple[Stretch, ...]:
-    """``size`` and ``changed`` tell apart versions of the file."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        tag = tag_size(head)
-        file.seek(tag)
-        after_tag = file.read(4)
-        if head[:4] in (*LAYOUTS, b".snd"):
-            return _correct_size(file, head[:4], size)
-        if head[:4] != b"OggS" and (after_tag != b"fLaC" or not announced):  # 0: the header states no total
-            return ()
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _ogg_streams(data) if head[:4] == b"OggS" else _flac_streams(data, tag, announced)
-
-
-# Chunked files.
+# Chunked files, and au, which has a header of fixed size.
 
 Order: TypeAlias = Literal["little", "big"]
 
@@ -98,70 +90,57 @@ LAYOUTS = {
     b"RIFX": Layout(12, b"data", "big", 4, True),
     b"FORM": Layout(12, b"SSND", "big", 4, True),
     b"caff": Layout(8, b"data", "big", 8, False),
+    b".snd": Layout(0, b"", "big", 4, False),  # no chunks
 }
 
 
-def _correct_size(file: BinaryIO, magic: bytes, file_size: int) -> tuple[Stretch, ...]:
+def _correct_size(data: mmap.mmap, magic: bytes) -> tuple[Stretch, ...]:
     """The file with a corrected size in its header, if the audio goes on beyond the stated size."""
-    if magic == b".snd":
-        place, width = 8, 4
-        order: Order = "big"
-        start, stated = _number(file, 4, 4, "big"), _number(file, 8, 4, "big")
-        correct, end, is_chunk = 0xFFFFFFFF, start + stated, False
-    else:
-        layout = LAYOUTS[magic]
-        audio = _audio_chunk(file, layout, file_size)
-        if audio is None:
-            return ()
-        start, stated = audio
-        width, order = layout.width, layout.order
-        place = start - width
-        if magic == b"RF64":
-            place, width, stated = RF64_SIZE, 8, _number(file, RF64_SIZE, 8, order)
-        correct, end = file_size - start, layout.end(start, stated)
-        is_chunk = _is_chunk(file, end, layout, file_size)
+    layout, file_size = LAYOUTS[magic], len(data)
+    audio = _find_audio(data, magic)
+    if audio is None:
+        return ()
+    start, place, width = audio
+    stated = _number(data, place, width, layout.order)
+    end = layout.end(start, stated)
+    is_chunk = magic != b".snd" and _is_chunk(data, end, layout)
     is_right = is_chunk or (stated > 0 and -1 <= file_size - end <= MAX_REST)
     # With a size beyond the end, libsndfile reads up to the end, except for the unknown sizes of caf and RF64.
     is_harmless = start + stated > file_size and magic not in (b"caff", b"RF64")
     if is_right or is_harmless or start >= min(file_size, MAX_HEADER):
         return ()
-    file.seek(0)
-    head = bytearray(file.read(start))
-    head[place : place + width] = correct.to_bytes(width, order)
-    return (Stretch(bytes(head), start, file_size),)
+    correct = 0xFFFFFFFF if magic == b".snd" else file_size - start
+    head = data[:place] + correct.to_bytes(width, layout.order) + data[place + width : start]
+    return (Stretch(head, start, file_size),)
 
 
-def _audio_chunk(file: BinaryIO, layout: Layout, file_size: int) -> tuple[int, int] | None:
-    """The place and the stated size of the audio."""
+def _find_audio(data: mmap.mmap, magic: bytes) -> tuple[int, int, int] | None:
+    """The place of the audio, and the place and the width of its stated size."""
+    layout = LAYOUTS[magic]
+    if magic == b".snd":
+        return _number(data, 4, 4, layout.order), 8, 4
     place = layout.first
-    while (start := place + 4 + layout.width) <= file_size:
-        name, size = _chunk(file, place, layout)
-        if name == layout.audio:
-            return start, size
-        place = layout.end(start, size)
+    while (start := place + 4 + layout.width) <= len(data):
+        if data[place : place + 4] == layout.audio:
+            return (start, RF64_SIZE, 8) if magic == b"RF64" else (start, place + 4, layout.width)
+        place = layout.end(start, _number(data, place + 4, layout.width, layout.order))
     return None
 
 
-def _is_chunk(file: BinaryIO, place: int, layout: Layout, file_size: int) -> bool:
+def _is_chunk(data: mmap.mmap, place: int, layout: Layout) -> bool:
     """Whether the file consists of chunks or a tag from a place on."""
-    while (start := place + 4 + layout.width) <= file_size:
-        name, size = _chunk(file, place, layout)
+    while (start := place + 4 + layout.width) <= len(data):
+        name = data[place : place + 4]
         if name[:3] in (b"ID3", b"TAG", b"APE"):  # a tag without a chunk, which some programs append
             return True
-        if not (name.isascii() and name.decode("ascii", "replace").isprintable()):
+        if not (name.isascii() and name.decode("ascii").isprintable()):
             return False
-        place = layout.end(start, size)
-    return file_size <= place <= file_size + 1
+        place = layout.end(start, _number(data, place + 4, layout.width, layout.order))
+    return len(data) <= place <= len(data) + 1
 
 
-def _chunk(file: BinaryIO, place: int, layout: Layout) -> tuple[bytes, int]:
-    file.seek(place)
-    return file.read(4), _number(file, place + 4, layout.width, layout.order)
-
-
-def _number(file: BinaryIO, place: int, width: int, order: Order) -> int:
-    file.seek(place)
-    return int.from_bytes(file.read(width), order)
+def _number(data: mmap.mmap, place: int, width: int, order: Order) -> int:
+    return int.from_bytes(data[place : place + width], order)
 
 
 # Ogg and FLAC.
@@ -183,9 +162,8 @@ def last_page_of_ogg(path: Path, start: int, stop: int) -> int:
         start: The byte at which the stream begins.
         stop: The byte at which it ends.
     """
-    with path.open("rb") as file:
-        file.seek(max(start, stop - PLACE_BYTES))
-        part = file.read(stop - max(start, stop - PLACE_BYTES))
+    with mapped(path) as data:
+        part = data[max(start, stop - PLACE_BYTES) : stop]
     before = _last_page(part[: max(0, part.rfind(b"OggS\x00"))])
     return before.sample if before else 0
 

@@ -1,8 +1,7 @@
 """Decoding: segments of audio files as float32 mono at any sample rate."""
 
-import functools
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 from genre.audio import ffmpeg, mpeg, sndfile
 from genre.audio.containers import Stretch
 from genre.audio.mp3 import Mp3File
-from genre.audio.source import AudioError as AudioError  # re-exported
-from genre.audio.source import AudioInfo as AudioInfo
+from genre.audio.source import AudioInfo as AudioInfo  # re-exported
 from genre.audio.source import Encoding as Encoding
-from genre.audio.source import Source, require_file
-from genre.errors import EmptyAudioError
+from genre.audio.source import Source, cached_by_file
+from genre.errors import AudioError as AudioError
+from genre.errors import EmptyAudioError, MissingAudioError
 
 #: The suffixes of audio files; those of :data:`genre.audio.ffmpeg.EXTENSIONS` need PyAV.
 EXTENSIONS = sndfile.EXTENSIONS | ffmpeg.EXTENSIONS
@@ -46,7 +45,7 @@ def probe(path: Path) -> AudioInfo:
     Raises:
         AudioError: The file is missing, undecodable, or holds no frame.
     """
-    with _open(path) as source:
+    with closing(_open(path)) as source:
         return AudioInfo(source.frames, source.encoding.sample_rate)
 
 
@@ -56,12 +55,10 @@ def verify(path: Path) -> None:
     Raises:
         AudioError: The file holds NaN, infinite samples or integers; or it is missing, undecodable, or holds no frame.
     """
-    with _open(path) as source:
+    with closing(_open(path)) as source:
         if source.encoding.subtype not in FLOATING:
             return
-    status = path.stat()
-    reason = _wrong_samples(path, status.st_size, status.st_mtime_ns)
-    if reason:
+    if reason := _wrong_samples(path):
         raise AudioError(path, reason)
 
 
@@ -85,7 +82,7 @@ def read_segment(
         AudioError: The file is missing or undecodable; or the segment holds no frame, NaN, infinite samples or levels
             far beyond full scale.
     """
-    with _open(path) as source:
+    with closing(_open(path)) as source:
         rate = source.encoding.sample_rate
         start, wanted = locate(rate, source.frames, sample_rate, samples, position, excerpt)
         frames = source.read(start, wanted)
@@ -115,7 +112,7 @@ def read_segments(
         AudioError: The file is missing or undecodable; or one of the segments is bad.
     """
     if len(places) > 1:
-        with _open(path) as source, suppress(AudioError):  # damage between two segments harms neither
+        with closing(_open(path)) as source, suppress(AudioError):  # damage between two segments harms neither
             rate = source.encoding.sample_rate
             stretches = [locate(rate, source.frames, sample_rate, samples, *place) for place in places]
             parts = source.read_together(stretches)
@@ -192,12 +189,11 @@ def spread(seconds: float, segment_seconds: float, max_segments: int) -> list[fl
 
 def _open(path: Path) -> Source:
     suffix = path.suffix.lower()
-    if suffix in ffmpeg.EXTENSIONS:
-        return ffmpeg.AvFile(path)
-    require_file(path)
+    _require_file(path)
     try:
-        stream = mpeg.find_stream(path, mpeg.MAX_JUNK if suffix in mpeg.EXTENSIONS else 0)
-        if stream is None:
+        if suffix in ffmpeg.EXTENSIONS:
+            source: Source = ffmpeg.AvFile(path)
+        elif (stream := mpeg.find_stream(path, mpeg.MAX_JUNK if suffix in mpeg.EXTENSIONS else 0)) is None:
             source = sndfile.open_sndfile(path)
         elif stream.frame.layer == 3:
             source = Mp3File(path, stream)
@@ -205,9 +201,19 @@ def _open(path: Path) -> Source:
             source = sndfile.SndFile(path, Stretch(b"", stream.start, path.stat().st_size))
     except OSError as error:
         raise AudioError(path, f"unreadable ({error.strerror})") from None
+    except UnicodeEncodeError:
+        raise AudioError(path, "its name is not in UTF-8; rename the file") from None
     if source.frames <= 0:
         raise AudioError(path, "undecodable (no frame after the header)")
     return source
+
+
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        absent = "the link leads nowhere" if path.is_symlink() else "no such file"
+        raise MissingAudioError(path, "not a file" if path.exists() else absent)
+    if path.stat().st_size == 0:
+        raise EmptyAudioError(path, "empty file")
 
 
 def _to_segment(
@@ -216,15 +222,14 @@ def _to_segment(
     """Checks the frames of a segment, and makes them mono at another rate."""
     if not len(frames):
         raise EmptyAudioError(path, "no audio frames")
-    reason = fault(float(np.abs(frames).max()))
-    if reason:
+    if reason := fault(float(np.abs(frames).max())):
         raise AudioError(path, reason)
     return fit_segment(mix_down(frames), rate, sample_rate, samples)
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _wrong_samples(path: Path, size: int, changed: int) -> str:
-    """The fault of a file's samples, or an empty string; ``size`` and ``changed`` identify the version of the file."""
+@cached_by_file()
+def _wrong_samples(path: Path) -> str:
+    """The fault of a file's samples, or an empty string."""
     peak = 0.0
     for block in decode(path)[1]:
         peak = float(np.maximum(peak, np.abs(block).max(initial=0.0)))  # np.maximum keeps NaN

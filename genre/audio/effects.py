@@ -1,124 +1,28 @@
-"""Augmentation of waveforms for training: the effects of torchaudio-augmentations (Spijkervet 2021), in batches.
+"""Effects of a studio for training: filters, echo, reverberation and pitch.
 
-``Gain`` is in :mod:`genre.audio.augment`, and the train sampler draws the random crops. The ranges of cutoffs, delays
-and pitch are those of torchaudio-augmentations; the ranges of noise and reverberation are our own.
+With :mod:`genre.audio.augment`, these are the effects of torchaudio-augmentations (Spijkervet 2021), in batches; the
+train sampler draws the random crops. The ranges of cutoffs, delays and pitch are those of torchaudio-augmentations; the
+ranges of noise and reverberation are our own.
 
 All effects map ``(B, 1, samples)`` to the same shape, run on the waveform's device, and draw from torch's generator.
 """
 
 import math
-from abc import ABC, abstractmethod
+from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
 import torchaudio.functional as AF
-from torch import Tensor, nn
+from torch import Tensor
 
-from genre.audio.augment import check_range
+from genre.audio.augment import PerClip, check_range, uniform
+from genre.errors import GenreError
 
 #: The quality of a second-order filter without resonance.
 BUTTERWORTH = 0.5**0.5
 
-
-class PerClip(nn.Module, ABC):
-    """Base class of the effects: changes each clip with a probability, and returns the others unchanged at no cost.
-
-    Args:
-        probability: The share of clips that are changed.
-
-    Raises:
-        GenreError: The probability, or a range of a subclass, is out of bounds.
-    """
-
-    def __init__(self, probability: float = 0.5) -> None:
-        super().__init__()
-        check_range("probability", probability, probability, 0, 1)
-        self.probability = probability
-
-    @abstractmethod
-    def change(self, waveform: Tensor) -> Tensor:
-        """Changes the drawn clips ``(drawn, 1, samples)``, at least one, each with its own random numbers."""
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        """``(B, 1, samples)`` to the same shape."""
-        drawn = torch.rand(len(waveform), device=waveform.device) < self.probability
-        places = drawn.nonzero().squeeze(1)
-        if not len(places):
-            return waveform
-        with torch.autocast(waveform.device.type, enabled=False):
-            return waveform.index_copy(0, places, self.change(waveform[places]))
-
-
-class PolarityInversion(PerClip):
-    """Inverts the sign of the waveform.
-
-    Args:
-        probability: The share of clips that are changed.
-
-    Raises:
-        GenreError: The probability is not from 0 to 1.
-
-    Example:
-        >>> import torch
-        >>> from genre.audio import PolarityInversion
-        >>> PolarityInversion(probability=1.0)(torch.tensor([[[1.0, -2.0]]]))
-        tensor([[[-1.,  2.]]])
-    """
-
-    def change(self, waveform: Tensor) -> Tensor:
-        """Returns the negative clips."""
-        return -waveform
-
-
-class Reverse(PerClip):
-    """Plays the clip backwards.
-
-    Args:
-        probability: The share of clips that are changed.
-
-    Raises:
-        GenreError: The probability is not from 0 to 1.
-
-    Example:
-        >>> import torch
-        >>> from genre.audio import Reverse
-        >>> Reverse(probability=1.0)(torch.tensor([[[1.0, 2.0, 3.0]]]))
-        tensor([[[3., 2., 1.]]])
-    """
-
-    def change(self, waveform: Tensor) -> Tensor:
-        """Returns the clips with their samples in reverse order."""
-        return waveform.flip(-1)
-
-
-class Noise(PerClip):
-    """Adds white Gaussian noise at a random signal-to-noise ratio; a silent clip stays silent.
-
-    Args:
-        probability: The share of clips that are changed.
-        min_snr_db: The lowest ratio of the clip's power to the noise's, in decibels.
-        max_snr_db: The highest.
-
-    Raises:
-        GenreError: The probability or a range is out of bounds.
-
-    Example:
-        >>> import torch
-        >>> from genre.audio import Noise
-        >>> Noise()(torch.randn(2, 1, 22050)).shape
-        torch.Size([2, 1, 22050])
-    """
-
-    def __init__(self, probability: float = 0.5, min_snr_db: float = 10.0, max_snr_db: float = 40.0) -> None:
-        super().__init__(probability)
-        check_range("the signal-to-noise ratio", min_snr_db, max_snr_db)
-        self.min_snr_db, self.max_snr_db = min_snr_db, max_snr_db
-
-    def change(self, waveform: Tensor) -> Tensor:
-        """Returns the clips plus noise."""
-        ratio = _uniform(waveform, self.min_snr_db, self.max_snr_db).squeeze(-1)
-        noisy: Tensor = AF.add_noise(waveform, torch.randn_like(waveform), ratio)
-        return noisy
+#: The window of the phase vocoder in samples; torchaudio's 512 is too short for the bass of music.
+WINDOW = 2048
 
 
 class HighLowPass(PerClip):
@@ -171,14 +75,14 @@ class HighLowPass(PerClip):
         ``lfilter`` with coefficients per clip would take about half the time, 0.4 ms per clip.
         """
         low = torch.rand((len(waveform), 1, 1), device=waveform.device) < self.low_pass_share
-        low_cutoff = _uniform(waveform, self.min_low_pass, self.max_low_pass)
-        high_cutoff = _uniform(waveform, self.min_high_pass, self.max_high_pass)
-        cutoff = torch.where(low, low_cutoff, high_cutoff) * (math.pi / self.sample_rate)  # half the angle
+        low_cutoff = uniform(waveform, self.min_low_pass, self.max_low_pass)
+        high_cutoff = uniform(waveform, self.min_high_pass, self.max_high_pass)
+        cutoff = torch.where(low, low_cutoff, high_cutoff) * (math.pi / self.sample_rate)  # half the cutoff's angle
         samples = waveform.shape[-1]
         size = _fast_size(samples + self._ringing())
         angle = torch.linspace(
             0, math.pi / 2, size // 2 + 1, device=waveform.device, dtype=waveform.dtype
-        )  # half of it
+        )  # half of each bin's angle
         # The analogue prototype 1 / (1 + s/Q + s²) or s² / (1 + s/Q + s²), at s = j · tan(angle) / tan(cutoff) by the
         # bilinear transform. The fraction is expanded by the denominators of both tangents.
         c, s = angle.cos() * cutoff.sin(), angle.sin() * cutoff.cos()  # (drawn, 1, size // 2 + 1)
@@ -276,8 +180,8 @@ class Reverb(PerClip):
     def change(self, waveform: Tensor) -> Tensor:
         """Returns the clips plus reverberation."""
         samples = waveform.shape[-1]
-        decay = -math.log(1000) / (_uniform(waveform, self.min_t60, self.max_t60) * self.sample_rate)  # per sample
-        level = 10 ** (_uniform(waveform, self.min_level_db, self.max_level_db) / 20)
+        decay = -math.log(1000) / (uniform(waveform, self.min_t60, self.max_t60) * self.sample_rate)  # per sample
+        level = 10 ** (uniform(waveform, self.min_level_db, self.max_level_db) / 20)
         # At least the longest tail, and enough taps for a fast size of the convolution's Fourier transforms.
         longest = min(round(self.max_t60 * self.sample_rate), samples)
         taps = _fast_size(samples + longest) + 1 - samples
@@ -289,12 +193,58 @@ class Reverb(PerClip):
         return waveform + reverberation[..., :samples]
 
 
-def _uniform(waveform: Tensor, low: float, high: float) -> Tensor:
-    """One number per clip, ``(clips, 1, 1)``, on the waveform's device."""
-    return waveform.new_empty(len(waveform), 1, 1).uniform_(low, high)
+class PitchShift(PerClip):
+    """Transposes the clip by a random number of semitones, never 0, at the same speed.
+
+    It uses torchaudio's ``pitch_shift`` (a phase vocoder, then resampling) with librosa's window of 2048 samples, once
+    for all clips with the same step. It is by far the slowest effect: a clip of 3 s takes 6 to 8 ms on one CPU thread,
+    more than a training step of a small CNN; the other effects take less than 1 ms. Clips must be longer than 1024
+    samples.
+
+    Args:
+        probability: The share of clips that are changed.
+        min_semitones: The lowest step; negative is down.
+        max_semitones: The highest step.
+
+    Raises:
+        GenreError: The probability or the range of semitones is out of bounds, or the range holds 0 alone.
+
+    Example:
+        >>> import torch
+        >>> from genre.audio import PitchShift
+        >>> PitchShift()(torch.randn(2, 1, 22050)).shape
+        torch.Size([2, 1, 22050])
+    """
+
+    def __init__(self, probability: float = 0.5, min_semitones: int = -7, max_semitones: int = 7) -> None:
+        super().__init__(probability)
+        check_range("the semitones", min_semitones, max_semitones, -24, 24)
+        self.steps = [step for step in range(min_semitones, max_semitones + 1) if step]
+        if not self.steps:
+            raise GenreError("the semitones are all 0: expected min_semitones below 0 or max_semitones above")
+
+    def change(self, waveform: Tensor) -> Tensor:
+        """Returns the transposed clips, exact to 2 cents."""
+        drawn = torch.randint(len(self.steps), (len(waveform),), device=waveform.device).tolist()
+        shifted = torch.empty_like(waveform)
+        for index in sorted(set(drawn)):
+            places = [place for place, other in enumerate(drawn) if other == index]
+            shifted[places] = _transpose(waveform[places], self.steps[index])
+        return shifted
+
+
+def _transpose(waveform: Tensor, semitones: int) -> Tensor:
+    """Shifts waveforms up by a number of semitones."""
+    # Torchaudio uses the rate only to resample from int(sample_rate · 2^(semitones / 12)) to sample_rate. At 22,050 Hz
+    # these rates have hardly a common factor, and the resampler's kernel takes 1 GB. So the ratio is approximated by a
+    # fraction of small numbers. The millionth of a semitone prevents int() from rounding down to the number below.
+    ratio = Fraction(2 ** (semitones / 12)).limit_denominator(100)
+    steps = 12 * math.log2(ratio) + 1e-6
+    shifted: Tensor = AF.pitch_shift(waveform, ratio.denominator, steps, n_fft=WINDOW)
+    return shifted
 
 
 def _fast_size(min_size: int) -> int:
-    """An even size for Fourier transforms without large prime factors: 8 to 15 times a power of two."""
+    """An even size without large prime factors, for fast Fourier transforms: 8 to 16 times a power of two."""
     step = 1 << max(min_size.bit_length() - 4, 1)
     return math.ceil(min_size / step) * step

@@ -1,6 +1,5 @@
 """Decoding with FFmpeg through PyAV (the extra ``lightning-genre[av]``): m4a, aac, wma, and the audio of videos."""
 
-import functools
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from genre.audio.source import BLOCK, AudioError, Encoding, Source, require_file
+from genre.audio.source import BLOCK, Encoding, Source, cached_by_file
+from genre.errors import AudioError
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
@@ -60,42 +60,36 @@ class AvFile(Source):
         path: The file.
 
     Raises:
-        AudioError: The file is missing, undecodable, or holds no audio; or PyAV is missing.
+        AudioError: The file is undecodable or holds no audio; or PyAV is missing.
     """
 
     def __init__(self, path: Path) -> None:
-        require_file(path)
         if not available():
             raise AudioError(path, f"needs PyAV to be read; {REMEDY}")
         self.path = path
-        status = path.stat()
-        self._key = (path, status.st_size, status.st_mtime_ns)
-        header = _header(*self._key)
+        header = _header(path)
         self.encoding, self._exact = header.encoding, header.exact
         self.frames = header.encoding.frames if header.indexed else self.count()
-        if not self.frames:
-            raise AudioError(path, "undecodable (no frame after the header)")
         if not header.encoding.frames:
             self.encoding = replace(header.encoding, frames=self.frames)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:  # noqa: D102
-        end = min(start + count, self.frames)
-        return self._read_pass([(start, end)], start if self._exact else 0)[0]
+        return self._read_pass([(start, count)], start if self._exact else 0)[0]
 
     def read_together(self, stretches: Sequence[tuple[int, int]]) -> list[NDArray[np.float32]]:  # noqa: D102
         if self._exact:
             return super().read_together(stretches)
-        return self._read_pass([(start, min(start + count, self.frames)) for start, count in stretches])
+        return self._read_pass(stretches)
 
     def _read_pass(self, stretches: Sequence[tuple[int, int]], begin: int = 0) -> list[NDArray[np.float32]]:
-        """The frames from the first to the last of each stretch, in one pass from ``begin``."""
+        """Decodes the stretches in one pass from frame ``begin``."""
         kept = [[np.zeros((0, self.encoding.channels), np.float32)] for _ in stretches]
-        stop = max(end for _, end in stretches)
+        ends = [min(start + count, self.frames) for start, count in stretches]
         for place, frames in _decode(self.path, begin):
-            for (start, end), parts in zip(stretches, kept, strict=True):
+            for (start, _), end, parts in zip(stretches, ends, kept, strict=True):
                 if place + len(frames) > start and place < end:
                     parts.append(frames[max(0, start - place) : end - place])
-            if place + len(frames) >= stop:
+            if place + len(frames) >= max(ends):
                 break
         return [np.concatenate(parts) for parts in kept]
 
@@ -110,15 +104,15 @@ class AvFile(Source):
             yield np.concatenate(kept)
 
     def count(self) -> int:  # noqa: D102
-        return _count(*self._key)
+        return _count(self.path)
 
     def close(self) -> None:
         """Does nothing: no file is open between two reads."""
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _header(path: Path, size: int, changed: int) -> Header:
-    """Opens a file and decodes its first frame; ``size`` and ``changed`` identify the version of the file."""
+@cached_by_file()
+def _header(path: Path) -> Header:
+    """Opens a file and decodes its first frame."""
     from av import FFmpegError
 
     try:
@@ -127,21 +121,19 @@ def _header(path: Path, size: int, changed: int) -> Header:
             first = next(container.decode(stream))
             rate, codec = first.sample_rate, stream.codec_context.codec
             encoding = Encoding(_announced(container, stream, rate), rate, first.layout.nb_channels, codec.name.upper())
-            if "mp4" in container.format.name.split(",") and _beginnings(path, size) > 1:
+            if "mp4" in container.format.name.split(",") and _beginnings(path) > 1:
                 raise AudioError(path, "several files in one, of which only the first can be decoded; cut them apart")
-            indexed = _indexed(container, stream, encoding, size)
+            indexed = _indexed(container, stream, encoding, path.stat().st_size)
             exact = indexed and codec.lossless and codec.intra_only and stream.time_base == Fraction(1, rate)
             return Header(encoding, indexed, exact)
     except (IndexError, StopIteration):
         raise AudioError(path, "no sound in it") from None
-    except UnicodeEncodeError:
-        raise AudioError(path, "its name is not in UTF-8; rename the file") from None
     except (OSError, FFmpegError) as error:
         raise AudioError(path, f"undecodable ({error.strerror})") from None
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _count(path: Path, size: int, changed: int) -> int:
+@cached_by_file()
+def _count(path: Path) -> int:
     """Counts the frames by decoding them."""
     return sum(len(frames) for _, frames in _decode(path))
 
@@ -212,9 +204,9 @@ def _indexed(container: "InputContainer", stream: "AudioStream", encoding: Encod
     return last.pos + last.size <= size and 0 <= encoding.frames - end <= encoding.sample_rate
 
 
-def _beginnings(path: Path, size: int) -> int:
+def _beginnings(path: Path) -> int:
     """The number of ``ftyp`` boxes in an mp4: each marks the beginning of a file."""
-    count = at = 0
+    count, at, size = 0, 0, path.stat().st_size
     with path.open("rb") as file:
         while at + 8 <= size:
             file.seek(at)

@@ -4,6 +4,7 @@ libsndfile decodes mp3 with mpg123. mpg123 writes to stderr when it seeks, and w
 what its first frame states. So it never seeks here: each segment is cut out of the file as a small mp3 in memory.
 """
 
+import functools
 import io
 import mmap
 import os
@@ -17,7 +18,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from genre.audio.mpeg import DECODER_DELAY, Index, Stream, index_frames, mapped, parse_header, read_header
-from genre.audio.source import BLOCK, AudioError, Encoding, Source
+from genre.audio.source import BLOCK, Encoding, Source
+from genre.errors import AudioError
 
 #: Frames that are decoded before the wanted ones: a frame overlaps with the previous one, and filters span 480 samples.
 LEAD = 2
@@ -41,23 +43,20 @@ class Mp3File(Source):
     """
 
     def __init__(self, path: Path, stream: Stream) -> None:
-        status = path.stat()
         self.path, self._stream = path, stream
-        self._key = (path, stream, status.st_size, status.st_mtime_ns)
         frames = stream.frames
         if not stream.complete:
-            index = index_frames(*self._key)
-            if index.strays > MAX_STRAYS:
+            if self._index.strays > MAX_STRAYS:
                 raise AudioError(path, "streams, one after the other, that differ in rate or channels")
-            if abs(len(index.places) - frames) > 1:  # the stated values, including the silence, are of another file
-                frames = len(index.places)
-                self._stream = stream._replace(delay=0, padding=0)
+            indexed = len(self._index.places)
+            if abs(indexed - frames) > 1:  # the stated values, including the silence, are of another file
+                frames, self._stream = indexed, stream._replace(delay=0, padding=0)
         self.frames = self._stream.samples(frames)
-        announced = stream.samples(stream.frames or (status.st_size - stream.start) // stream.frame.size)
+        announced = stream.samples(stream.frames or (path.stat().st_size - stream.start) // stream.frame.size)
         self.encoding = Encoding(announced, stream.frame.sample_rate, stream.frame.channels, "MPEG_LAYER_III")
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:  # noqa: D102
-        index, frame_samples = index_frames(*self._key), self._stream.frame.samples
+        index, frame_samples = self._index, self._stream.frame.samples
         begin, end = start + self._stream.delay, min(start + count, self.frames) + self._stream.delay
         first = max(0, (begin + DECODER_DELAY) // frame_samples - LEAD)
         last = min(-(-(end + DECODER_DELAY) // frame_samples), len(index.places))
@@ -79,10 +78,14 @@ class Mp3File(Source):
             yield self.read(start, BLOCK)
 
     def count(self) -> int:  # noqa: D102
-        return min(self.frames, self._stream.samples(len(index_frames(*self._key).places)))
+        return self._stream.samples(len(self._index.places))
 
     def close(self) -> None:
         """Does nothing: no file is open between two reads."""
+
+    @functools.cached_property
+    def _index(self) -> Index:
+        return index_frames(self.path, self._stream)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from genre.audio.source import cached_by_file
+
 #: The suffixes of MPEG audio.
 EXTENSIONS = frozenset({".mp3", ".mp2", ".mp1"})
 
@@ -93,19 +95,13 @@ class Index(NamedTuple):
     strays: int
 
 
+@cached_by_file()
 def find_stream(path: Path, max_junk: int = 0) -> Stream | None:
     """The MPEG audio at the beginning of a file, after tags and at most ``max_junk`` other bytes.
 
     Returns:
         The stream, of any layer; ``None`` if the file begins with something else.
     """
-    status = path.stat()
-    return _find_stream(path, max_junk, status.st_size, status.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=1 << 16)
-def _find_stream(path: Path, max_junk: int, size: int, changed: int) -> Stream | None:
-    """``size`` and ``changed`` tell apart versions of the file."""
     with mapped(path) as data:
         start = _after_tags(data, 0)
         last = start + max_junk
@@ -142,13 +138,13 @@ def _stated_stream(data: mmap.mmap, start: int, frame: Frame) -> Stream | None:
     return Stream(following, first, frames, complete, delay, padding)
 
 
-@functools.lru_cache(maxsize=64)
-def index_frames(path: Path, stream: Stream, size: int, changed: int) -> Index:
-    """Reads the headers of all frames; ``size`` and ``changed`` identify the version of the file."""
+@cached_by_file(64)
+def index_frames(path: Path, stream: Stream) -> Index:
+    """Reads the headers of all frames."""
     places, gaps = array("q"), array("q")
     intact = strays = stop = 0
     with mapped(path) as data:
-        place = end = stream.start
+        place, end, size = stream.start, stream.start, len(data)
         while 0 <= place < size:
             frame = read_header(data, place)
             if frame is not None and (place == end or _is_followed(data, place, frame, 2)):

@@ -2,41 +2,47 @@
 
 import io
 import numbers
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Protocol, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genre.audio.decode import LOUDEST, AudioError, fit_segment, mix_down, probe, read_segment, read_segments, verify
-from genre.errors import EmptyAudioError, GenreError
+from genre.audio.decode import LOUDEST, fit_segment, locate, mix_down, probe, read_segments, verify
+from genre.errors import AudioError, EmptyAudioError, GenreError
 
 #: The types that :func:`open_recording` takes.
 Audio: TypeAlias = Path | str | BinaryIO | NDArray[Any] | Tensor
-
-#: Bytes of a file object that are copied at once.
-CHUNK = 1 << 20
 
 #: Full scale by the dtype of integer samples; ``uint8`` is centred at 128, as in a wav file.
 FULL_SCALE = {"int8": 2**7, "uint8": 2**7, "int16": 2**15, "int32": 2**31}
 
 
-class Recording(Protocol):
-    """A recording that segments are read from."""
+@dataclass(frozen=True)
+class FileRecording:
+    """An audio file, or the content of a file object.
 
-    @property
-    def path(self) -> Path | None:
-        """The file, if there is one."""
+    Attributes:
+        path: The file; for a file object, its name or ``None``.
+        excerpt: The first and the last second of the part that is used; ``None``: the whole file.
+        copy: A file with the content of the file object.
+    """
+
+    path: Path | None
+    excerpt: tuple[float, float] | None = None
+    copy: Path | None = None
 
     @property
     def seconds(self) -> float:
         """The duration."""
+        return probe(self._file).seconds if self.excerpt is None else self.excerpt[1] - self.excerpt[0]
 
     def verify(self) -> None:
         """Checks all samples; see :func:`genre.audio.decode.verify`.
@@ -44,90 +50,26 @@ class Recording(Protocol):
         Raises:
             AudioError: There are bad samples or no usable audio.
         """
-
-    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:
-        """Reads one segment ``(samples,)``; see :func:`genre.audio.decode.read_segment`.
-
-        Raises:
-            AudioError: There is no usable audio.
-        """
+        verify(self._file)
 
     def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:
-        """Reads several segments at once; see :func:`genre.audio.decode.read_segments`.
+        """Reads several segments ``(samples,)``; see :func:`genre.audio.decode.read_segments`.
 
         Raises:
             AudioError: There is no usable audio.
         """
-
-
-@dataclass(frozen=True)
-class FileRecording:
-    """An audio file.
-
-    Attributes:
-        path: The file.
-        excerpt: The first and the last second of the part that is used; ``None``: the whole file.
-    """
-
-    path: Path
-    excerpt: tuple[float, float] | None = None
+        return read_segments(self._file, sample_rate, samples, [(position, self.excerpt) for position in positions])
 
     @property
-    def seconds(self) -> float:  # noqa: D102
-        return probe(self.path).seconds if self.excerpt is None else self.excerpt[1] - self.excerpt[0]
-
-    def verify(self) -> None:  # noqa: D102
-        verify(self.path)
-
-    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
-        return read_segment(self.path, sample_rate, samples, position, self.excerpt)
-
-    def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:  # noqa: D102
-        return read_segments(self.path, sample_rate, samples, [(position, self.excerpt) for position in positions])
-
-
-@dataclass(frozen=True)
-class StreamRecording:
-    """The content of a file object, copied to a temporary file.
-
-    Attributes:
-        path: The name of the file object; ``None`` if it has none.
-        label: Its name in error messages.
-        copy: The temporary file.
-    """
-
-    path: Path | None
-    label: Path
-    copy: FileRecording
-
-    @property
-    def seconds(self) -> float:  # noqa: D102
-        with self._named():
-            return self.copy.seconds
-
-    def verify(self) -> None:  # noqa: D102
-        with self._named():
-            self.copy.verify()
-
-    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
-        with self._named():
-            return self.copy.segment(sample_rate, samples, position)
-
-    def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:  # noqa: D102
-        with self._named():
-            return self.copy.segments(sample_rate, samples, positions)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        try:
-            yield
-        except AudioError as error:
-            raise type(error)(self.label, error.reason) from None
+    def _file(self) -> Path:
+        file = self.copy or self.path
+        assert file is not None
+        return file
 
 
 @dataclass(frozen=True)
 class ArrayRecording:
-    """Samples in memory.
+    """Samples in memory, with the attributes and methods of :class:`FileRecording`.
 
     Attributes:
         waveform: ``(channels, samples)`` in float32.
@@ -145,15 +87,15 @@ class ArrayRecording:
     def verify(self) -> None:
         """Does nothing: all samples were checked when the array was opened."""
 
-    def segment(self, sample_rate: int, samples: int, position: float) -> NDArray[np.float32]:  # noqa: D102
-        total = self.waveform.shape[1]
-        wanted = min(-(-samples * self.sample_rate // sample_rate), total)
-        start = round(position * (total - wanted))
-        mono = mix_down(self.waveform[:, start : start + wanted].T)
-        return fit_segment(mono, self.sample_rate, sample_rate, samples)
-
     def segments(self, sample_rate: int, samples: int, positions: Sequence[float]) -> list[NDArray[np.float32]]:  # noqa: D102
-        return [self.segment(sample_rate, samples, position) for position in positions]
+        rate, frames = self.sample_rate, self.waveform.shape[1]
+        stretches = [locate(rate, frames, sample_rate, samples, position, None) for position in positions]
+        parts = [mix_down(self.waveform[:, start : start + count].T) for start, count in stretches]
+        return [fit_segment(part, rate, sample_rate, samples) for part in parts]
+
+
+#: A recording that segments are read from.
+Recording: TypeAlias = FileRecording | ArrayRecording
 
 
 @contextmanager
@@ -183,28 +125,30 @@ def open_recording(audio: Audio, sample_rate: float | None = None, label: str | 
         raise GenreError(f"sample_rate={sample_rate} was given with a file, which brings its own; leave it out")
     if isinstance(audio, str | Path):
         yield FileRecording(Path(audio))
-    else:
-        with TemporaryDirectory() as folder:
-            yield _stream_recording(audio, Path(folder), label or "the file object")
-
-
-def _stream_recording(stream: BinaryIO, folder: Path, label: str) -> StreamRecording:
-    name = getattr(stream, "name", None)  # a number if the file was opened by its descriptor
+        return
+    name = getattr(audio, "name", None)  # a number if the file was opened by its descriptor
     path = Path(name) if isinstance(name, str) and name else None
-    shown = path or Path(label)
-    if isinstance(stream, io.TextIOBase):
+    shown = path or Path(label or "the file object")
+    if isinstance(audio, io.TextIOBase):
         raise GenreError(f"{shown}: opened as text; open it with mode 'rb'")
-    # The decoders open files by name, and use the suffix if the content does not identify the format.
-    copy = folder / f"audio{path.suffix if path else ''}"
+    with TemporaryDirectory() as folder:
+        # The decoders open files by name, and use the suffix if the content does not identify the format.
+        copy = Path(folder) / f"audio{path.suffix if path else ''}"
+        _copy(audio, copy, shown)
+        try:
+            yield FileRecording(path, copy=copy)
+        except AudioError as error:  # names the copy
+            raise type(error)(shown, error.reason) from None
+
+
+def _copy(stream: BinaryIO, target: Path, shown: Path) -> None:
     try:
         if stream.seekable():
             stream.seek(0)
-        with copy.open("wb") as file:
-            while content := stream.read(CHUNK):
-                file.write(content)
+        with target.open("wb") as file:
+            shutil.copyfileobj(stream, file)
     except (OSError, ValueError, TypeError) as error:  # closed, write-only, or not bytes
         raise AudioError(shown, f"unreadable ({error})") from None
-    return StreamRecording(path, shown, FileRecording(copy))
 
 
 def _array_recording(array: NDArray[Any] | Tensor, sample_rate: float | None, label: str) -> ArrayRecording:

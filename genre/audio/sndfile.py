@@ -1,10 +1,10 @@
 """Decoding with libsndfile: wav, flac, ogg and similar formats."""
 
 import functools
-import io
+import mmap
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from genre.audio import mpeg
 from genre.audio.containers import Stretch, find_stretches, last_page_of_ogg
-from genre.audio.source import BLOCK, AudioError, Encoding, Source
-from genre.errors import EmptyAudioError
+from genre.audio.source import BLOCK, Encoding, Source, cached_by_file
+from genre.errors import AudioError, EmptyAudioError
 
 #: The suffixes that are decoded with libsndfile.
 EXTENSIONS = frozenset(
@@ -44,17 +44,16 @@ def open_sndfile(path: Path) -> Source:
     Raises:
         AudioError: The file is undecodable or holds no frame.
     """
-    file, announced, error = None, 0, None
+    announced, error = 0, None
     try:
         file = _open(path)
-        announced = file.frames
-        if announced == UNKNOWN:
-            announced = 0
+        announced = 0 if file.frames == UNKNOWN else file.frames
+        if file.frames == UNKNOWN:
             error = AudioError(path, "of unknown length (written to a pipe?); encode it again, to a file")
         elif announced <= 0:
             error = EmptyAudioError(path, "no audio frames")
     except AudioError as undecodable:
-        error = undecodable
+        file, error = None, undecodable
     stretches = find_stretches(path, announced)
     if error is None and not stretches:
         return SndFile(path, None, announced, file)
@@ -88,11 +87,9 @@ class SndFile(Source):
         frames, rate = self._file.frames, self._file.samplerate
         announced = frames if announced is None else announced
         self.encoding = Encoding(announced, rate, self._file.channels, self._file.subtype)
-        status = path.stat()
-        self._key = (path, stretch, status.st_size, status.st_mtime_ns)
         counts = {"FLAC": _count_flac, "MPEG_LAYER_I": _count, "MPEG_LAYER_II": _count}
         count = counts.get(self._file.format) or counts.get(self._file.subtype)
-        self.frames = frames if count is None else count(*self._key)
+        self.frames = frames if count is None else count(path, stretch)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:  # noqa: D102
         if self._file.seekable():
@@ -102,26 +99,20 @@ class SndFile(Source):
                 frames = _step(self._file, lead + count)
                 if len(frames) == lead + count:
                     return frames[lead:]
-        try:
-            return self._from_start(start, start + count)
-        except soundfile.SoundFileError as error:
-            raise AudioError(self.path, f"undecodable ({error})") from None
+        parts, place = [np.zeros((0, self.encoding.channels), np.float32)], 0
+        with self._named_errors(), _open(self.path, self.stretch) as file:
+            for block in _steps(file, STEP, start + count):
+                if place + len(block) > start:
+                    parts.append(block[max(0, start - place) :])
+                place += len(block)
+        return np.concatenate(parts)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:  # noqa: D102
-        place = 0
-        with self:
-            while place < self.frames:
-                try:
-                    block = _step(self._file, min(BLOCK, self.frames - place))
-                except soundfile.SoundFileError as error:
-                    raise AudioError(self.path, f"undecodable ({error})") from None
-                if not len(block):
-                    return
-                place += len(block)
-                yield block
+        with self._file, self._named_errors():
+            yield from _steps(self._file, BLOCK, self.frames)
 
     def count(self) -> int:  # noqa: D102
-        return _count(*self._key)
+        return _count(self.path, self.stretch)
 
     def close(self) -> None:  # noqa: D102
         self._file.close()
@@ -136,18 +127,15 @@ class SndFile(Source):
 
     @functools.cached_property
     def _last_page(self) -> int:
-        first, last = (0, self._key[2]) if self.stretch is None else self.stretch[1:]
+        first, last = (0, self.path.stat().st_size) if self.stretch is None else self.stretch[1:]
         return last_page_of_ogg(self.path, first, last)
 
-    def _from_start(self, start: int, end: int) -> NDArray[np.float32]:
-        """Reads frames ``start`` to ``end`` by decoding the file from its start."""
-        parts, place = [np.zeros((0, self.encoding.channels), np.float32)], 0
-        with _open(self.path, self.stretch) as file:
-            while place < end and len(block := _step(file, min(STEP, end - place))):
-                if place + len(block) > start:
-                    parts.append(block[max(0, start - place) :])
-                place += len(block)
-        return np.concatenate(parts)
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except soundfile.SoundFileError as error:
+            raise AudioError(self.path, f"undecodable ({error})") from None
 
 
 class Chain(Source):
@@ -189,19 +177,14 @@ class Chain(Source):
             part.close()
 
 
-class StretchFile(io.RawIOBase):
-    """A file object over a stretch of a file."""
+class StretchFile:
+    """The methods of a file object that libsndfile calls, over a stretch of a file."""
 
     def __init__(self, path: Path, stretch: Stretch) -> None:
-        self._file = path.open("rb")
         self._stretch, self._place = stretch, 0
         self._size = len(stretch.head) + stretch.stop - stretch.start
-
-    def readable(self) -> bool:  # noqa: D102
-        return True
-
-    def seekable(self) -> bool:  # noqa: D102
-        return True
+        with path.open("rb") as file:
+            self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def tell(self) -> int:  # noqa: D102
         return self._place
@@ -210,48 +193,46 @@ class StretchFile(io.RawIOBase):
         self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         return self._place
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # noqa: D102
-        head, start, _ = self._stretch
-        wanted = max(0, min(len(buffer), self._size - self._place))
-        data = head[self._place : self._place + wanted]
-        if len(data) < wanted:
-            self._file.seek(start + self._place + len(data) - len(head))
-            data += self._file.read(wanted - len(data))
-        buffer[: len(data)] = data
+    def read(self, count: int) -> bytes:  # noqa: D102
+        head, start, stop = self._stretch
+        data = head[self._place : self._place + count]
+        first = start + max(0, self._place - len(head))
+        data += self._file[first : min(stop, first + count - len(data))]
         self._place += len(data)
-        return len(data)
-
-    def close(self) -> None:  # noqa: D102
-        self._file.close()
-        super().close()
+        return data
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _count_flac(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
-    """The number of frames that the header states, if the last one can be reached; else the number that can be decoded.
-
-    ``size`` and ``changed`` identify the version of the file.
-    """
+@cached_by_file()
+def _count_flac(path: Path, stretch: Stretch | None) -> int:
+    """The number of frames that the header states, if the last one can be reached; else that which can be decoded."""
     with _open(path, stretch) as file:
         try:
             file.seek(file.frames - 1)
         except soundfile.SoundFileError:
-            return _count(path, stretch, size, changed)
+            return _count(path, stretch)
         return int(file.frames)
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _count(path: Path, stretch: Stretch | None, size: int, changed: int) -> int:
+@cached_by_file()
+def _count(path: Path, stretch: Stretch | None) -> int:
     """The number of frames that can be decoded before the end or the first error."""
     count = 0
     for step in (STEP, FINE_STEP):
         with suppress(soundfile.SoundFileError), _open(path, stretch) as file:
             place = 0
-            while read := len(_step(file, min(step, count - place) if place < count else step)):
-                place += read
+            for block in _steps(file, step):
+                place += len(block)
                 count = max(count, place)
-            return count
+            break
     return count
+
+
+def _steps(file: soundfile.SoundFile, step: int, end: int = UNKNOWN) -> Iterator[NDArray[np.float32]]:
+    """Decodes the frames up to number ``end``, ``step`` at a time."""
+    place = 0
+    while place < end and len(block := _step(file, min(step, end - place))):
+        yield block
+        place += len(block)
 
 
 def _step(file: soundfile.SoundFile, count: int) -> NDArray[np.float32]:
@@ -267,5 +248,3 @@ def _open(path: Path, stretch: Stretch | None = None) -> soundfile.SoundFile:
         return soundfile.SoundFile(path if stretch is None else StretchFile(path, stretch))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless format such as .raw
         raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None
-    except UnicodeEncodeError:
-        raise AudioError(path, "its name is not in UTF-8; rename the file") from None

@@ -1,17 +1,17 @@
-"""The interface of the decoders: an open audio file, its header, and its frames."""
+"""The interface of the decoders: an open audio file, its header, and its frames.
 
+:mod:`genre.audio.decode` chooses the decoder of a file.
+"""
+
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from genre.errors import AudioError as AudioError  # re-exported
-from genre.errors import EmptyAudioError, MissingAudioError
 
 #: Segments are decoded in one pass if they cover at least this share of it. The pass then takes no longer than separate
 #: reads, and at most twice the memory.
@@ -19,6 +19,9 @@ COVERAGE = 0.5
 
 #: Frames per block of :meth:`Source.blocks`: 6 to 12 s of most files.
 BLOCK = 1 << 18
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,7 @@ class Encoding(AudioInfo):
 class Source(ABC):
     """An open audio file.
 
-    Use it as a context manager, and open it again for every segment: a second seek of libsndfile in Ogg Vorbis may be
-    inaccurate.
+    Open it again for every segment: a second seek of libsndfile in Ogg Vorbis may be inaccurate.
 
     Attributes:
         encoding: The content of the header.
@@ -87,23 +89,22 @@ class Source(ABC):
     def close(self) -> None:
         """Closes the file."""
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+def cached_by_file(
+    maxsize: int = 1 << 16,
+) -> Callable[[Callable[Concatenate[Path, P], T]], Callable[Concatenate[Path, P], T]]:
+    """Keeps up to ``maxsize`` results of a function whose first argument is a file; reads a changed file again."""
 
+    def decorate(function: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
+        @functools.lru_cache(maxsize)
+        def cached(path: Path, size: int, changed: int, *args: Any, **kwargs: Any) -> T:
+            return function(path, *args, **kwargs)
 
-def require_file(path: Path) -> None:
-    """Checks that a file exists and is not empty.
+        @functools.wraps(function)
+        def call(path: Path, *args: P.args, **kwargs: P.kwargs) -> T:
+            status = path.stat()
+            return cached(path, status.st_size, status.st_mtime_ns, *args, **kwargs)
 
-    Raises:
-        AudioError: The file is missing or empty.
-    """
-    if not path.is_file():
-        absent = "the link leads nowhere" if path.is_symlink() else "no such file"
-        raise MissingAudioError(path, "not a file" if path.exists() else absent)
-    if path.stat().st_size == 0:
-        raise EmptyAudioError(path, "empty file")
+        return call
+
+    return decorate

@@ -8,16 +8,8 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from genre.audio.effects import (
-    Delay,
-    HighLowPass,
-    Noise,
-    PerClip,
-    PolarityInversion,
-    Reverb,
-    Reverse,
-)
-from genre.audio.pitch_shift import PitchShift
+from genre.audio.augment import Noise, PerClip, PolarityInversion, Reverse
+from genre.audio.effects import Delay, HighLowPass, PitchShift, Reverb
 from genre.errors import GenreError
 
 RATE = 22050

@@ -79,11 +79,11 @@ def test_threads_decode_at_the_same_time(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE", "AVERAGE"])
 def test_frames_are_those_that_the_file_states(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "a.mp3"
-    data = sound(path, bitrate_mode=mode)
+    sound(path, bitrate_mode=mode)
     stream = find_stream(path)
     assert stream is not None
     assert stream.complete
-    index = index_frames(path, stream, len(data), 0)
+    index = index_frames(path, stream)
     assert (stream.frames, index.intact, index.strays) == (len(index.places), len(index.places), 0)
     assert stream.samples(stream.frames) == 3 * RATE
 
