@@ -1,4 +1,4 @@
-"""Selects the tracks to leave out, with the reasons. :mod:`genre.data.exclusions` reads such a list."""
+"""Selects the tracks to leave out, with the reasons. :mod:`genre.data.selection` reads such a list."""
 
 import logging
 import os
