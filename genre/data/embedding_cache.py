@@ -38,22 +38,15 @@ class Embedder(NamedTuple):
     folder: Path | None
 
 
-class _Reading(Dataset[tuple[int, Segment]]):
-    """The segments without a known embedding, with their places among all segments."""
+class _InOrder(Dataset[Segment]):
+    """All segments of a subset, by their places; the sampler of the loader picks some of them."""
 
-    def __init__(self, segments: Segments, draws: Sequence[Draw], places: Sequence[int]) -> None:
-        self.segments, self.draws, self.places = segments, draws, places
+    def __init__(self, segments: Segments, draws: Sequence[Draw]) -> None:
+        self.segments, self.draws = segments, draws
 
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: int) -> tuple[int, Segment]:
-        place = self.places[index]
-        return place, self.segments.read(self.draws[place], place)
-
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, Segment]]:
-        places = [self.places[index] for index in indices]
-        return [*zip(places, self.segments.read_together([self.draws[i] for i in places], places), strict=True)]
+    def __getitems__(self, places: Sequence[int]) -> list[Segment]:
+        """Reads the segments of a batch; PyTorch's loader calls this."""
+        return self.segments.read_together([self.draws[place] for place in places], places)
 
 
 def embed_segments(
@@ -64,42 +57,45 @@ def embed_segments(
     ``features`` are the network's inputs, with their statistics; ``device`` is where to compute.
     """
     draws = segments.in_order()
-    files = _by_file(segments, draws)
-    known: dict[int, Segment] = {}
     kept = None if embedder.folder is None else embedder.folder / _space(embedder.network, features, segments.samples)
-    for key, places in files:
+    known: dict[int, Segment] = {}
+    missing: dict[int, tuple[str, list[int]]] = {}  # the files without embeddings, by the place of their last segment
+    for key, places in _by_file(segments, draws):
         vectors = None if kept is None else _read(kept / f"{key}.npy", len(places))
-        for place, vector in zip(places, () if vectors is None else vectors, strict=vectors is not None):
+        if vectors is None:
+            missing[places[-1]] = key, places
+            continue
+        for place, vector in zip(places, vectors, strict=True):
             track = draws[place].track
             known[place] = Segment(torch.from_numpy(vector), segments.targets[track], track, place, 0, True, {})
-    missing = [place for _, places in files for place in places if place not in known]
-    last = {places[-1]: (key, places) for key, places in files if places[0] not in known}
-    for place, segment in _compute(_Reading(segments, draws, missing), embedder.network, features, device, num_workers):
-        known[place] = segment
-        if kept is not None and place in last:  # the last segment of a file
-            key, places = last[place]
-            of_file = [known[place] for place in places]
-            if all(segment.valid for segment in of_file):
-                _write(kept / f"{key}.npy", np.stack([segment.waveform.numpy() for segment in of_file]))
+    loader = DataLoader(
+        _InOrder(segments, draws),
+        BATCH,
+        sampler=[place for _, places in missing.values() for place in places],
+        collate_fn=list,
+        num_workers=num_workers,
+    )
+    for segment in _compute(loader, embedder.network, features, device) if missing else ():
+        known[segment.segment] = segment
+        if kept is not None and segment.segment in missing:
+            key, places = missing[segment.segment]
+            if all(known[place].valid for place in places):
+                _write(kept / f"{key}.npy", np.stack([known[place].waveform.numpy() for place in places]))
     segments.embedded = [known[place] for place in range(len(draws))]
 
 
 @torch.no_grad()
 def _compute(
-    reading: _Reading, network: nn.Module, features: Feature, device: torch.device, num_workers: int
-) -> Iterator[tuple[int, Segment]]:
-    """Yields the embedded segments in the order of their places."""
-    if not reading.places:
-        return
+    loader: DataLoader[Segment], network: nn.Module, features: Feature, device: torch.device
+) -> Iterator[Segment]:
+    """Yields the segments with embeddings in place of waveforms."""
     training = {module: module.training for module in network.modules()}
     network.to(device).eval()
     features.to(device)
-    loader = DataLoader(reading, BATCH, collate_fn=list, num_workers=num_workers)
-    for pairs in progress(loader, "embedding", len(loader)):
-        batch = collate([segment for _, segment in pairs])
-        vectors = penultimate(network, features(batch.inputs.to(device))).float().cpu()
-        for (place, segment), vector in zip(pairs, vectors, strict=True):
-            yield place, segment._replace(waveform=vector if segment.valid else torch.zeros_like(vector))
+    for segments in progress(loader, "embedding", len(loader)):
+        vectors = penultimate(network, features(collate(segments).inputs.to(device))).float().cpu()
+        for segment, vector in zip(segments, vectors, strict=True):
+            yield segment._replace(waveform=vector if segment.valid else torch.zeros_like(vector))
     for module, mode in training.items():
         module.training = mode
 

@@ -235,7 +235,7 @@ class EvaluationTracks(Dataset[list[Segment]]):
     """Each item holds all segments of a track, so no sampler can distribute a track over several processes."""
 
     def __init__(self, segments: EvaluationSegments) -> None:
-        self.segments = segments
+        self.segments, self.cache, self.embedded = segments, segments.cache, segments.embedded
         self.ends = np.cumsum([len(places) for places in segments.positions]).tolist()
 
     def __len__(self) -> int:
