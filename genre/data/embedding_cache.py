@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from genre.audio.features import Feature
 from genre.config import show, to_config
 from genre.data.provenance import digest
-from genre.data.segments import Draw, Segment, Segments, collate
+from genre.data.segments import Segment, Segments, collate
 from genre.models.head import find_head, penultimate
 from genre.terminal import progress
 
@@ -38,17 +38,6 @@ class Embedder(NamedTuple):
     folder: Path | None
 
 
-class _InOrder(Dataset[Segment]):
-    """All segments of a subset, by their places; the sampler of the loader picks some of them."""
-
-    def __init__(self, segments: Segments, draws: Sequence[Draw]) -> None:
-        self.segments, self.draws = segments, draws
-
-    def __getitems__(self, places: Sequence[int]) -> list[Segment]:
-        """Reads the segments of a batch; PyTorch's loader calls this."""
-        return self.segments.read_together([self.draws[place] for place in places], places)
-
-
 def embed_segments(
     segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int
 ) -> None:
@@ -56,61 +45,66 @@ def embed_segments(
 
     ``features`` are the network's inputs, with their statistics; ``device`` is where to compute.
     """
-    draws = segments.in_order()
     kept = None if embedder.folder is None else embedder.folder / _space(embedder.network, features, segments.samples)
     known: dict[int, Segment] = {}
     missing: dict[int, tuple[str, list[int]]] = {}  # the files without embeddings, by the place of their last segment
-    for key, places in _by_file(segments, draws):
+    for key, places in _by_file(segments):
         vectors = None if kept is None else _read(kept / f"{key}.npy", len(places))
         if vectors is None:
             missing[places[-1]] = key, places
             continue
         for place, vector in zip(places, vectors, strict=True):
-            track = draws[place].track
+            track = segments.draws[place].track
             known[place] = Segment(torch.from_numpy(vector), segments.targets[track], track, place, 0, True, {})
-    loader = DataLoader(
-        _InOrder(segments, draws),
-        BATCH,
-        sampler=[place for _, places in missing.values() for place in places],
-        collate_fn=list,
-        num_workers=num_workers,
-    )
-    for segment in _compute(loader, embedder.network, features, device) if missing else ():
+    to_read = [place for _, places in missing.values() for place in places]
+    for segment in _compute(segments, to_read, embedder.network, features, device, num_workers):
         known[segment.segment] = segment
         if kept is not None and segment.segment in missing:
             key, places = missing[segment.segment]
             if all(known[place].valid for place in places):
                 _write(kept / f"{key}.npy", np.stack([known[place].waveform.numpy() for place in places]))
-    segments.embedded = [known[place] for place in range(len(draws))]
+    segments.embedded = [known[place] for place in range(len(segments.draws))]
 
 
 @torch.no_grad()
 def _compute(
-    loader: DataLoader[Segment], network: nn.Module, features: Feature, device: torch.device
+    segments: Segments,
+    places: Sequence[int],
+    network: nn.Module,
+    features: Feature,
+    device: torch.device,
+    num_workers: int,
 ) -> Iterator[Segment]:
-    """Yields the segments with embeddings in place of waveforms."""
+    """Yields the segments in these places with embeddings in place of waveforms."""
+    if not places:
+        return
     training = {module: module.training for module in network.modules()}
     network.to(device).eval()
     features.to(device)
-    for segments in progress(loader, "embedding", len(loader)):
-        vectors = penultimate(network, features(collate(segments).inputs.to(device))).float().cpu()
-        for segment, vector in zip(segments, vectors, strict=True):
+    loader: DataLoader[Any] = DataLoader(
+        places,  # type: ignore[arg-type]  # a sequence is a data set, too; the workers read its segments
+        BATCH,
+        collate_fn=segments.read_together,
+        num_workers=num_workers,
+    )
+    for batch in progress(loader, "embedding", len(loader)):
+        vectors = penultimate(network, features(collate(batch).inputs.to(device))).float().cpu()
+        for segment, vector in zip(batch, vectors, strict=True):
             yield segment._replace(waveform=vector if segment.valid else torch.zeros_like(vector))
     for module, mode in training.items():
         module.training = mode
 
 
-def _by_file(segments: Segments, draws: Sequence[Draw]) -> list[tuple[str, list[int]]]:
-    """A digest of each file's content and of its segments' positions, equal for copies; and the segments' places."""
+def _by_file(segments: Segments) -> Iterator[tuple[str, list[int]]]:
+    """Yields a digest of each file's content and of its segments' positions, equal for copies; and their places."""
     places: dict[Path, list[int]] = {}
-    for place, draw in enumerate(draws):
+    for place, draw in enumerate(segments.draws):
         places.setdefault(segments.tracks[draw.track].path, []).append(place)
-    files = []
     for of_file in places.values():
-        whole = replace(segments.tracks[draws[of_file[0]].track], excerpt=None)
-        stretches = [(segments.tracks[draws[place].track].excerpt, draws[place].position) for place in of_file]
-        files.append((_hash(digest(whole).encode(), repr(stretches).encode()), of_file))
-    return files
+        draws = [segments.draws[place] for place in of_file]
+        stretches = [(segments.tracks[draw.track].excerpt, draw.position) for draw in draws]
+        whole = replace(segments.tracks[draws[0].track], excerpt=None)
+        yield _hash(digest(whole).encode(), repr(stretches).encode()), of_file
 
 
 def _space(network: nn.Module, features: Feature, samples: int) -> str:
