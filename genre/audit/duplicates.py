@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from genre.audio.decode import AudioError, read_segment
 from genre.audit.faults import Examined
-from genre.audit.fingerprint import HOP_SECONDS, Fingerprint, bit_error_rate
+from genre.audit.fingerprint import HOP_SECONDS, SILENCE, Fingerprint, bit_error_rate
 
 #: The equal sub-fingerprints at one offset that make a candidate. A copy of 2 s at 64 kbit/s has at least 16.
 MIN_VOTES = 2
@@ -45,9 +45,6 @@ MAX_SECONDS = 30.0
 #: The largest error of the offset in samples, and its largest change in a second: clocks differ slightly in speed.
 SLACK = round(0.05 * CORRELATION_RATE)
 DRIFT = round(0.005 * CORRELATION_RATE)
-
-#: Blocks with a mean square below this, -60 dBFS, are not compared.
-SILENCE = 1e-6
 
 
 class Candidate(NamedTuple):

@@ -27,7 +27,7 @@ DISTANCE = 4
 #: and a rate of 8 kHz keep these frequencies.
 EDGES = np.round(np.geomspace(300, 2000, 34) * FRAME / SAMPLE_RATE).astype(int)
 
-#: A frame below -60 dBFS is silence.
+#: A stretch with a mean square below this, -60 dBFS, is silent.
 SILENCE = 1e-6
 
 WINDOW = np.hanning(FRAME).astype(np.float32)

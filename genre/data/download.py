@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from stat import S_IFDIR, S_IFMT, S_IFREG
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ import pooch
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from genre.errors import GenreError
-from genre.terminal import terminal
+from genre.terminal import say, terminal
 
 GB = 10**9
 
@@ -108,7 +108,7 @@ def download(name: str, root: Path) -> None:
     for archive in ARCHIVES[name]:
         target = root / archive.folder
         if target.exists():
-            terminal().print(f"{target}: already there; remove it to download it again", soft_wrap=True)
+            say(f"{target}: already there; remove it to download it again")
             continue
         path = fetch(archive, root)
         require_space(root, archive.unpacked, f"to unpack {archive.name}")
@@ -119,7 +119,7 @@ def download(name: str, root: Path) -> None:
                 raise GenreError(f"{path}: holds no folder {archive.folder}; is it the archive of {name}?")
             unpacked.rename(target)  # at the end: the target is complete or absent
         path.unlink()
-        terminal().print(f"{target}: unpacked", soft_wrap=True)
+        say(f"{target}: unpacked")
 
 
 def fetch(archive: Archive, root: Path) -> Path:
@@ -129,13 +129,9 @@ def fetch(archive: Archive, root: Path) -> Path:
         GenreError: See :func:`download`.
     """
     root.mkdir(parents=True, exist_ok=True)
-    part = root / f"{archive.name}.part"
+    downloader = partial(_resume, archive, root / f"{archive.name}.part")
     try:
-        return Path(
-            pooch.retrieve(
-                archive.url, archive.checksum, archive.name, root, downloader=partial(_resume, archive, part)
-            )
-        )
+        return Path(pooch.retrieve(archive.url, archive.checksum, archive.name, root, downloader=downloader))
     except ValueError:  # the checksum; pooch has deleted the file
         raise GenreError(
             f"{archive.url}: its checksum is not {archive.checksum}, as published; the file was deleted: "
@@ -160,16 +156,19 @@ def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: ob
     while failures < ATTEMPTS:
         size = part.stat().st_size if part.exists() else 0
         try:
-            if _append(archive, part, url, size):
-                part.replace(output_file)
-                return
+            complete = _append(archive, part, url, size)
         except urllib.error.HTTPError as error:
-            raise GenreError(f"{url}: the server answers {error.code} {error.reason}; try again later") from None
+            complete = error.code == 416  # nothing follows
+            if not complete:
+                raise GenreError(f"{url}: the server answers {error.code} {error.reason}; try again later") from None
         except (HTTPException, OSError) as error:
             if isinstance(error, OSError) and error.filename:  # an error of the local file, such as a full disk
                 raise
             cause = getattr(error, "reason", error)  # of an URLError
-            reason = str(getattr(cause, "strerror", None) or cause)
+            complete, reason = False, str(getattr(cause, "strerror", None) or cause)
+        if complete:
+            part.replace(output_file)
+            return
         progressed = part.exists() and part.stat().st_size > size
         failures = 0 if progressed else failures + 1
     raise GenreError(f"{url}: {reason}; type the command again: it goes on from there")
@@ -178,13 +177,7 @@ def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: ob
 def _append(archive: Archive, part: Path, url: str, size: int) -> bool:
     """Downloads an archive from byte ``size`` on, and appends it to ``part``; returns whether ``part`` is complete."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
-    try:
-        response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing follows
-            return True
-        raise
-    with response:
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
         start = size if response.status == 206 else 0  # 206: a part, 200: all
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdecimal() else None

@@ -115,13 +115,12 @@ def read_metadata(path: Path) -> Iterator[MetadataRow]:
                     "(category, column, track_id); unzip fma_metadata.zip anew"
                 )
             places = [columns[column] for column in wanted]
-            for row in reader:
-                if row and len(row) < len(names):
+            for row in filter(None, reader):
+                if len(row) < len(names):
                     raise GenreError(
                         f"{path}, line {reader.line_num}: found {len(row)} cells, expected {len(names)}; "
                         "unzip fma_metadata.zip anew"
                     )
-                if row:
-                    yield MetadataRow(row[0].zfill(6), *(row[place] for place in places))
+                yield MetadataRow(row[0].zfill(6), *(row[place] for place in places))
     except (UnicodeDecodeError, csv.Error) as error:
         raise GenreError(f"{path}: not a CSV file in UTF-8 ({error}); unzip fma_metadata.zip anew") from None
