@@ -6,7 +6,6 @@ come from the tags of the audio files: ID3, Vorbis comments, MP4, ASF and APE.
 
 import csv
 import logging
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import StringIO
@@ -165,8 +164,10 @@ def read_artist(path: Path) -> str | None:
             values = _by_name(file if isinstance(file, APEv2) else getattr(file, "tags", None))
         except Exception:  # a damaged file can raise anything; it counts as a file without tags
             continue
-        names = (ARTIST, ALBUM_ARTIST) if _marked(values) else (ALBUM_ARTIST, ARTIST)
-        for artist in (*_artists(values, names[0]), *_artists(values, names[1])):
+        marked = any(text.casefold() in ("1", "true") for name in COMPILATION for text in values.get(name, []))
+        for name in ARTIST + ALBUM_ARTIST if marked else ALBUM_ARTIST + ARTIST:
+            first = next(iter(values.get(name, [])), "")
+            artist = first.partition(";")[0]  # some programs write several artists as one value with semicolons
             if name_key(artist) not in ("", *NOBODY):
                 return " ".join(artist.split())
     return None
@@ -185,15 +186,3 @@ def _texts(value: Any) -> list[str]:
     values = getattr(value, "text", value)
     several = values if isinstance(values, list) else [values]
     return [text for one in several for text in str(one).split("\0")]
-
-
-def _artists(values: Mapping[str, list[str]], names: tuple[str, ...]) -> Iterator[str]:
-    """The first artist of each tag. Some programs write several artists as one value with semicolons."""
-    for name in names:
-        for text in values.get(name, [])[:1]:
-            yield text.partition(";")[0]
-
-
-def _marked(values: Mapping[str, list[str]]) -> bool:
-    """Whether the file is marked as a part of a compilation."""
-    return any(text.casefold() in ("1", "true") for name in COMPILATION for text in values.get(name, []))
