@@ -44,18 +44,14 @@ class TrainSampler(DistributedSampler[Draw]):
 
     def __iter__(self) -> Iterator[Draw]:
         random = np.random.default_rng([self.seed, self.epoch])
-        order = self._balanced(random) if self.balanced else self._uniform(random)
-        draws = [
-            Draw(int(track), float(position), int(seed))
-            for track, position, seed in zip(
-                order, random.random(len(order)), random.integers(2**31, size=len(order)), strict=True
-            )
-        ]
+        if self.balanced:
+            order = self._balanced(random)
+        else:
+            rounds = self.draws // len(self.targets)
+            order = np.concatenate([random.permutation(len(self.targets)) for _ in range(rounds)])
+        positions, seeds = random.random(len(order)), random.integers(2**31, size=len(order))
+        draws = [*map(Draw, order.tolist(), positions.tolist(), seeds.tolist())]
         return iter(draws[self.rank : self.num_samples * self.num_replicas : self.num_replicas])
-
-    def _uniform(self, random: np.random.Generator) -> np.ndarray:
-        rounds = self.draws // len(self.targets)
-        return np.concatenate([random.permutation(len(self.targets)) for _ in range(rounds)])
 
     def _balanced(self, random: np.random.Generator) -> np.ndarray:
         genres = np.unique(self.targets)
