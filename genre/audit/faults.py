@@ -162,7 +162,11 @@ class Levels:
             return
         self._squares += float(np.vdot(block, block))
         self._values += block.size
-        self._count_flat(block)
+        if self.peak >= FULL_SCALE:
+            samples = np.concatenate([self._tail, block]) if len(self._tail) else block
+            self._tail = samples[-2:]
+            equal = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= FULL_SCALE)
+            self._flat += int((equal[1:] & equal[:-1]).sum())
         windows = np.concatenate([self._rest, mono])
         whole = len(windows) // self._window
         self._rest = windows[whole * self._window :]
@@ -186,14 +190,6 @@ class Levels:
         if not self._windows:  # shorter than a window
             return float(np.mean(np.square(self._rest)) < SILENCE) if len(self._rest) else 1.0
         return self._silent / self._windows
-
-    def _count_flat(self, block: NDArray[np.float32]) -> None:
-        if self.peak < FULL_SCALE:
-            return
-        samples = np.concatenate([self._tail, block]) if len(self._tail) else block
-        self._tail = samples[-2:]
-        equal = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= FULL_SCALE)
-        self._flat += int((equal[1:] & equal[:-1]).sum())
 
 
 def _decoding_fault(error: AudioError) -> Fault:

@@ -185,7 +185,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """Splits the corpus and reads the headers of the subsets that the stage needs."""
         subsets = self._split_subsets()
         if stage == "fit" and subsets.statistics != (self.features.mean, self.features.std):
-            self.features.set_statistics(*self._given_statistics)  # there are those of another split or a classifier
+            self.features.set_statistics(*self._given_statistics)  # not those of another split or of a classifier
         subsets.prepare(stage)
 
     def teardown(self, stage: str) -> None:

@@ -63,28 +63,20 @@ class Batch(NamedTuple):
 
 def collate(segments: Sequence[Segment]) -> Batch:
     """Stacks segments into a batch, whose seed depends on the seeds of all segments."""
-    faults: dict[int, str] = {}
-    for segment in segments:
-        faults |= segment.faults
+    waveforms = [segment.waveform for segment in segments]
+    device = next((waveform.device for waveform in waveforms if waveform.device.type != "cpu"), torch.device("cpu"))
     seeds = np.random.SeedSequence([segment.seed for segment in segments])
     return Batch(
-        inputs=_stack(segments),
+        inputs=torch.stack([waveform.to(device) for waveform in waveforms]),  # on a GPU if one of them is there
         targets=torch.tensor([segment.target for segment in segments]),
         tracks=torch.tensor([segment.track for segment in segments]),
         segments=torch.tensor([segment.segment for segment in segments]),
         valid=torch.tensor([segment.valid for segment in segments]),
         seed=int(seeds.generate_state(1)[0]),
-        faults=faults,
+        faults={track: reason for segment in segments for track, reason in segment.faults.items()},
         segment_counts=torch.zeros(len(segments), dtype=torch.long),
         bad_files={},
     )
-
-
-def _stack(segments: Sequence[Segment]) -> Tensor:
-    """The waveforms of segments, on a GPU if one of them is there."""
-    waveforms = [segment.waveform for segment in segments]
-    device = next((waveform.device for waveform in waveforms if waveform.device.type != "cpu"), torch.device("cpu"))
-    return torch.stack([waveform.to(device) for waveform in waveforms])
 
 
 class Segments:
