@@ -1,7 +1,7 @@
 """Selects the tracks of a data set that are used, and sets their artists.
 
-An exclusion list names the tracks that are left out; :mod:`genre.audit.exclusions` makes such a list. The artists may
-come from the tags of the audio files: ID3, Vorbis comments, MP4, ASF and APE.
+An exclusion list names the tracks that are left out; ``genre audit`` makes such a list. The artists may come from the
+tags of the audio files: ID3, Vorbis comments, MP4, ASF and APE.
 """
 
 import csv
@@ -40,14 +40,10 @@ NOBODY = frozenset(
 def select_tracks(
     corpus: Corpus, root: Path, exclusions: Path | None, artist: Literal["tags"] | None, data_set: str
 ) -> Corpus:
-    """Drops the excluded tracks of a data set, checks its genres, and sets the artists.
+    """Drops the excluded tracks of a data set below ``root``, checks its genres, and sets the artists.
 
-    Args:
-        corpus: All tracks.
-        root: Where the data set lies.
-        exclusions: A list for :func:`read_exclusions`.
-        artist: ``tags``: the artists are those of the files' tags; ``None``: those of the corpus.
-        data_set: The name of the data set, for messages.
+    ``exclusions`` is a list for :func:`read_exclusions`; the artists are those of the corpus or, with ``tags``, those
+    of the files' tags; ``data_set`` is the name of the data set, for messages.
     """
     if exclusions is not None:
         corpus = exclude(corpus, exclusions, root)
