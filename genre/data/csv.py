@@ -49,7 +49,7 @@ def read_track_list(path: Path) -> Corpus:
         name, genre, artist = row["path"], *((row.get(column) or "").strip() for column in ("genre", "artist"))
         if not name or not genre:
             raise GenreError(f"{path}, line {number}: path or genre is empty; fill it in or remove the line")
-        file = locate(path.parent / name)
+        file = path.parent / name if name.isascii() else locate(path.parent / name)
         first = lines_of.setdefault(file, number)
         if first != number:
             raise GenreError(f"{path}, line {number}: {name} stands on line {first} already; remove one of them")
@@ -68,7 +68,7 @@ def _locator() -> Callable[[Path], Path]:
         return forms
 
     def locate(path: Path) -> Path:
-        if str(path).isascii() or path.exists():
+        if path.exists():
             return path
         folder = locate(path.parent)
         matches = entries(folder).get(composed(path.name), []) if folder.is_dir() else []
