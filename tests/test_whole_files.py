@@ -12,7 +12,7 @@ import genre
 from genre.audio import ffmpeg
 from genre.audio.decode import probe
 from genre.data import Folder, MelSpectrogram, StratifiedSplit
-from genre.data.scan import BadFiles, scan
+from genre.data.files import BadFiles, scan
 
 from .audio.odd_files import BAD, BAD_BY_AV, CUT, HEARD, HEARD_BY_AV, encode, sound
 from .conftest import QUICK, run_cli, tone, without_pictures, write_folder

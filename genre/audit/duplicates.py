@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from genre.audio.decode import AudioError, read_segment
 from genre.audit.faults import Examined
-from genre.audit.fingerprint import HOP_SECONDS, Fingerprint, bit_error_rate
+from genre.audit.fingerprint import HOP_SECONDS, SILENCE, Fingerprint, bit_error_rate
 
 #: The equal sub-fingerprints at one offset that make a candidate. A copy of 2 s at 64 kbit/s has at least 16.
 MIN_VOTES = 2
@@ -45,9 +45,6 @@ MAX_SECONDS = 30.0
 #: The largest error of the offset in samples, and its largest change in a second: clocks differ slightly in speed.
 SLACK = round(0.05 * CORRELATION_RATE)
 DRIFT = round(0.005 * CORRELATION_RATE)
-
-#: Blocks with a mean square below this, -60 dBFS, are not compared.
-SILENCE = 1e-6
 
 
 class Candidate(NamedTuple):
@@ -152,7 +149,15 @@ def find_candidates(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
 
 def _vote(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
     """The offsets at which two recordings have at least ``MIN_VOTES`` equal sub-fingerprints."""
-    codes, tracks, times = _index(fingerprints)
+    if not fingerprints:
+        return []
+    # All sub-fingerprints with their recordings and hops, sorted, without silence and repeats.
+    starts = ((codes != 0) & (codes != np.append(0, codes[:-1])) for codes in fingerprints)
+    hops = [np.flatnonzero(start).astype(np.int32) for start in starts]
+    codes = np.concatenate([codes[kept] for codes, kept in zip(fingerprints, hops, strict=True)])
+    order = np.argsort(codes, kind="stable")  # stable: of equal ones the first recording's come first
+    tracks = np.repeat(np.arange(len(hops), dtype=np.int32), [len(kept) for kept in hops])[order]
+    codes, times = codes[order], np.concatenate(hops)[order]
     votes = [np.zeros((0, 3), np.int32)]
     for step in range(1, NEIGHBOURS + 1):
         first = np.flatnonzero(codes[step:] == codes[:-step])
@@ -165,22 +170,6 @@ def _vote(fingerprints: Sequence[Fingerprint]) -> list[Candidate]:
     # An offset between two hops has its votes on either side.
     joined = np.append((np.diff(ballots, axis=0) == (0, 0, 1)).all(axis=1) * counts[1:], 0)[: len(counts)]
     return [Candidate(*map(int, ballot)) for ballot in ballots[counts + joined >= MIN_VOTES]]
-
-
-def _index(fingerprints: Sequence[Fingerprint]) -> tuple[NDArray[np.uint32], NDArray[np.int32], NDArray[np.int32]]:
-    """All sub-fingerprints, sorted, with the recording and the hop of each, without silence and repeats."""
-    if not fingerprints:
-        return np.zeros(0, np.uint32), np.zeros(0, np.int32), np.zeros(0, np.int32)
-    kept = [_starts(codes) for codes in fingerprints]
-    codes = np.concatenate([codes[hops] for codes, hops in zip(fingerprints, kept, strict=True)])
-    tracks = np.repeat(np.arange(len(kept), dtype=np.int32), [len(hops) for hops in kept])
-    order = np.argsort(codes, kind="stable")  # stable: of equal ones the first recording's come first
-    return codes[order], tracks[order], np.concatenate(kept)[order]
-
-
-def _starts(codes: Fingerprint) -> NDArray[np.int32]:
-    """The hops at which a new sub-fingerprint begins that is not silence."""
-    return np.flatnonzero((codes != 0) & (codes != np.append(0, codes[:-1]))).astype(np.int32)
 
 
 def _common(fingerprints: Sequence[Fingerprint], candidate: Candidate) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genre.audio.decode import LOUDEST, AudioError, Encoding, decode
-from genre.audit.fingerprint import Fingerprint, Fingerprinter
+from genre.audit.fingerprint import SILENCE, Fingerprint, Fingerprinter
 from genre.data.track import Track
 from genre.errors import EmptyAudioError, GenreError, MissingAudioError
 
@@ -26,9 +26,8 @@ USUAL_RATES = (16000, 22050, 24000, 32000, 44100, 48000)
 #: Encodings with the coarse steps of 8 bits.
 EIGHT_BITS = frozenset({"PCM_U8", "PCM_S8", "ULAW", "ALAW", "DPCM_8"})
 
-#: A window of 0.1 s with a mean square below ``SILENCE``, -60 dBFS, is silent. A file with at least ``SILENT_SHARE`` of
-#: silent windows is useless; with at least ``MOSTLY_SILENT_SHARE``, it has a fault but may stay.
-SILENCE = 1e-6
+#: A file with at least this share of silent windows of 0.1 s is useless; with the second one, it has a fault but may
+#: stay.
 SILENT_SHARE = 0.95
 MOSTLY_SILENT_SHARE = 0.5
 
@@ -163,7 +162,11 @@ class Levels:
             return
         self._squares += float(np.vdot(block, block))
         self._values += block.size
-        self._count_flat(block)
+        if self.peak >= FULL_SCALE:
+            samples = np.concatenate([self._tail, block]) if len(self._tail) else block
+            self._tail = samples[-2:]
+            equal = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= FULL_SCALE)
+            self._flat += int((equal[1:] & equal[:-1]).sum())
         windows = np.concatenate([self._rest, mono])
         whole = len(windows) // self._window
         self._rest = windows[whole * self._window :]
@@ -188,21 +191,10 @@ class Levels:
             return float(np.mean(np.square(self._rest)) < SILENCE) if len(self._rest) else 1.0
         return self._silent / self._windows
 
-    def _count_flat(self, block: NDArray[np.float32]) -> None:
-        if self.peak < FULL_SCALE:
-            return
-        samples = np.concatenate([self._tail, block]) if len(self._tail) else block
-        self._tail = samples[-2:]
-        equal = (samples[1:] == samples[:-1]) & (np.abs(samples[1:]) >= FULL_SCALE)
-        self._flat += int((equal[1:] & equal[:-1]).sum())
-
 
 def _decoding_fault(error: AudioError) -> Fault:
-    if isinstance(error, EmptyAudioError):
-        return Fault("empty", error.reason)
-    if isinstance(error, MissingAudioError):
-        return Fault("missing", error.reason)
-    return Fault("undecodable", error.reason.removeprefix("undecodable (").removesuffix(")"))
+    kind = {EmptyAudioError: "empty", MissingAudioError: "missing"}.get(type(error), "undecodable")
+    return Fault(kind, error.reason.removeprefix("undecodable (").removesuffix(")"))
 
 
 def _audio_faults(encoding: Encoding, levels: Levels, limits: Limits) -> list[Fault]:

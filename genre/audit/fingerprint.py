@@ -27,7 +27,7 @@ DISTANCE = 4
 #: and a rate of 8 kHz keep these frequencies.
 EDGES = np.round(np.geomspace(300, 2000, 34) * FRAME / SAMPLE_RATE).astype(int)
 
-#: A frame below -60 dBFS is silence.
+#: A stretch with a mean square below this, -60 dBFS, is silent.
 SILENCE = 1e-6
 
 WINDOW = np.hanning(FRAME).astype(np.float32)
@@ -48,17 +48,9 @@ class Fingerprinter:
         samples = np.concatenate([self._samples, fresh])
         count = max(0, (len(samples) - FRAME) // HOP_LENGTH + 1)
         self._samples = samples[count * HOP_LENGTH :]
-        if count:
-            frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP_LENGTH]
-            self._add(frames)
-
-    def finish(self) -> Fingerprint:
-        """The fingerprint; empty if the recording is shorter than 0.41 s."""
-        self.push(np.zeros(0, np.float32), last=True)
-        return np.concatenate([np.zeros(0, np.uint32), *self._parts])
-
-    def _add(self, frames: NDArray[np.float32]) -> None:
-        """Appends the sub-fingerprints of ``(count, FRAME)`` samples."""
+        if not count:
+            return
+        frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP_LENGTH]  # (count, FRAME)
         spectrum = scipy.fft.rfft(frames * WINDOW, axis=1)[:, : EDGES[-1]]
         power = spectrum.real**2 + spectrum.imag**2
         energies = np.add.reduceat(power, EDGES[:-1], axis=1)
@@ -68,6 +60,11 @@ class Fingerprinter:
         codes = np.packbits(rises, axis=1).view(np.uint32).ravel()
         loud = np.square(frames).mean(axis=1) > SILENCE
         self._parts.append(np.where(loud[len(loud) - len(codes) :], codes, np.uint32(0)))
+
+    def finish(self) -> Fingerprint:
+        """The fingerprint; empty if the recording is shorter than 0.41 s."""
+        self.push(np.zeros(0, np.float32), last=True)
+        return np.concatenate([np.zeros(0, np.uint32), *self._parts])
 
 
 def bit_error_rate(one: Fingerprint, other: Fingerprint) -> float:

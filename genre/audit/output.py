@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from pathlib import Path
 from rich.table import Table
 
 from genre.audit.duplicates import Pair
-from genre.audit.exclusions import Membership, relative_path, subsets_of
 from genre.audit.faults import Examined
-from genre.data.track import count_genres, count_tracks
+from genre.data.track import SUBSETS, Subset, count_genres, count_tracks
+from genre.errors import printable
 from genre.terminal import make_table, say, terminal
+
+#: The subset of each track, by its path, under each split, by its name.
+Membership = Mapping[str, Mapping[Path, Subset]]
 
 #: The largest number of rows in a table of the terminal; the files have them all.
 MAX_ROWS = 25
@@ -200,6 +204,17 @@ class Findings:
                 f"{pair.likeness.level:+.1f} dB",
             )
         _show_rows(table, len(self.pairs), "pairs.csv")
+
+
+def subsets_of(subsets: Mapping[Path, Subset], paths: Iterable[Path]) -> list[Subset]:
+    """The subsets that hold these tracks; if they are copies and there are several, the split separates them."""
+    present = {subsets[path] for path in paths if path in subsets}
+    return [subset for subset in SUBSETS if subset in present]
+
+
+def relative_path(path: Path, base: Path) -> str:
+    """A path relative to the data set."""
+    return printable(Path(os.path.relpath(path, base)))
 
 
 def plural(things: Collection[object], name: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from genre.data.datamodule import GenreDataModule
-from genre.data.files import find_audio_files, read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
+from genre.data.files import find_audio_files, require_folder, warn_of_empty, warn_of_unlisted
 from genre.data.names import name_key
 from genre.data.track import Corpus, Track
 from genre.errors import GenreError
@@ -75,7 +75,7 @@ def read_ballroom(root: Path) -> Corpus:
     if not tracks:
         raise GenreError(f"{base}: found no audio file in its class folders, expected <Class>/<file>; unpack it anew")
     paths = [track.path for track in tracks.values()]
-    warn_of_unlisted(base, paths, "in no folder of a dance", advice=read_as_folder(base))
+    warn_of_unlisted(base, paths, "in no folder of a dance", as_folder=True)
     warn_of_empty(class_folders(base), paths)
     return Corpus(list(tracks.values()))
 

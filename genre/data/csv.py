@@ -37,48 +37,41 @@ def read_track_list(path: Path) -> Corpus:
             reader = csv.DictReader(lines)
             columns = reader.fieldnames or ()
             rows = [(reader.line_num, row) for row in reader]
-            for _, row in rows:
-                row |= {name: (row.get(name) or "").strip() for name in ("genre", "artist")}
     except (UnicodeDecodeError, csv.Error) as error:
         raise GenreError(f"{path}: not a CSV file in UTF-8 ({error})") from None
     if {"path", "genre"} - set(columns):
         names = ", ".join(columns) or "none"
         raise GenreError(f"{path}: found the columns {names}; expected path, genre and optionally artist")
-    files: list[Path] = []
-    seen: dict[Path, int] = {}
-    locate = _locator(path.parent)
+    tracks: list[Track] = []
+    lines_of: dict[Path, int] = {}
+    locate = _locator()
     for number, row in rows:
-        if not row["path"] or not row["genre"]:
+        name, genre, artist = row["path"], *((row.get(column) or "").strip() for column in ("genre", "artist"))
+        if not name or not genre:
             raise GenreError(f"{path}, line {number}: path or genre is empty; fill it in or remove the line")
-        files.append(locate(row["path"]))
-        first = seen.setdefault(files[-1], number)
+        file = path.parent / name if name.isascii() else locate(path.parent / name)
+        first = lines_of.setdefault(file, number)
         if first != number:
-            raise GenreError(f"{path}, line {number}: {row['path']} stands on line {first} already; remove one of them")
-    return Corpus([Track(file, row["genre"], row["artist"]) for file, (_, row) in zip(files, rows, strict=True)])
+            raise GenreError(f"{path}, line {number}: {name} stands on line {first} already; remove one of them")
+        tracks.append(Track(file, genre, artist))
+    return Corpus(tracks)
 
 
-def _locator(base: Path) -> Callable[[str], Path]:
+def _locator() -> Callable[[Path], Path]:
     """A function that finds a listed file, also where its name on disk has another Unicode form than in the list."""
 
     @cache
-    def names(folder: Path) -> dict[str, list[str]]:
-        forms: dict[str, list[str]] = {}
+    def entries(folder: Path) -> dict[str, list[Path]]:
+        forms: dict[str, list[Path]] = {}
         for entry in folder.iterdir():
-            forms.setdefault(composed(entry.name), []).append(entry.name)
+            forms.setdefault(composed(entry.name), []).append(entry)
         return forms
 
-    def locate(listed: str) -> Path:
-        path = base / listed
-        if listed.isascii() or path.exists():
+    def locate(path: Path) -> Path:
+        if path.exists():
             return path
-        place = Path(path.anchor)
-        for part in path.relative_to(place).parts:
-            if not (place / part).exists():
-                forms = names(place).get(composed(part), []) if place.is_dir() else []
-                if len(forms) != 1:
-                    return path
-                part = forms[0]
-            place /= part
-        return place
+        folder = locate(path.parent)
+        matches = entries(folder).get(composed(path.name), []) if folder.is_dir() else []
+        return matches[0] if len(matches) == 1 else path
 
     return locate

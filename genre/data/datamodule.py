@@ -1,5 +1,6 @@
 """The base class of all DataModules: turns tracks into batches of features."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,14 +17,14 @@ from genre.audio.cache import DecodedCache
 from genre.audio.decode import spread
 from genre.audio.features import Feature
 from genre.data.embedding_cache import Embedder, embed_segments
+from genre.data.files import BadFiles
 from genre.data.loaders import TrainSampler, choose_workers, make_loader
 from genre.data.names import class_indices
 from genre.data.provenance import Provenance
-from genre.data.scan import BadFiles
-from genre.data.segments import Batch, EvaluationSegments, EvaluationTracks, Segment, Segments, TrainSegments
+from genre.data.segments import Batch, EvaluationSegments, EvaluationTracks, Segment, TrainSegments
+from genre.data.selection import select_tracks
 from genre.data.splits import Partition, Split
-from genre.data.statistics import Statistics, copy_given, require_sample_rate
-from genre.data.subsets import Subsets, require_known_genres, select_tracks, split_key
+from genre.data.subsets import Subsets, class_names, split_key
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
 
@@ -54,9 +55,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8; 0, or ``cache: memory``: none.
         seed: Seeds the crops and the augmentation. The split has its own seed.
         exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
-            :func:`genre.data.exclusions.read_exclusions`.
-        artist: ``tags``: read the artists from the files' tags, see :func:`genre.data.tags.read_artist`; ``None``: use
-            those of the data set, such as from its sub-folders.
+            :func:`genre.data.selection.read_exclusions`.
+        artist: ``tags``: the artists are those of the files' tags, see :func:`genre.data.selection.read_artist`;
+            ``None``: those of the data set, such as its sub-folders.
         genres: The names of the classes, in order, such as those of a checkpoint that is scored on a data set with
             fewer genres; ``None``: the genres of the data set. See :meth:`use_genres`.
         cache: The folder of decoded tracks, which runs and processes share, or ``memory``; see
@@ -106,8 +107,14 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     ) -> None:
         super().__init__()
         self.root = Path(root).expanduser()
-        given = (features, split, list(augment_waveform), list(augment_spectrogram), mixup)
-        self.features, self.split, self.augment_waveform, self.augment_spectrogram, self.mixup = copy_given(given)
+        try:  # all at once, so that parts that they share stay shared
+            copies = copy.deepcopy((features, split, list(augment_waveform), list(augment_spectrogram), mixup))
+        except Exception as error:  # a module of the caller's may hold anything
+            raise GenreError(
+                f"the DataModule copies features, split and augmentation, and one of them cannot be copied ({error}); "
+                "leave locks, open files and random generators out of their attributes"
+            ) from error
+        self.features, self.split, self.augment_waveform, self.augment_spectrogram, self.mixup = copies
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
         self.fixed_segments, self.seed, self.cache, self.artist = fixed_segments, seed, cache, artist
@@ -115,15 +122,21 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.exclude = None if exclude is None else Path(exclude).expanduser()
         self.bad_files = BadFiles()
         self.embedder: Embedder | None = None
-        self._classes, self._statistics = genres, Statistics(features)
+        self._classes, self._given_statistics = genres, (features.mean, features.std)
         self._decoded: DecodedCache | None = None
-        self._subsets: tuple[str, Subsets] | None = None  # with the key of their split
+        self._subsets: Subsets | None = None
         if self.samples < 1:
             raise GenreError(f"segment_seconds must be positive; found {self.segment_seconds}")
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
             if getattr(self, name) < 1:
                 raise GenreError(f"{name} must be at least 1; found {getattr(self, name)}")
-        require_sample_rate(features, self.augment_waveform)
+        for module in self.augment_waveform:
+            rate, needed = getattr(module, "sample_rate", None), self.features.sample_rate
+            if rate not in (None, needed):
+                raise GenreError(
+                    f"{type(module).__name__} is made for {rate} Hz, the features use {needed} Hz; give it "
+                    f"sample_rate: {needed}"
+                )
         if self.artist not in ("tags", None):
             raise GenreError(f"artist is tags, or None where the data set knows the artists; found {self.artist!r}")
 
@@ -140,17 +153,14 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """The tracks of the data set, without excluded ones."""
         return select_tracks(self.read_corpus(), self.root, self.exclude, self.artist, type(self).__name__)
 
-    @cached_property
+    @property
     def genres(self) -> list[str]:
         """The names of the classes, in order: the given ones, or those of the data set, which must be among them."""
-        if self._classes is not None:
-            require_known_genres(self.corpus, self._classes)
-        return self.corpus.genres if self._classes is None else list(self._classes)
+        return class_names(self.corpus, self._classes)
 
     def use_genres(self, genres: Sequence[str]) -> None:
         """Sets the names of the classes; :meth:`genre.GenreClassifier.setup` calls this before a run."""
         self._classes = genres
-        self.__dict__.pop("genres", None)  # cached
 
     @property
     def partition(self) -> Partition:
@@ -173,9 +183,10 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def setup(self, stage: str) -> None:
         """Splits the corpus and reads the headers of the subsets that the stage needs."""
-        if stage == "fit":
-            self._statistics.begin_fit(self.features, split_key(self.split))
-        self._split_subsets().prepare(stage)
+        subsets = self._split_subsets()
+        if stage == "fit" and subsets.statistics != (self.features.mean, self.features.std):
+            self.features.set_statistics(*self._given_statistics)  # not those of another split or of a classifier
+        subsets.prepare(stage)
 
     def teardown(self, stage: str) -> None:
         """Releases the frozen network of the run."""
@@ -186,38 +197,32 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         cut = self._split_subsets().cut_train_tracks
         tracks = cut(self.segment_seconds) if self.fixed_segments else self.tracks("train")
         dataset = self._train_segments(tracks, self._fill_cache(tracks))
-        self._embed(dataset)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = TrainSampler(dataset, self.seed, self.balanced, self.crops_per_track, ranks, rank)
-        drop_last = len(sampler) > self.batch_size  # batch norm cannot train on a last batch of one
-        return make_loader(dataset, dataset.collate, self.batch_size, self.num_workers, sampler, drop_last)
+        return self._loader(dataset, sampler)
 
     def val_dataloader(self) -> DataLoader[Segment] | list[DataLoader[Segment]]:
         """The fixed segments of the validation tracks; an empty list, which skips validation, without such tracks."""
-        return self._evaluation_loader("validation") if self.partition["validation"] else []
+        return self._loader(self._evaluation_segments("validation")) if self.partition["validation"] else []
 
     def test_dataloader(self) -> DataLoader[Segment]:
         """The fixed segments of the test tracks."""
-        return self._evaluation_loader(self.test_subset)
+        return self._loader(self._evaluation_segments(self.test_subset))
 
     def predict_dataloader(self) -> DataLoader[list[Segment]]:
         """The fixed segments of the test tracks; a batch holds all segments of each of its tracks."""
         tracks = EvaluationTracks(self._evaluation_segments(self.test_subset))
-        tracks_per_batch = max(1, self.batch_size // self.evaluation_segments)
-        return make_loader(tracks, tracks.collate, tracks_per_batch, self.num_workers)
+        return make_loader(tracks, max(1, self.batch_size // self.evaluation_segments), self.num_workers)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turns waveforms into features with :meth:`to_inputs`, in a Trainer's training steps with augmentation."""
         return self.to_inputs(batch, training=self.trainer is not None and bool(self.trainer.training))
 
     def measure_features(self) -> None:
-        """Measures the features' mean and standard deviation on the train tracks, unless they are known.
-
-        The first batch of a fit does the same, with the same values: they depend only on the train tracks.
-        """
+        """Measures the features' statistics on the train tracks, unless they are known; so does a fit's first batch."""
         if not self.features.measured:
             segments = self._train_segments(self.tracks("train"), self._decoded)
-            self._statistics.measure(self.features, segments, self.bad_files, split_key(self.split))
+            self._split_subsets().measure(self.features, segments)
 
     def to_inputs(self, batch: Batch, training: bool = False) -> Batch:
         """Turns a loader's batch of waveforms into the network's inputs, with or without a Trainer.
@@ -235,20 +240,18 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         for path, reason in batch.bad_files.items():
             self.bad_files.note(path, reason)
         if training:
-            # From here to the end of the step, all random numbers (including dropout) depend only on seed and step. A
-            # resumed fit repeats them without a saved generator state.
+            # All random numbers of the step, also dropout's, depend only on seed and step: a resumed fit repeats them.
             torch.manual_seed(batch.seed)
         if batch.inputs.ndim == 2:  # embeddings
             return batch
         self.measure_features()
-        if not training:
-            return batch._replace(inputs=self.features.to(batch.inputs.device)(batch.inputs))
-        if batch.faults and not batch.valid.all():
+        if training and batch.faults and not batch.valid.all():
             raise GenreError(f"every file of the train split is bad; one is {self.bad_files.first()}")
         inputs, targets = batch.inputs, batch.targets
-        for module in (*self.augment_waveform, self.features, *self.augment_spectrogram):
+        augmented = (*self.augment_waveform, self.features, *self.augment_spectrogram)
+        for module in augmented if training else (self.features,):
             inputs = module.to(batch.inputs.device)(inputs)
-        if self.mixup is not None:
+        if training and self.mixup is not None:
             inputs, targets = self.mixup(inputs, targets, len(self.genres))
         return batch._replace(inputs=inputs, targets=targets)
 
@@ -258,10 +261,9 @@ class GenreDataModule(pl.LightningDataModule, ABC):
 
     def _split_subsets(self) -> Subsets:
         """The subsets of the current split, which may be replaced or changed in place."""
-        if self._subsets is None or self._subsets[0] != split_key(self.split):
-            subsets = Subsets(self.corpus, self.split, self.bad_files)
-            self._subsets = split_key(self.split), subsets  # computed after the split ran, which may set its attributes
-        return self._subsets[1]
+        if self._subsets is None or self._subsets.key != split_key(self.split):
+            self._subsets = Subsets(self.corpus, self.split, self.bad_files)
+        return self._subsets
 
     def _targets(self, tracks: Sequence[Track]) -> list[int]:
         return class_indices((track.genre for track in tracks), self.genres)
@@ -276,11 +278,6 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         rate, cache = self.features.sample_rate, self._fill_cache(tracks)
         return EvaluationSegments(tracks, self._targets(tracks), positions, rate, self.samples, cache)
 
-    def _evaluation_loader(self, subset: Subset) -> DataLoader[Segment]:
-        segments = self._evaluation_segments(subset)
-        self._embed(segments)
-        return make_loader(segments, segments.collate, self.batch_size, self.num_workers)
-
     def _fill_cache(self, tracks: Sequence[Track]) -> DecodedCache | None:
         """The decoded tracks; ``None`` without a cache, and where embeddings replace them."""
         if self.cache is None or self.embedder is not None:
@@ -293,8 +290,11 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             self._decoded.to(self.trainer.strategy.root_device)
         return self._decoded
 
-    def _embed(self, segments: Segments) -> None:
-        """Replaces waveforms by embeddings, if there is a frozen network."""
+    def _loader(
+        self, segments: TrainSegments | EvaluationSegments, sampler: TrainSampler | None = None
+    ) -> DataLoader[Segment]:
+        """A loader of segments; with embeddings in place of waveforms if there is a frozen network."""
         if self.embedder is not None and self.trainer is not None:
             self.measure_features()
             embed_segments(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)
+        return make_loader(segments, self.batch_size, self.num_workers, sampler)

@@ -1,23 +1,25 @@
 """Downloads data sets: resumes, verifies checksums, and unpacks them into the layout that the DataModules read."""
 
+import gzip
 import logging
-import re
 import shutil
+import tarfile
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException, HTTPMessage, HTTPResponse
-from pathlib import Path
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from stat import S_IFDIR, S_IFMT, S_IFREG
 from tempfile import TemporaryDirectory
 
 import pooch
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from genre.data.archive import unpack
 from genre.errors import GenreError
-from genre.terminal import terminal
+from genre.terminal import say, terminal
 
 GB = 10**9
 
@@ -26,6 +28,12 @@ CHUNK, TIMEOUT = 1 << 20, 30
 
 #: A download fails after this number of connections in a row that give no byte.
 ATTEMPTS = 3
+
+#: The largest number of members of an archive; fma_large has 106,574 tracks.
+MAX_MEMBERS = 200_000
+
+#: The most bytes that a tar's reader wants at once: a longer name or header is an attack on the memory.
+MAX_READ = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -100,19 +108,18 @@ def download(name: str, root: Path) -> None:
     for archive in ARCHIVES[name]:
         target = root / archive.folder
         if target.exists():
-            terminal().print(f"{target}: already there; remove it to download it again", soft_wrap=True)
+            say(f"{target}: already there; remove it to download it again")
             continue
         path = fetch(archive, root)
         require_space(root, archive.unpacked, f"to unpack {archive.name}")
-        with TemporaryDirectory(
-            dir=root, prefix=f".{archive.folder}-"
-        ) as folder:  # renamed at the end: the target is complete or absent
+        with TemporaryDirectory(dir=root, prefix=f".{archive.folder}-") as folder:
             unpack(path, Path(folder), archive.unpacked)
-            if not (Path(folder) / archive.folder).is_dir():
+            unpacked = Path(folder) / archive.folder
+            if not unpacked.is_dir():
                 raise GenreError(f"{path}: holds no folder {archive.folder}; is it the archive of {name}?")
-            (Path(folder) / archive.folder).rename(target)
+            unpacked.rename(target)  # at the end: the target is complete or absent
         path.unlink()
-        terminal().print(f"{target}: unpacked", soft_wrap=True)
+        say(f"{target}: unpacked")
 
 
 def fetch(archive: Archive, root: Path) -> Path:
@@ -122,13 +129,9 @@ def fetch(archive: Archive, root: Path) -> Path:
         GenreError: See :func:`download`.
     """
     root.mkdir(parents=True, exist_ok=True)
-    part = root / f"{archive.name}.part"
+    downloader = partial(_resume, archive, root / f"{archive.name}.part")
     try:
-        return Path(
-            pooch.retrieve(
-                archive.url, archive.checksum, archive.name, root, downloader=partial(_resume, archive, part)
-            )
-        )
+        return Path(pooch.retrieve(archive.url, archive.checksum, archive.name, root, downloader=downloader))
     except ValueError:  # the checksum; pooch has deleted the file
         raise GenreError(
             f"{archive.url}: its checksum is not {archive.checksum}, as published; the file was deleted: "
@@ -153,16 +156,19 @@ def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: ob
     while failures < ATTEMPTS:
         size = part.stat().st_size if part.exists() else 0
         try:
-            if _append(archive, part, url, size):
-                part.replace(output_file)
-                return
+            complete = _append(archive, part, url, size)
         except urllib.error.HTTPError as error:
-            raise GenreError(f"{url}: the server answers {error.code} {error.reason}; try again later") from None
+            complete = error.code == 416  # nothing follows
+            if not complete:
+                raise GenreError(f"{url}: the server answers {error.code} {error.reason}; try again later") from None
         except (HTTPException, OSError) as error:
             if isinstance(error, OSError) and error.filename:  # an error of the local file, such as a full disk
                 raise
             cause = getattr(error, "reason", error)  # of an URLError
-            reason = str(getattr(cause, "strerror", None) or cause)
+            complete, reason = False, str(getattr(cause, "strerror", None) or cause)
+        if complete:
+            part.replace(output_file)
+            return
         progressed = part.exists() and part.stat().st_size > size
         failures = 0 if progressed else failures + 1
     raise GenreError(f"{url}: {reason}; type the command again: it goes on from there")
@@ -171,16 +177,10 @@ def _resume(archive: Archive, part: Path, url: str, output_file: str, _pooch: ob
 def _append(archive: Archive, part: Path, url: str, size: int) -> bool:
     """Downloads an archive from byte ``size`` on, and appends it to ``part``; returns whether ``part`` is complete."""
     request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
-    try:
-        response: HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing follows
-            return True
-        raise
-    with response:
-        start, total = _content_range(response.headers, size if response.status == 206 else 0)
-        if start not in (0, size):
-            raise HTTPException(f"the server sends byte {start}, expected {size}")
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+        start = size if response.status == 206 else 0  # 206: a part, 200: all
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else None
         if total is not None:
             require_space(part.parent, total - start + archive.unpacked, f"for {archive.name} and what is in it")
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
@@ -196,10 +196,57 @@ def _append(archive: Archive, part: Path, url: str, size: int) -> bool:
             return total is None or file.tell() >= total
 
 
-def _content_range(headers: HTTPMessage, start: int) -> tuple[int, int | None]:
-    """The position of a response's first byte, and the size of the whole file; ``None`` if the size is unknown."""
-    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
-    if match:
-        return int(match[1]), None if match[2] == "*" else int(match[2])
-    length = headers.get("Content-Length", "")
-    return start, start + int(length) if length.isdecimal() else None
+class Bounded(gzip.GzipFile):
+    """A gzip file that refuses large reads, so a tar's headers cannot fill the memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Reads ``size`` bytes; raises a :class:`~genre.GenreError` if ``size`` is unlimited or too large."""
+        if size is None or not 0 <= size <= MAX_READ:
+            raise GenreError(f"a header of more than {MAX_READ} bytes")
+        return super().read(size)
+
+
+def unpack(path: Path, folder: Path, max_bytes: int) -> None:
+    """Unpacks a zip or tar.gz archive into a folder. All members are checked before the first one is written.
+
+    Raises:
+        GenreError: The archive is damaged, or a member is a link or a device, would lie outside the folder, or makes
+            the members larger than ``max_bytes`` together. Members written before a damaged one stay in the folder.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                # The high half of external_attr is the mode; it is 0 if the archive was not written on Unix.
+                ordinary = (0, S_IFREG, S_IFDIR)
+                members = (
+                    (info.filename, info.file_size, S_IFMT(info.external_attr >> 16) in ordinary)
+                    for info in archive.infolist()
+                )
+                _check(members, max_bytes)
+                archive.extractall(folder)
+        else:
+            with Bounded(path) as content, tarfile.open(fileobj=content, mode="r:") as tar:
+                _check(((entry.name, entry.size, entry.isdir() or entry.isreg()) for entry in tar), max_bytes)
+                tar.extractall(folder, filter="data")
+    except GenreError as error:
+        raise GenreError(f"{path}: unsafe to unpack ({error})") from None
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, ValueError, RuntimeError) as error:
+        raise GenreError(f"{path}: cannot be unpacked ({error}); remove it and download it again") from None
+    except OSError as error:  # gzip.BadGzipFile is one, too
+        if error.errno:
+            raise
+        raise GenreError(f"{path}: cannot be unpacked ({error}); remove it and download it again") from None
+
+
+def _check(members: Iterable[tuple[str, int, bool]], max_bytes: int) -> None:
+    """Checks members by their names, their sizes, and whether they are files or folders: no links, no devices."""
+    total = 0
+    for count, (name, size, ordinary) in enumerate(members, 1):
+        shown, parts = repr(name[:80]), PurePosixPath(name).parts
+        if not parts or parts[0] == "/" or ".." in parts or {"\\", ":", "\0"} & set(name):
+            raise GenreError(f"{shown} would lie outside the folder")
+        if not ordinary:
+            raise GenreError(f"{shown} is a link or a device")
+        total += size
+        if total > max_bytes or count > MAX_MEMBERS:
+            raise GenreError(f"more than {MAX_MEMBERS} members or {max_bytes / 1e9:.3g} GB")

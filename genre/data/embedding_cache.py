@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from genre.audio.features import Feature
 from genre.config import show, to_config
 from genre.data.provenance import digest
-from genre.data.segments import Draw, Segment, Segments, collate
+from genre.data.segments import Segment, Segments, collate
 from genre.models.head import find_head, penultimate
 from genre.terminal import progress
 
@@ -38,24 +38,6 @@ class Embedder(NamedTuple):
     folder: Path | None
 
 
-class _Reading(Dataset[tuple[int, Segment]]):
-    """The segments without a known embedding, with their places among all segments."""
-
-    def __init__(self, segments: Segments, draws: Sequence[Draw], places: Sequence[int]) -> None:
-        self.segments, self.draws, self.places = segments, draws, places
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: int) -> tuple[int, Segment]:
-        place = self.places[index]
-        return place, self.segments.read(self.draws[place], place)
-
-    def __getitems__(self, indices: Sequence[int]) -> list[tuple[int, Segment]]:
-        places = [self.places[index] for index in indices]
-        return [*zip(places, self.segments.read_together([self.draws[i] for i in places], places), strict=True)]
-
-
 def embed_segments(
     segments: Segments, embedder: Embedder, features: Feature, device: torch.device, num_workers: int
 ) -> None:
@@ -63,58 +45,66 @@ def embed_segments(
 
     ``features`` are the network's inputs, with their statistics; ``device`` is where to compute.
     """
-    draws = segments.in_order()
-    files = _by_file(segments, draws)
-    known: dict[int, Segment] = {}
     kept = None if embedder.folder is None else embedder.folder / _space(embedder.network, features, segments.samples)
-    for key, places in files:
+    known: dict[int, Segment] = {}
+    missing: dict[int, tuple[str, list[int]]] = {}  # the files without embeddings, by the place of their last segment
+    for key, places in _by_file(segments):
         vectors = None if kept is None else _read(kept / f"{key}.npy", len(places))
-        for place, vector in zip(places, () if vectors is None else vectors, strict=vectors is not None):
-            track = draws[place].track
+        if vectors is None:
+            missing[places[-1]] = key, places
+            continue
+        for place, vector in zip(places, vectors, strict=True):
+            track = segments.draws[place].track
             known[place] = Segment(torch.from_numpy(vector), segments.targets[track], track, place, 0, True, {})
-    missing = [place for _, places in files for place in places if place not in known]
-    last = {places[-1]: (key, places) for key, places in files if places[0] not in known}
-    for place, segment in _compute(_Reading(segments, draws, missing), embedder.network, features, device, num_workers):
-        known[place] = segment
-        if kept is not None and place in last:  # the last segment of a file
-            key, places = last[place]
-            of_file = [known[place] for place in places]
-            if all(segment.valid for segment in of_file):
-                _write(kept / f"{key}.npy", np.stack([segment.waveform.numpy() for segment in of_file]))
-    segments.embedded = [known[place] for place in range(len(draws))]
+    to_read = [place for _, places in missing.values() for place in places]
+    for segment in _compute(segments, to_read, embedder.network, features, device, num_workers):
+        known[segment.segment] = segment
+        if kept is not None and segment.segment in missing:
+            key, places = missing[segment.segment]
+            if all(known[place].valid for place in places):
+                _write(kept / f"{key}.npy", np.stack([known[place].waveform.numpy() for place in places]))
+    segments.embedded = [known[place] for place in range(len(segments.draws))]
 
 
 @torch.no_grad()
 def _compute(
-    reading: _Reading, network: nn.Module, features: Feature, device: torch.device, num_workers: int
-) -> Iterator[tuple[int, Segment]]:
-    """Yields the embedded segments in the order of their places."""
-    if not reading.places:
+    segments: Segments,
+    places: Sequence[int],
+    network: nn.Module,
+    features: Feature,
+    device: torch.device,
+    num_workers: int,
+) -> Iterator[Segment]:
+    """Yields the segments in these places with embeddings in place of waveforms."""
+    if not places:
         return
     training = {module: module.training for module in network.modules()}
     network.to(device).eval()
     features.to(device)
-    loader = DataLoader(reading, BATCH, collate_fn=list, num_workers=num_workers)
-    for pairs in progress(loader, "embedding", len(loader)):
-        batch = collate([segment for _, segment in pairs])
-        vectors = penultimate(network, features(batch.inputs.to(device))).float().cpu()
-        for (place, segment), vector in zip(pairs, vectors, strict=True):
-            yield place, segment._replace(waveform=vector if segment.valid else torch.zeros_like(vector))
+    loader: DataLoader[Any] = DataLoader(
+        places,  # type: ignore[arg-type]  # a sequence is a data set, too; the workers read its segments
+        BATCH,
+        collate_fn=segments.read_together,
+        num_workers=num_workers,
+    )
+    for batch in progress(loader, "embedding", len(loader)):
+        vectors = penultimate(network, features(collate(batch).inputs.to(device))).float().cpu()
+        for segment, vector in zip(batch, vectors, strict=True):
+            yield segment._replace(waveform=vector if segment.valid else torch.zeros_like(vector))
     for module, mode in training.items():
         module.training = mode
 
 
-def _by_file(segments: Segments, draws: Sequence[Draw]) -> list[tuple[str, list[int]]]:
-    """A digest of each file's content and of its segments' positions, equal for copies; and the segments' places."""
+def _by_file(segments: Segments) -> Iterator[tuple[str, list[int]]]:
+    """Yields a digest of each file's content and of its segments' positions, equal for copies; and their places."""
     places: dict[Path, list[int]] = {}
-    for place, draw in enumerate(draws):
+    for place, draw in enumerate(segments.draws):
         places.setdefault(segments.tracks[draw.track].path, []).append(place)
-    files = []
     for of_file in places.values():
-        whole = replace(segments.tracks[draws[of_file[0]].track], excerpt=None)
-        stretches = [(segments.tracks[draws[place].track].excerpt, draws[place].position) for place in of_file]
-        files.append((_hash(digest(whole).encode(), repr(stretches).encode()), of_file))
-    return files
+        draws = [segments.draws[place] for place in of_file]
+        stretches = [(segments.tracks[draw.track].excerpt, draw.position) for draw in draws]
+        whole = replace(segments.tracks[draws[0].track], excerpt=None)
+        yield _hash(digest(whole).encode(), repr(stretches).encode()), of_file
 
 
 def _space(network: nn.Module, features: Feature, samples: int) -> str:

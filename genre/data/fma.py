@@ -1,7 +1,6 @@
 """FMA: the Free Music Archive's clips of 30 s in 8 or 16 genres (Defferrard et al. 2017), with its official split."""
 
 import csv
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -88,9 +87,7 @@ def find_metadata(root: Path) -> Path:
 def find_mp3s(audio: Path) -> dict[str, Path]:
     """Maps track names, such as ``000002``, to files."""
     paths = {  # one listing: single look-ups of 100,000 files are slow
-        path.stem: path
-        for path in audio.glob("[0-9][0-9][0-9]/*.mp3")
-        if re.fullmatch("[0-9]{6}", path.stem) and path.stem[:3] == path.parent.name
+        path.stem: path for path in audio.glob(f"{3 * '[0-9]'}/{6 * '[0-9]'}.mp3") if path.stem[:3] == path.parent.name
     }
     if not paths:
         raise GenreError(f"{audio}: found no mp3, expected files such as 000/000002.mp3; unzip {audio.name}.zip there")
@@ -115,13 +112,12 @@ def read_metadata(path: Path) -> Iterator[MetadataRow]:
                     "(category, column, track_id); unzip fma_metadata.zip anew"
                 )
             places = [columns[column] for column in wanted]
-            for row in reader:
-                if row and len(row) < len(names):
+            for row in filter(None, reader):
+                if len(row) < len(names):
                     raise GenreError(
                         f"{path}, line {reader.line_num}: found {len(row)} cells, expected {len(names)}; "
                         "unzip fma_metadata.zip anew"
                     )
-                if row:
-                    yield MetadataRow(row[0].zfill(6), *(row[place] for place in places))
+                yield MetadataRow(row[0].zfill(6), *(row[place] for place in places))
     except (UnicodeDecodeError, csv.Error) as error:
         raise GenreError(f"{path}: not a CSV file in UTF-8 ({error}); unzip fma_metadata.zip anew") from None

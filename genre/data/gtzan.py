@@ -7,7 +7,7 @@ from pathlib import Path
 
 from genre.audio.decode import EXTENSIONS, readable
 from genre.data.datamodule import GenreDataModule
-from genre.data.files import read_as_folder, require_folder, warn_of_empty, warn_of_unlisted
+from genre.data.files import require_folder, warn_of_empty, warn_of_unlisted
 from genre.data.track import SUBSETS, Corpus, Subset, Track
 from genre.errors import GenreError
 
@@ -39,7 +39,7 @@ def read_gtzan(root: Path) -> Corpus:
     base = find_genre_folders(root)
     tracks = find_tracks(base)
     paths = [track.path for track in tracks]
-    warn_of_unlisted(base, paths, "not named as GTZAN's tracks", advice=read_as_folder(base))
+    warn_of_unlisted(base, paths, "not named as GTZAN's tracks", as_folder=True)
     warn_of_empty([base / genre for genre in GENRES if (base / genre).is_dir()], paths)
     return Corpus(tracks, fault_filtered_split())
 

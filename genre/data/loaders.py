@@ -3,21 +3,19 @@
 Workers draw nothing at random: the sampler, in the main process, gives every segment its position and its seed.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Literal, TypeVar
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler
 
 from genre.audio.cache import count_cores
-from genre.data.segments import Batch, Draw, EvaluationTracks, Segments, TrainSegments
+from genre.data.segments import Batch, Draw, EvaluationSegments, EvaluationTracks, TrainSegments
 from genre.errors import GenreError
 
 #: The largest number of decoding processes that is chosen automatically.
 MAX_WORKERS = 8
-
-Item = TypeVar("Item")
 
 
 class TrainSampler(DistributedSampler[Draw]):
@@ -46,18 +44,14 @@ class TrainSampler(DistributedSampler[Draw]):
 
     def __iter__(self) -> Iterator[Draw]:
         random = np.random.default_rng([self.seed, self.epoch])
-        order = self._balanced(random) if self.balanced else self._uniform(random)
-        draws = [
-            Draw(int(track), float(position), int(seed))
-            for track, position, seed in zip(
-                order, random.random(len(order)), random.integers(2**31, size=len(order)), strict=True
-            )
-        ]
+        if self.balanced:
+            order = self._balanced(random)
+        else:
+            rounds = self.draws // len(self.targets)
+            order = np.concatenate([random.permutation(len(self.targets)) for _ in range(rounds)])
+        positions, seeds = random.random(len(order)), random.integers(2**31, size=len(order))
+        draws = [*map(Draw, order.tolist(), positions.tolist(), seeds.tolist())]
         return iter(draws[self.rank : self.num_samples * self.num_replicas : self.num_replicas])
-
-    def _uniform(self, random: np.random.Generator) -> np.ndarray:
-        rounds = self.draws // len(self.targets)
-        return np.concatenate([random.permutation(len(self.targets)) for _ in range(rounds)])
 
     def _balanced(self, random: np.random.Generator) -> np.ndarray:
         genres = np.unique(self.targets)
@@ -71,7 +65,7 @@ class TrainSampler(DistributedSampler[Draw]):
         return random.permutation(np.concatenate(picks))
 
 
-class LateLoader(DataLoader[Item]):
+class LateLoader(DataLoader[Any]):
     """A ``DataLoader`` that starts to read when its first batch is requested.
 
     In a resumed fit, Lightning creates the iterator before it sets the sampler's epoch. The workers of a plain
@@ -96,28 +90,25 @@ def choose_workers(num_workers: int | Literal["auto"], cache: str | None) -> int
 
 
 def make_loader(
-    dataset: Dataset[Item],
-    collate: Callable[[list[Item]], Batch],
+    dataset: TrainSegments | EvaluationSegments | EvaluationTracks,
     batch_size: int,
     num_workers: int,
     sampler: TrainSampler | None = None,
-    drop_last: bool = False,
-) -> DataLoader[Item]:
+) -> DataLoader[Any]:
     """A loader of segments, in the sampler's order or in that of the data set.
 
     If the segments are embedded, there is nothing to decode, and no worker is started.
     """
-    if isinstance(dataset, Segments) and dataset.embedded is not None:
+    if dataset.embedded is not None:
         num_workers = 0
-    source = dataset.segments if isinstance(dataset, EvaluationTracks) else dataset
-    cache = source.cache if isinstance(source, Segments) else None
+    in_memory = dataset.cache is not None and dataset.cache.in_memory
     return LateLoader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
-        drop_last=drop_last,
-        collate_fn=collate,
+        drop_last=sampler is not None and len(sampler) > batch_size,  # batch norm cannot train on a batch of one
+        collate_fn=dataset.collate,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
-        pin_memory=torch.cuda.is_available() and not (cache is not None and cache.in_memory),
+        pin_memory=torch.cuda.is_available() and not in_memory,
     )

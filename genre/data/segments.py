@@ -63,28 +63,20 @@ class Batch(NamedTuple):
 
 def collate(segments: Sequence[Segment]) -> Batch:
     """Stacks segments into a batch, whose seed depends on the seeds of all segments."""
-    faults: dict[int, str] = {}
-    for segment in segments:
-        faults |= segment.faults
+    waveforms = [segment.waveform for segment in segments]
+    device = next((waveform.device for waveform in waveforms if waveform.device.type != "cpu"), torch.device("cpu"))
     seeds = np.random.SeedSequence([segment.seed for segment in segments])
     return Batch(
-        inputs=_stack(segments),
+        inputs=torch.stack([waveform.to(device) for waveform in waveforms]),  # on a GPU if one of them is there
         targets=torch.tensor([segment.target for segment in segments]),
         tracks=torch.tensor([segment.track for segment in segments]),
         segments=torch.tensor([segment.segment for segment in segments]),
         valid=torch.tensor([segment.valid for segment in segments]),
         seed=int(seeds.generate_state(1)[0]),
-        faults=faults,
+        faults={track: reason for segment in segments for track, reason in segment.faults.items()},
         segment_counts=torch.zeros(len(segments), dtype=torch.long),
         bad_files={},
     )
-
-
-def _stack(segments: Sequence[Segment]) -> Tensor:
-    """The waveforms of segments, on a GPU if one of them is there."""
-    waveforms = [segment.waveform for segment in segments]
-    device = next((waveform.device for waveform in waveforms if waveform.device.type != "cpu"), torch.device("cpu"))
-    return torch.stack([waveform.to(device) for waveform in waveforms])
 
 
 class Segments:
@@ -98,7 +90,8 @@ class Segments:
         cache: The decoded files; ``None``: segments are decoded from the sources.
 
     Attributes:
-        embedded: The segments of :meth:`in_order` with embeddings ``(D,)`` in place of waveforms; ``None`` without
+        draws: The segments in order: the middle of every track, or its evaluation segments.
+        embedded: The segments of ``draws`` with embeddings ``(D,)`` in place of waveforms; ``None`` without
             embeddings. See :mod:`genre.data.embedding_cache`.
     """
 
@@ -112,11 +105,8 @@ class Segments:
     ) -> None:
         self.tracks, self.targets = tracks, targets
         self.sample_rate, self.samples, self.cache = sample_rate, samples, cache
+        self.draws = [Draw(track, 0.5) for track in range(len(tracks))]
         self.embedded: Sequence[Segment] | None = None
-
-    def in_order(self) -> list[Draw]:
-        """The middle of every track."""
-        return [Draw(track, 0.5) for track in range(len(self.tracks))]
 
     def read(self, draw: Draw, segment: int) -> Segment:
         """Reads a segment; returns silence with a fault if it cannot be read."""
@@ -133,24 +123,25 @@ class Segments:
             return silence._replace(valid=False, faults={draw.track: error.reason})
         return self._segment(draw, segment, torch.from_numpy(samples))
 
-    def read_together(self, draws: Sequence[Draw], segments: Sequence[int]) -> list[Segment]:
-        """Reads several segments as :meth:`read` does; a file is decoded in one pass where that is faster."""
+    def read_together(self, places: Sequence[int]) -> list[Segment]:
+        """Reads several of the :attr:`draws` as :meth:`read` does; decodes a file in one pass where that is faster."""
         if self.embedded is not None or self.cache is not None:
-            return [self.read(draw, segment) for draw, segment in zip(draws, segments, strict=True)]
+            return [self.read(self.draws[place], place) for place in places]
         files: dict[Path, list[int]] = {}
-        for index, draw in enumerate(draws):
-            files.setdefault(self.tracks[draw.track].path, []).append(index)
-        found: dict[int, Segment] = {}
-        for path, indices in files.items():
-            places = [(draws[index].position, self.tracks[draws[index].track].excerpt) for index in indices]
+        for place in places:
+            files.setdefault(self.tracks[self.draws[place].track].path, []).append(place)
+        segments: dict[int, Segment] = {}
+        for path, of_file in files.items():
+            draws = [self.draws[place] for place in of_file]
+            stretches = [(draw.position, self.tracks[draw.track].excerpt) for draw in draws]
             try:
-                waveforms = read_segments(path, self.sample_rate, self.samples, places)
+                waveforms = read_segments(path, self.sample_rate, self.samples, stretches)
             except AudioError:
-                found |= {index: self.read(draws[index], segments[index]) for index in indices}
+                segments |= {place: self.read(draw, place) for place, draw in zip(of_file, draws, strict=True)}
             else:
-                for index, waveform in zip(indices, waveforms, strict=True):
-                    found[index] = self._segment(draws[index], segments[index], torch.from_numpy(waveform))
-        return [found[index] for index in range(len(draws))]
+                for place, draw, waveform in zip(of_file, draws, waveforms, strict=True):
+                    segments[place] = self._segment(draw, place, torch.from_numpy(waveform))
+        return [segments[place] for place in places]
 
     def _segment(self, draw: Draw, segment: int, waveform: Tensor) -> Segment:
         return Segment(waveform[None], self.targets[draw.track], draw.track, segment, draw.seed, True, {})
@@ -207,17 +198,13 @@ class EvaluationSegments(Segments, Dataset[Segment]):
     def __len__(self) -> int:
         return len(self.draws)
 
-    def in_order(self) -> list[Draw]:
-        """The segments of every track, track by track."""
-        return self.draws
-
     def __getitem__(self, index: int) -> Segment:
         """Reads the segment; if it cannot be read, marks all excerpts of its file as bad."""
         return self._mark(self.read(self.draws[index], index))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Segment]:
         """Reads the segments of a batch, those of one file in one pass; PyTorch's loader calls this."""
-        return [self._mark(segment) for segment in self.read_together([self.draws[i] for i in indices], indices)]
+        return [self._mark(segment) for segment in self.read_together(indices)]
 
     def _mark(self, segment: Segment) -> Segment:
         if segment.valid:
@@ -235,7 +222,7 @@ class EvaluationTracks(Dataset[list[Segment]]):
     """Each item holds all segments of a track, so no sampler can distribute a track over several processes."""
 
     def __init__(self, segments: EvaluationSegments) -> None:
-        self.segments = segments
+        self.segments, self.cache, self.embedded = segments, segments.cache, segments.embedded
         self.ends = np.cumsum([len(places) for places in segments.positions]).tolist()
 
     def __len__(self) -> int:

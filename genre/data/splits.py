@@ -9,8 +9,8 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold, train_test_split
 
+from genre.data.files import BadFiles, scan
 from genre.data.names import first_spellings, match_composed
-from genre.data.scan import BadFiles, scan
 from genre.data.track import SUBSETS, Corpus, Subset, Track
 from genre.errors import GenreError
 
@@ -171,14 +171,30 @@ class KFoldSplit(Split):
         self.validation: bool = validation
 
     def __call__(self, corpus: Corpus) -> Partition:  # noqa: D102
-        def cut(fold: int) -> list[Track]:
-            return _fold(corpus.tracks, self.folds, fold, by_artist=self.by_artist, seed=self.seed)
-
-        test = cut(self.fold)
-        validation = cut((self.fold + 1) % self.folds) if self.validation else []
+        folds = self._divide(corpus.tracks)
+        test = folds[self.fold]
+        validation = folds[(self.fold + 1) % self.folds] if self.validation else []
         held_out = {track.path for track in (*test, *validation)}
         train = [track for track in corpus.tracks if track.path not in held_out]
         return {"train": train, "validation": validation, "test": test}
+
+    def _divide(self, tracks: list[Track]) -> list[list[Track]]:
+        """The tracks of every fold."""
+        genres = [track.genre for track in tracks]
+        if self.by_artist:
+            artists = groups(tracks)
+            if len(set(artists)) < self.folds:
+                raise GenreError(
+                    f"{len(set(artists))} artists cannot be split into {self.folds} folds; use fewer folds"
+                )
+            if max(Counter(genres).values()) < self.folds:
+                raise GenreError(f"no genre has as many as {self.folds} tracks, one for each fold; use fewer folds")
+            splitter = StratifiedGroupKFold(self.folds, shuffle=True, random_state=self.seed)
+            folds = splitter.split(genres, genres, artists)
+        else:
+            _check_counts(tracks, self.folds)
+            folds = StratifiedKFold(self.folds, shuffle=True, random_state=self.seed).split(genres, genres)
+        return [[tracks[index] for index in np.sort(inside)] for _, inside in folds]
 
 
 class SegmentSplit(Split):
@@ -269,23 +285,6 @@ def _cut_artists(tracks: list[Track], share: float, seed: int) -> tuple[list[Tra
     if not inside:
         raise GenreError(f"{len(placed)} artist(s) are too few for a split by artist: no genre has two of them")
     return [track for track, artist in zip(tracks, artists, strict=True) if artist not in cut], inside
-
-
-def _fold(tracks: list[Track], folds: int, fold: int, *, by_artist: bool, seed: int) -> list[Track]:
-    """The tracks in fold number ``fold``."""
-    genres = [track.genre for track in tracks]
-    if by_artist:
-        artists = groups(tracks)
-        if len(set(artists)) < folds:
-            raise GenreError(f"{len(set(artists))} artists cannot be split into {folds} folds; use fewer folds")
-        if max(Counter(genres).values()) < folds:
-            raise GenreError(f"no genre has as many as {folds} tracks, one for each fold; use fewer folds")
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(genres, genres, artists)
-    else:
-        _check_counts(tracks, folds)
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed).split(genres, genres)
-    _, inside = list(splitter)[fold]
-    return [tracks[i] for i in np.sort(inside)]
 
 
 def _check_counts(tracks: Sequence[Track], needed: int) -> None:

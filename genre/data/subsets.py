@@ -1,48 +1,41 @@
-"""The tracks of a corpus by subset, with and without bad files."""
+"""The tracks of a corpus by subset, with and without bad files, and the statistics that are measured on them."""
 
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from genre.data.exclusions import exclude
+import numpy as np
+from torch import Tensor
+
+from genre.audio.features import Feature, Statistic
+from genre.data.files import BadFiles, Readable, scan
 from genre.data.names import class_indices, unknown_names
-from genre.data.scan import BadFiles, Readable, scan
+from genre.data.segments import Draw, Segments
 from genre.data.splits import Split
-from genre.data.tags import tag_artists
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
 
 log = logging.getLogger(__name__)
 
+#: The largest number of train tracks that the features' statistics are measured on.
+MEASURED_TRACKS = 200
 
-def select_tracks(
-    corpus: Corpus, root: Path, exclusions: Path | None, artist: Literal["tags"] | None, data_set: str
-) -> Corpus:
-    """Selects the tracks of a data set: those below its root without the excluded ones; sets their artists.
 
-    ``exclusions`` is a list for :func:`genre.data.exclusions.read_exclusions`; the artists are those of the corpus or,
-    with ``tags``, those of the files' tags; ``data_set`` is the name of the data set, for messages.
+def class_names(corpus: Corpus, classes: Sequence[str] | None) -> list[str]:
+    """The names of the classes: the genres of a corpus, or the classes of a model.
+
+    Raises:
+        GenreError: The corpus has a genre that is not among the classes of the model.
     """
-    if exclusions is not None:
-        corpus = exclude(corpus, exclusions, root)
-    corpus.require_distinct_genres(root)
-    if len(corpus.genres) < 2:
-        raise GenreError(
-            f"{root}: found {len(corpus.tracks)} tracks of {len(corpus.genres)} genre(s) for {data_set}, expected at "
-            "least 2 genres; check data.root" + (" and data.exclude" if exclusions else "")
-        )
-    return tag_artists(corpus) if artist == "tags" else corpus
-
-
-def require_known_genres(corpus: Corpus, classes: Sequence[str]) -> None:
-    """Raises a :class:`~genre.GenreError` if a corpus has a genre that is not among the classes of a model."""
+    if classes is None:
+        return corpus.genres
     unknown = unknown_names(corpus.genres, classes)
     if unknown:
         raise GenreError(
             f"the data has {len(unknown)} genre(s) that the model does not know: {', '.join(unknown)}; "
             f"it knows {', '.join(classes)}"
         )
+    return list(classes)
 
 
 def weigh_classes(
@@ -72,7 +65,9 @@ class Subsets:
     """The tracks of a corpus by subset, under one state of a split.
 
     Attributes:
+        key: Identifies the state of the split, see :func:`split_key`.
         partition: The tracks of each subset, including bad files: a split does not depend on the content of files.
+        statistics: The features' mean and standard deviation, where they were measured on the train tracks.
 
     Raises:
         GenreError: The train subset is empty, or the validation subset, or (without validation) the test subset.
@@ -80,8 +75,9 @@ class Subsets:
 
     def __init__(self, corpus: Corpus, split: Split, bad_files: BadFiles) -> None:
         self.partition = split(corpus)
-        self.split_name = type(split).__name__
+        self.split_name, self.key = type(split).__name__, split_key(split)  # the call may have changed the split
         self.bad_files = bad_files
+        self.statistics: tuple[Statistic, Statistic] | None = None
         self._readable: dict[Subset, list[Readable]] = {}
         needed: tuple[Subset, ...] = ("train", "validation") if split.has_validation else ("train", "test")
         for subset in needed:
@@ -125,3 +121,31 @@ class Subsets:
     def cut_train_tracks(self, seconds: float) -> list[Track]:
         """The non-overlapping segments of the train tracks, ``seconds`` long each."""
         return [segment for track, duration in self.readable("train") for segment in track.cut(duration, seconds)]
+
+    def measure(self, features: Feature, segments: Segments) -> None:
+        """Measures the statistics on up to :data:`MEASURED_TRACKS` train tracks; moves the features to the CPU.
+
+        Reads the middle of tracks that are spread evenly over all, so the same tracks give the same statistics.
+
+        Raises:
+            GenreError: None of these tracks can be read.
+        """
+        tracks = segments.tracks
+        count = min(MEASURED_TRACKS, len(tracks))
+        picked = np.linspace(0, len(tracks) - 1, count).round().astype(int).tolist()
+
+        def waveforms() -> Iterator[Tensor]:
+            for index in picked:
+                middle = segments.read(Draw(index, 0.5), -1)
+                if middle.valid:
+                    yield middle.waveform[0].cpu()
+                else:
+                    self.bad_files.note(tracks[index].path, middle.faults[index])
+
+        try:
+            features.cpu().measure(waveforms())
+        except GenreError as error:
+            if all(tracks[index].path in self.bad_files for index in picked):
+                raise GenreError(f"every file of the train split is bad; one is {self.bad_files.first()}") from error
+            raise
+        self.statistics = features.mean, features.std

@@ -6,7 +6,6 @@ equaliser).
 
 import math
 import zlib
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -83,10 +82,9 @@ def render_track(
 ) -> NDArray[np.float32]:
     """Composes, plays and records one track: ``(samples,)``, in [-0.95, 0.95].
 
-    The same arguments give the same samples. ``artist`` counts within the genre, ``track`` within the artist's, both
-    from 0.
+    The same arguments give the same samples. ``genre`` is one of :data:`STYLES`; ``artist`` counts within the genre,
+    ``track`` within the artist's, both from 0; ``sample_rate`` is at least 8000 Hz.
     """
-    check_sound((genre,), seconds, sample_rate)
     style, player, random = STYLES[genre], draw_artist(genre, artist, seed), _random(seed, genre, 1, artist, track)
     low, high = style.tempo
     step = 15 / (low + (high - low) * (0.6 * player.haste + 0.4 * random.uniform()))  # in seconds
@@ -135,15 +133,6 @@ def draw_artist(genre: str, number: int, seed: int) -> Artist:
         level=within(0.3, 0.95),
         room_seed=int(random.integers(2**32, size=5)[place]),
     )
-
-
-def check_sound(genres: Sequence[str], seconds: float, sample_rate: int) -> None:
-    """Raises a ``ValueError`` unless there are such genres, and a sound of that length and rate."""
-    unknown = sorted(set(genres) - set(STYLES))
-    if unknown or not genres:
-        raise ValueError(f"genres {unknown} are not synthetic ones: choose from {', '.join(STYLES)}")
-    if sample_rate < 8000 or round(seconds * sample_rate) < 1:
-        raise ValueError(f"{seconds} s at {sample_rate} Hz: need some sound, at 8000 Hz or more")
 
 
 def _random(seed: int, genre: str, *numbers: int) -> np.random.Generator:

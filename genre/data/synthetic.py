@@ -9,7 +9,6 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import soundfile
 
 from genre.data.csv import read_track_list
 from genre.data.datamodule import GenreDataModule
-from genre.data.synthesis import STYLES, check_sound, render_track
+from genre.data.synthesis import STYLES, render_track
 from genre.data.track import Corpus
 from genre.errors import GenreError
 
@@ -66,7 +65,11 @@ def write_corpus(
     passes for a corpus; its ``corpus.json`` holds the arguments. If the folder holds something else, a
     ``FileExistsError`` is raised, and a ``ValueError`` if an argument is out of range.
     """
-    check_sound(genres, seconds, sample_rate)
+    unknown = sorted(set(genres) - set(STYLES))
+    if unknown or not genres:
+        raise ValueError(f"genres {unknown} are not synthetic ones: choose from {', '.join(STYLES)}")
+    if sample_rate < 8000 or round(seconds * sample_rate) < 1:
+        raise ValueError(f"{seconds} s at {sample_rate} Hz: need some sound, at 8000 Hz or more")
     if seed < 0 or not 1 <= artists_per_genre <= tracks_per_genre:
         counts = f"{tracks_per_genre} tracks by {artists_per_genre} artists per genre"
         raise ValueError(f"seed {seed}, {counts}: need a seed of at least 0 and a track for each artist")
@@ -99,10 +102,8 @@ def _publish(root: Path, arguments: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{root.name}.", dir=root.parent) as temporary:
         staged = Path(temporary) / root.name  # not `temporary` itself, which is closed to other users
         _render_into(staged, arguments)
-        with suppress(OSError):
-            root.rmdir()  # an empty one, which not every platform replaces
         try:
-            staged.rename(root)
+            staged.rename(root)  # replaces an empty folder
         except OSError:
             if not _holds(root, arguments):  # it does if another process was faster
                 raise
@@ -113,10 +114,9 @@ def _render_into(root: Path, arguments: Mapping[str, Any]) -> None:
     numbers = [divmod(number, arguments["artists_per_genre"]) for number in range(arguments["tracks_per_genre"])]
     keys = sorted((genre, artist, track) for genre in arguments["genres"] for track, artist in numbers)
     rows = [(f"{genre}/{genre}.{artist}.{track:02d}.wav", genre, f"{genre}-{artist}") for genre, artist, track in keys]
-    for genre in arguments["genres"]:
-        (root / genre).mkdir(parents=True)
 
     def write(path: str, key: tuple[str, int, int]) -> None:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
         pcm = np.rint(render_track(*key, seed, seconds, rate) * 32767).astype(np.int16)
         soundfile.write(root / path, pcm, rate, subtype="PCM_16")
 

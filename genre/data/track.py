@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -77,7 +78,7 @@ class Corpus:
     tracks: list[Track]
     official: Mapping[str, Subset] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def genres(self) -> list[str]:
         """The names of the genres, sorted: the order of the classes."""
         return sorted({track.genre for track in self.tracks}, key=composed)

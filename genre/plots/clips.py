@@ -9,7 +9,7 @@ from torch import Tensor
 
 from genre.audio.decode import AudioError, probe, read_segment
 from genre.audio.features import Feature
-from genre.data.scan import BadFiles
+from genre.data.files import BadFiles
 from genre.data.track import Track
 
 

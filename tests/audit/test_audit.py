@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from genre.audit.exclusions import select_exclusions
 from genre.audit.faults import Examined, Levels, Limits, examine, examine_all
-from genre.audit.layout import read_data_set
-from genre.data.exclusions import read_exclusions
+from genre.audit.run import read_data_set, select_exclusions
+from genre.data.selection import read_exclusions
 from genre.data.track import Subset, Track
 from genre.errors import GenreError
 

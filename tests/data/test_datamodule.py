@@ -331,7 +331,7 @@ class TestStatistics:
     def test_of_many_tracks_are_measured_on_some_spread_over_all(
         self, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("genre.data.statistics.MEASURED_TRACKS", 3)
+        monkeypatch.setattr("genre.data.subsets.MEASURED_TRACKS", 3)
         mean, _ = self.measured(root)
         tracks = make(root).tracks("train")
         waves = [torch.from_numpy(read_segment(tracks[index].path, RATE, 1600, 0.5)) for index in (0, 2, 5)]

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from genre.audit.layout import read_data_set
+from genre.audit.run import read_data_set
 from genre.data import download
-from genre.data.archive import unpack
-from genre.data.download import Archive
+from genre.data.download import Archive, unpack
 from genre.errors import GenreError
 from tests.conftest import run_cli, tone
 

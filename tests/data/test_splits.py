@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import genre.data
-from genre.audit import layout
+from genre.audit.run import READERS as AUDIT_READERS
 from genre.data import (
     CSV,
     FMA,
@@ -137,7 +137,7 @@ def test_tracks_are_listed_without_a_datamodule(
     roots: dict[type[GenreDataModule], Path], corpora: dict[type[GenreDataModule], Corpus]
 ) -> None:
     assert {cls: READERS[cls](root) for cls, root in roots.items()} == corpora
-    assert {cls.__name__: READERS[cls] for cls in roots if cls is not Synthetic} == layout.READERS
+    assert {cls.__name__: READERS[cls] for cls in roots if cls is not Synthetic} == AUDIT_READERS
 
 
 @pytest.mark.parametrize("data", [GTZAN, FMA, Ballroom, Folder, CSV, Synthetic])

@@ -11,7 +11,7 @@ import torch
 from matplotlib.collections import QuadMesh
 
 from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram, Track
-from genre.data.scan import BadFiles
+from genre.data.files import BadFiles
 from genre.plots.clips import Clip, describe_number, draw_clips, read_clip
 from genre.plots.inputs import INPUTS, features_of, limits, plot_track, plot_tracks
 
