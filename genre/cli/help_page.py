@@ -1,7 +1,21 @@
-"""Help for ``genre fit``, ``validate`` and ``test``: one screen that does not import torch, and one page per class."""
+"""Help for ``genre fit``, ``validate`` and ``test``, and completion by the shell.
 
-from collections.abc import Sequence
+The first page of help does not import torch; the page of a class and the completion do.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
 from textwrap import fill
+from typing import Any
+
+from genre.errors import GenreError
+
+#: The verbs that LightningCLI parses, and what each does.
+FIT_VERBS = {
+    "fit": "Train a classifier, test its best checkpoint, write a report to runs/<name>/version_N.",
+    "validate": "Score a checkpoint on the validation tracks, print the scores.",
+    "test": "Score a checkpoint on the test tracks, write a report to runs/<name>/version_N.",
+}
 
 #: Defaults of this command line that differ from Lightning's.
 DEFAULTS = {
@@ -11,13 +25,6 @@ DEFAULTS = {
     "trainer.max_epochs": 50,
     "trainer.log_every_n_steps": 1,
     "trainer.enable_model_summary": False,
-}
-
-#: What each verb does.
-PURPOSES = {
-    "fit": "Trains a classifier, tests its best checkpoint, and writes a report to runs/<name>/version_N.",
-    "validate": "Scores a checkpoint on the validation tracks, and prints the scores.",
-    "test": "Scores a checkpoint on the test tracks, and writes a report to runs/<name>/version_N.",
 }
 
 #: The classes of this library that an option takes, in the order of the page.
@@ -58,7 +65,7 @@ MORE = (
 def help_page(verb: str) -> str:
     """The most common options, on one screen."""
     names = {option: ", ".join(classes) for option, classes in CLASSES.items()}
-    lines = [f"usage: genre {verb} [OPTION] …", "", PURPOSES[verb], ""]
+    lines = [f"usage: genre {verb} [OPTION] …", "", FIT_VERBS[verb], ""]
     for option, text in (*MAIN_OPTIONS, ("", ""), *MORE):
         for name, value in {**names, **DEFAULTS}.items():
             text = text.replace(f"{{{name}}}", str(value))
@@ -84,3 +91,49 @@ def print_help(verb: str, arguments: Sequence[str]) -> bool:
             print(class_page(verb, option.removesuffix(".help"), value or next(iter(arguments[index + 1 :]), "")))
             return True
     return False
+
+
+class PrintCompletion(argparse.Action):
+    """Prints a script for the shell and exits: ``genre --print_completion bash``."""
+
+    def __init__(
+        self, option_strings: Sequence[str], dest: str, verbs: Sequence[argparse.ArgumentParser], **options: Any
+    ) -> None:
+        super().__init__(option_strings, dest, **options)
+        self.verbs = verbs
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        """Prints the script for the given shell."""
+        try:
+            import shtab
+        except ImportError:
+            raise GenreError(
+                "--print_completion needs shtab; install it with pip install 'lightning-genre[completion]'"
+            ) from None
+        completers = {"file": shtab.FILE, "folder": shtab.DIRECTORY}
+        for verb in self.verbs:
+            for name, choices, path_type in _options():
+                action = verb.add_argument(name, choices=choices)
+                if path_type in completers:
+                    action.complete = completers[path_type]  # type: ignore[attr-defined]  # shtab reads it
+        print(shtab.complete(parser, shell=given[1]))
+        parser.exit()
+
+
+def _options() -> Iterator[tuple[str, list[str] | None, str]]:
+    """Yields the options of ``genre fit``: name, classes that it takes, and ``file``, ``folder`` or an empty string."""
+    from genre.cli.classes import GROUPS, OPTIONS, class_paths, find_class, parameters
+    from genre.data import GenreDataModule
+
+    yield from (("--config", None, "file"), ("--ckpt_path", None, "file"), ("--runs_dir", None, "folder"))
+    yield from ((name, None, "") for name in ("--name", "--seed_everything", "--import", "--help", "--help-all"))
+    yield "--data", list(class_paths("data")), ""
+    for group, cls in {"data": GenreDataModule, **GROUPS}.items():
+        for name in parameters(cls):
+            option = f"--{group}.{name}"
+            path_type = {"root": "folder", "exclude": "file", "pretrained": "file"}.get(name, "")
+            yield option, list(class_paths(name)) if name in OPTIONS else None, path_type
+            if name in ("network", "features", "split"):
+                classes = [find_class(name, short) for short in class_paths(name)]
+                for argument in dict.fromkeys(argument for cls in classes for argument in parameters(cls)):
+                    yield f"{option}.{argument}", None, ""
