@@ -21,19 +21,21 @@ from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, 
 from genre.cli.help_page import DEFAULTS
 from genre.cli.options import usage_error
 from genre.cli.parser import CHECKPOINT, GenreParser
-from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
-from genre.cli.trainer_options import (
+from genre.cli.user_errors import (
+    REFUSALS,
+    Computing,
+    Constructor,
     as_list,
-    check_callbacks,
-    check_devices,
-    check_length,
+    check_fit,
     check_monitor,
-    check_report,
+    check_trainer,
     check_validation,
+    fit_error,
+    quiet,
+    user_error,
 )
-from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, user_error
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError, one_line
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
@@ -111,13 +113,11 @@ class GenreCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Rejects options that cannot work, before anything is read or written."""
         if self.verb == "fit":
-            check_length(self.config.trainer)
-            check_callbacks(self.config.trainer.callbacks)
+            check_fit(self.config.trainer)
             complete_options(self.config.checkpoint)
         elif self.checkpoint is None:
             usage_error(f"genre {self.verb} scores a trained network: give {CHECKPOINT}")
-        check_report(self.config.trainer, self.verb)
-        check_devices(self.config.trainer)
+        check_trainer(self.config.trainer, self.verb)
 
     def instantiate_classes(self) -> None:
         """Instantiates what is configured, each class by a :class:`~genre.cli.user_errors.Constructor`."""
