@@ -37,9 +37,7 @@ _jsonargparse_load = jsonargparse.get_loader("yaml")
 
 
 def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
-    """Imports the modules of ``--import``, and completes the arguments for the parser.
-
-    Adds the configuration of the checkpoint's run, the full names of classes, and the brackets of lists.
+    """Imports the modules of ``--import``; adds the checkpoint's configuration, full class names and lists' brackets.
 
     Raises:
         GenreError: A module or a checkpoint cannot be read.
@@ -50,8 +48,9 @@ def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
     pairs = with_own_config(verb, [pair for pair in pairs if pair[0] != "--import"])
     try:
         pairs = [(name, recipe_path(name, value)) for name, value in pairs]
-        for path in config_files(pairs):
-            read_yaml(path)
+        for name, value in pairs:
+            if _is_readable_config(name, value):
+                read_yaml(Path(str(value)))
     except GenreError as error:
         usage_error(str(error))
     return [name if value is None else f"{name}={value}" for name, value in _with_classes(pairs)]
@@ -68,12 +67,6 @@ def split(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         else:
             has_value = bool(rest) and (not rest[0].startswith("--"))
             yield name, rest.pop(0) if has_value else None
-
-
-def config_files(pairs: Sequence[tuple[str, str | None]]) -> list[Path]:
-    """The configuration files among the options, without pipes: a pipe can be read only once."""
-    paths = [Path(value) for name, value in pairs if name == "--config" and value is not None]
-    return [path for path in paths if not path.is_fifo()]
 
 
 def with_own_config(verb: str, pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
@@ -151,23 +144,16 @@ def _own_list(option: str, value: str) -> str:
 def _qualified(content: Any, key: str = "") -> Any:
     """Replaces the short names of this library's classes by their full names, and a single item of a list by a list."""
     if isinstance(content, list):
-        return [_qualified_item(item, key) for item in content]
-    item = _qualified_item(content, key)
-    return item if item is None or key not in LISTS else [item]
-
-
-def _qualified_item(content: Any, key: str) -> Any:
-    if isinstance(content, list):
-        return _qualified(content)
-    if isinstance(content, str) and key in OPTIONS:
-        content = own_path(key, content)
+        return [_qualified(item, key) for item in content]
     if isinstance(content, dict):
-        content = {name: _qualified(value, str(name)) for name, value in content.items()}
-        if isinstance(content.get("class_path"), str):
-            name = content["class_path"]
-            paths = [own_path(option, name) for option in OPTIONS]
-            content["class_path"] = next((path for path in paths if path != name), name)
-    return content
+        result: dict[Any, Any] = {}
+        for name, value in content.items():
+            is_item = name in LISTS and not isinstance(value, list | None)
+            result[name] = _qualified([value] if is_item else value, str(name))
+        for option in OPTIONS if isinstance(result.get("class_path"), str) else ():
+            result["class_path"] = own_path(option, result["class_path"])
+        return result
+    return own_path(key, content) if isinstance(content, str) and key in OPTIONS else content
 
 
 def with_defaults(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -218,12 +204,17 @@ def _given(arguments: Sequence[str]) -> Iterator[str]:
 def flat_options(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, Any]]:
     """Yields the options and their values; a configuration file's options take the place of ``--config``."""
     for name, value in pairs:
-        if name == "--config" and config_files([(name, value)]):
+        if _is_readable_config(name, value):
             path = Path(str(value))
             with suppress(GenreError):
                 yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
         elif name.startswith("--"):
             yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
+
+
+def _is_readable_config(name: str, value: str | None) -> bool:
+    """Whether an option names a configuration file that is no pipe: a pipe can be read only once."""
+    return name == "--config" and value is not None and not Path(value).is_fifo()
 
 
 def _beside(config: Path, option: str, value: Any) -> Any:

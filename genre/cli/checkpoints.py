@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,10 @@ class BestCheckpoint(Checkpoint):
         self.score: float | None = None
         self.epoch: int | None = None
         self.unscored = False
-        self._folder = Path()
+        self.best = self.last = Path()  # the paths of both files
         self._epochs: int | None = None  # the fit's max_epochs at its start
         self._scored: Weights | None = None  # the weights of the last validation
         self._replacement: Weights | None = None  # goes into a checkpoint in place of the present weights
-
-    @property
-    def best(self) -> Path:
-        """The path of ``best.ckpt``."""
-        return self._folder / "best.ckpt"
-
-    @property
-    def last(self) -> Path:
-        """The path of ``last.ckpt``."""
-        return self._folder / "last.ckpt"
 
     @property
     def best_model_path(self) -> str:
@@ -75,7 +66,8 @@ class BestCheckpoint(Checkpoint):
         self.score, self.epoch = state_dict["score"], state_dict["epoch"]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
-        self._folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+        folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+        self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
         self._epochs = trainer.max_epochs
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -146,9 +138,8 @@ class BestCheckpoint(Checkpoint):
             checkpoint["state_dict"], checkpoint["epoch"] = pl_module.state_dict(), self.epoch
             checkpoint["callbacks"][self.state_key] = self.state_dict()
             pl_module.on_save_checkpoint(checkpoint)  # the calibration of these weights
-            part = _part(self.best)
-            torch.save(checkpoint, part)
-            part.replace(self.best)
+            torch.save(checkpoint, _part(self.best))
+            _part(self.best).replace(self.best)
         trainer.strategy.barrier()
 
     def _value(self, trainer: pl.Trainer) -> float | None:
@@ -173,10 +164,9 @@ class BestCheckpoint(Checkpoint):
         return score > self.score if self.monitor is None or self.mode == "max" else score < self.score
 
     def _save(self, trainer: pl.Trainer, path: Path) -> None:
-        part = _part(path)
-        trainer.save_checkpoint(part)
+        trainer.save_checkpoint(_part(path))
         if trainer.is_global_zero:
-            part.replace(path)
+            _part(path).replace(path)
         trainer.strategy.barrier()
 
     def _take_over(self, resumed: Path) -> None:
@@ -184,19 +174,14 @@ class BestCheckpoint(Checkpoint):
         if self.epoch is None:
             return
         for path in (self.best, resumed.with_name("best.ckpt"), resumed):
-            if path.is_file() and self._is_of_best_epoch(path):
-                if path != self.best:
-                    _copy(path, self.best)
-                return
+            with suppress(GenreError):  # the file is missing or damaged
+                checkpoint = read_checkpoint(path)
+                state = checkpoint.get("callbacks", {}).get(self.state_key)
+                if checkpoint["epoch"] == self.epoch and state == self.state_dict():
+                    if path != self.best:
+                        _copy(path, self.best)
+                    return
         self.score = self.epoch = None
-
-    def _is_of_best_epoch(self, path: Path) -> bool:
-        try:
-            checkpoint = read_checkpoint(path)
-        except GenreError:
-            return False
-        state = checkpoint.get("callbacks", {}).get(self.state_key)
-        return bool(checkpoint["epoch"] == self.epoch and state == self.state_dict())
 
 
 #: The names of the files that every fit keeps.

@@ -1,6 +1,7 @@
 """The classes that options take: their names, their arguments with types, and their help pages."""
 
 import inspect
+import json
 import pydoc
 import re
 import textwrap
@@ -250,6 +251,4 @@ def _texts(cls: Any) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return "[]" if value == () else str(value)
+    return json.dumps(value) if isinstance(value, bool | None) or value == () else str(value)

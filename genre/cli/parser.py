@@ -3,7 +3,6 @@
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from inspect import Parameter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -87,22 +86,23 @@ def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
 
 def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[str]) -> str | None:
     """The error in an option, given the classes that earlier options have chosen."""
-    for group in _parents(name):
+    parts = name.split(".")
+    groups = [".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
+    for group in groups:
         if last_part(group) in OPTIONS and group not in classes:
             example = EXAMPLES.get(last_part(group), "CLASS")
             return f"found no class for --{group} before its arguments; give --{group} too, such as --{group} {example}"
     if name in OPTIONS:
         return _wrong_class(name, value)
-    owner, cls = _owner(name, classes)
-    if cls is None:
-        return None if name.partition(".")[0] in known else _unknown(name, [*known, *_names(classes)])
+    owner = next((group for group in groups if group in classes), "")
+    cls = classes.get(owner)
     if cls is Any:  # unknown: for example, several classes have this short name
         return None
     argument = name.removeprefix(f"{owner}.").removeprefix("dict_kwargs.").partition(".")[0]
-    if argument not in parameters(cls):
-        takes_all = any(item.kind is Parameter.VAR_KEYWORD for item in parameters(cls).values())
-        return None if takes_all else _unknown(name, [*known, *_names(classes)])
-    if name.removeprefix(f"{owner}.") != argument:
+    if argument not in (known if cls is None else parameters(cls)):
+        inner = [f"{group}.{item}" for group, one in classes.items() if one is not Any for item in parameters(one)]
+        return f"unknown option --{name}{did_you_mean(f'--{name}', [*known, *inner])}"
+    if cls is None or name != f"{owner}.{argument}":
         return None
     if last_part(name) in OPTIONS:
         return _wrong_class(name, value)
@@ -145,35 +145,13 @@ def _missing(given: Sequence[str], classes: Mapping[str, Any]) -> str | None:
     for owner, cls in classes.items():
         if owner not in GROUPS and cls is not Any and last_part(owner) not in ("optimizer", "scheduler", "network"):
             for name, item in parameters(cls).items():
-                if item.default is item.empty and not any(
-                    option == f"{owner}.{name}" or option.startswith(f"{owner}.{name}.") for option in given
-                ):
-                    needed.append(f"{owner}.{name}")
+                option = f"{owner}.{name}"
+                if item.default is item.empty and not any(f"{one}.".startswith(f"{option}.") for one in given):
+                    needed.append(option)
     if not needed:
         return None
     *first, last = (f"--{name}" for name in needed)
     return f"missing {', '.join(first)} and {last}" if first else f"missing {last}"
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    return f"unknown option --{name}{did_you_mean(f'--{name}', known)}"
-
-
-def _names(classes: Mapping[str, Any]) -> list[str]:
-    """The options for the arguments of classes."""
-    owners = [(owner, cls) for owner, cls in classes.items() if cls is not Any]
-    return [f"{owner}.{name}" for owner, cls in owners for name in parameters(cls)]
-
-
-def _parents(name: str) -> list[str]:
-    """``a.b.c`` → ``a.b``, ``a``."""
-    parts = name.split(".")
-    return [".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
-
-
-def _owner(name: str, classes: Mapping[str, Any]) -> tuple[str, Any]:
-    """The option whose class has this option as an argument, and the class."""
-    return next(((part, classes[part]) for part in _parents(name) if part in classes), ("", None))
 
 
 def _fits(hint: Any, value: Any) -> bool:

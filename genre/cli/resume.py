@@ -87,18 +87,13 @@ class FitSettings(pl.Callback):
         """Checks that a fit can go on from a checkpoint."""
         if "optimizer_states" not in checkpoint:
             raise GenreError("the checkpoint holds weights alone, nothing to go on from; give last.ckpt")
-        epochs = int(checkpoint["epoch"]) + 1
-        if trainer.max_epochs not in (None, -1) and epochs > int(trainer.max_epochs or 0):
-            raise GenreError(
-                f"trainer.max_epochs: found {trainer.max_epochs}; the checkpoint has {epochs} epochs behind it; give "
-                f"at least {epochs}"
-            )
-        steps = int(checkpoint["global_step"])
-        if trainer.max_steps != -1 and steps > trainer.max_steps:
-            raise GenreError(
-                f"trainer.max_steps: found {trainer.max_steps}; the checkpoint has {steps} steps behind it; give at "
-                f"least {steps}"
-            )
+        done = {"epochs": int(checkpoint["epoch"]) + 1, "steps": int(checkpoint["global_step"])}
+        for unit, limit in (("epochs", trainer.max_epochs), ("steps", trainer.max_steps)):
+            if limit not in (None, -1) and done[unit] > int(limit or 0):
+                raise GenreError(
+                    f"trainer.max_{unit}: found {limit}; the checkpoint has {done[unit]} {unit} behind it; give at "
+                    f"least {done[unit]}"
+                )
         noted = checkpoint["callbacks"].get(self.state_key, {})
         for name in ("optimizer", "scheduler", "layer_decay"):
             if name in noted and not _agree(noted[name], self._settings[name]):
