@@ -39,22 +39,24 @@ CLASSES = {
     "split": ["StratifiedSplit", "OfficialSplit", "KFoldSplit", "SegmentSplit"],
 }
 
-MAIN_OPTIONS = (
+#: The options of the page and what they do, with an empty line between the most common ones and the rest.
+PAGE = (
     ("-c, --config FILE", "a recipe, such as quickstart (see `genre recipes`); what follows overrides it"),
     ("--ckpt_path FILE", "go on with this fit (last.ckpt), or score it (best.ckpt); its own configuration is used"),
-    ("--model.network CLASS", "{network}"),
+    ("--model.network CLASS", ", ".join(CLASSES["network"])),
     ("--model.lr RATE", "the learning rate; --model.optimizer CLASS for another optimizer than AdamW"),
-    ("--data CLASS", "{data}"),
+    ("--data CLASS", ", ".join(CLASSES["data"])),
     ("--data.root PATH", "the folder of the music"),
-    ("--data.features CLASS", "{features}"),
-    ("--data.split CLASS", "{split}"),
+    ("--data.features CLASS", ", ".join(CLASSES["features"])),
+    ("--data.split CLASS", ", ".join(CLASSES["split"])),
     ("--data.batch_size N", "segments per batch; --data.num_workers N processes decode them"),
-    ("--trainer.max_epochs N", "epochs to train (default: {trainer.max_epochs})"),
-    ("--checkpoint.monitor NAME", "the score that the best epoch is chosen by (default: {checkpoint.monitor})"),
+    ("--trainer.max_epochs N", f"epochs to train (default: {DEFAULTS['trainer.max_epochs']})"),
+    (
+        "--checkpoint.monitor NAME",
+        f"the score that the best epoch is chosen by (default: {DEFAULTS['checkpoint.monitor']})",
+    ),
     ("--name NAME", "the name of the run (default: that of the configuration file)"),
-)
-
-MORE = (
+    ("", ""),
     ("--CLASS_OPTION.help CLASS", "the arguments of a class: --data.help Folder, --model.network.help ResNet18"),
     ("--help-all", "every option: of the model, the data, the checkpoints and Lightning's Trainer"),
     ("--print_config", "the configuration, to be saved as a recipe"),
@@ -64,11 +66,8 @@ MORE = (
 
 def help_page(verb: str) -> str:
     """The most common options, on one screen."""
-    names = {option: ", ".join(classes) for option, classes in CLASSES.items()}
     lines = [f"usage: genre {verb} [OPTION] …", "", FIT_VERBS[verb], ""]
-    for option, text in (*MAIN_OPTIONS, ("", ""), *MORE):
-        for name, value in {**names, **DEFAULTS}.items():
-            text = text.replace(f"{{{name}}}", str(value))
+    for option, text in PAGE:
         lines.append(fill(text, 110, initial_indent=f"  {option:<27}", subsequent_indent=" " * 29) if option else "")
     return "\n".join(lines)
 

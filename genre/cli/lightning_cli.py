@@ -195,7 +195,9 @@ class GenreCLI(LightningCLI):
                 require_backbone(model.network)
             if isinstance(callback, LinearProbe):
                 callback.check(data)
-        _keep(self.folder / "metrics.csv")
+        log = self.folder / "metrics.csv"
+        if self.trainer.is_global_zero and log.is_file():  # CSVLogger would delete the log of an interrupted fit
+            log.rename(log.with_suffix(f".{len(list(self.folder.glob('metrics.*.csv')))}.csv"))
         self.trainer.fit(model, datamodule=data, ckpt_path=self.config.ckpt_path, weights_only=True)
         if self.trainer.global_step == 0:
             raise GenreError("the fit has ended before its first step: there is nothing to test; give more max_time")
@@ -276,14 +278,6 @@ class EpochBar(RichProgressBar):
             epoch = f"Epoch {trainer.current_epoch + 1}{last}"
             width = len(self.validation_description)  # aligns it with the validation bar below
             self.progress.update(self.train_progress_bar_id, description=f"{epoch:{width}}")
-
-
-@rank_zero_only
-def _keep(log: Path) -> None:
-    """Renames the log of an interrupted fit: CSVLogger would delete it."""
-    if log.is_file():
-        earlier = len(list(log.parent.glob("metrics.*.csv")))
-        log.rename(log.with_suffix(f".{earlier}.csv"))
 
 
 def _print_scores(scores: Mapping[str, float], data: GenreDataModule) -> None:

@@ -79,6 +79,8 @@ def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], list_: Pat
 class PredictCall:
     """One call of ``genre predict``."""
 
+    speed = ""
+
     def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
         self.ensemble, self.name, self.options = ensemble, name, options
         self.threshold = _stored_threshold(ensemble) if isinstance(options.threshold, str) else options.threshold
@@ -90,16 +92,12 @@ class PredictCall:
         done = results.begin(self.options.resume)
         share = by_size(files.paths)[place.rank :: place.world_size]
         missing = [path for path in share if printable(path) not in done]
-        start, seconds = time.perf_counter(), 0.0
         with closing(results):
             for result in self._results(files, missing):
                 results.append(self._entry(result))
-                seconds += result.seconds
         if place.world_size == 1:
             results.merge()
-        line = f"{out}: {len(missing)} files"
-        if missing:
-            line += f", {_speed(len(missing), seconds, time.perf_counter() - start)}"
+        line = f"{out}: {len(missing)} files" + (f", {self.speed}" if missing else "")
         if len(missing) < len(share):
             line += f"; {len(share) - len(missing)} had a row already"
         if place.world_size > 1:
@@ -184,7 +182,9 @@ class PredictCall:
                 if result.error is not None:
                     files.report(str(result.error))
                 seconds += result.seconds
-                bar.update(task, advance=1, speed=_speed(count, seconds, time.perf_counter() - start))
+                elapsed = time.perf_counter() - start
+                self.speed = f"{count / elapsed:.1f} files per second, {seconds / elapsed:.0f} × real time"
+                bar.update(task, advance=1, speed=self.speed)
                 yield result
 
 
@@ -240,10 +240,6 @@ class PredictOutput:
         name = re.compile(re.escape(self.file.name) + r"\.\d+-of-\d+\.part")
         paths = sorted(path for path in self.file.parent.glob("*.part") if name.fullmatch(path.name))
         return [JsonLines(path, *self._layout) for path in paths]
-
-
-def _speed(files: int, seconds: float, elapsed: float) -> str:
-    return f"{files / elapsed:.1f} files per second, {seconds / elapsed:.0f} × real time"
 
 
 def _stored_threshold(ensemble: Ensemble) -> float:
