@@ -169,7 +169,14 @@ def with_defaults(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     if not {"data", "data.root"} <= given or given & {"model", "model.pretrained", "ckpt_path"}:
         return list(arguments), None
     if "model.network" not in given:
-        return _with_recipe(arguments, has_features="data.features" in given)
+        if "data.features" in given:
+            name, reason = SMALL, "a small network from scratch, which takes any features"
+        elif all(map(is_installed, FILES)):
+            name, reason = PRETRAINED, "a new head on MusiCNN, whose weights are installed"
+        else:
+            name, reason = SMALL, "a small network from scratch, as the weights of MusiCNN are not installed"
+        recipe = recipes_folder() / name
+        return [f"--config={recipe}", *arguments], f"no recipe given: {reason}: {recipe}"  # what is given overrides it
     absent = [name for name in DATA if f"data.{name}" not in given]
     if not absent:
         return list(arguments), None
@@ -178,18 +185,6 @@ def with_defaults(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     place = places[-1] + (1 if "=" in arguments[places[-1]] else 2)  # the parser wants a class before its arguments
     line = f"no {' and no '.join(absent)} given: {' '.join(added).replace('=', ' ')}"
     return [*arguments[:place], *added, *arguments[place:]], line
-
-
-def _with_recipe(arguments: Sequence[str], *, has_features: bool) -> tuple[list[str], str]:
-    """Puts a recipe before the options, which override it."""
-    if has_features:
-        name, reason = SMALL, "a small network from scratch, which takes any features"
-    elif all(map(is_installed, FILES)):
-        name, reason = PRETRAINED, "a new head on MusiCNN, whose weights are installed"
-    else:
-        name, reason = SMALL, "a small network from scratch, as the weights of MusiCNN are not installed"
-    recipe = recipes_folder() / name
-    return [f"--config={recipe}", *arguments], f"no recipe given: {reason}: {recipe}"
 
 
 def _given(arguments: Sequence[str]) -> Iterator[str]:
@@ -207,7 +202,10 @@ def flat_options(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str,
         if _is_readable_config(name, value):
             path = Path(str(value))
             with suppress(GenreError):
-                yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
+                for option, item in _flatten(read_yaml(path)):
+                    # A file that takes the place of a class is named relative to the configuration.
+                    is_file = last_part(option) in OPTIONS and isinstance(item, str) and (path.parent / item).is_file()
+                    yield option, str(path.parent / item) if is_file else item
         elif name.startswith("--"):
             yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
 
@@ -215,13 +213,6 @@ def flat_options(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str,
 def _is_readable_config(name: str, value: str | None) -> bool:
     """Whether an option names a configuration file that is no pipe: a pipe can be read only once."""
     return name == "--config" and value is not None and not Path(value).is_fifo()
-
-
-def _beside(config: Path, option: str, value: Any) -> Any:
-    """The path of a file that takes the place of a class, which a configuration file names relative to itself."""
-    if last_part(option) in OPTIONS and isinstance(value, str) and (config.parent / value).is_file():
-        return str(config.parent / value)
-    return value
 
 
 def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

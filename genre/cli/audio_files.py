@@ -16,13 +16,9 @@ T = TypeVar("T")
 
 
 class AudioFiles:
-    """The audio files of several paths, in order. Bad files are counted, and each prints a line on stderr.
-
-    Args:
-        paths: Files, and folders of files.
+    """The audio files in files and folders, in order; each bad one prints a line on stderr.
 
     Attributes:
-        paths: The audio files.
         faults: The number of bad files and folders so far.
     """
 

@@ -217,7 +217,8 @@ def arguments_of(option: str, cls: Callable[..., Any]) -> str:
     """
     texts = _texts(cls)
     given = {name: item for name, item in parameters(cls).items() if name != GIVEN.get(last_part(option))}
-    inherited = _inherited(cls)
+    bases = [base for base in inspect.getmro(cls)[1:] if "__init__" in vars(base)] if isinstance(cls, type) else []
+    inherited = {name for base in bases for name in parameters(base)}
 
     def place(name: str) -> tuple[bool, bool, bool]:
         return given[name].default is not inspect.Parameter.empty, name in inherited, name in OPTIONS
@@ -231,12 +232,6 @@ def arguments_of(option: str, cls: Callable[..., Any]) -> str:
             text = f"{text} {known_names(name)[0].upper()}{known_names(name)[1:]}."
         lines += textwrap.wrap(text, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
-
-
-def _inherited(cls: Any) -> set[str]:
-    """The names of the arguments that a class inherits."""
-    bases = [base for base in inspect.getmro(cls)[1:] if "__init__" in vars(base)] if isinstance(cls, type) else []
-    return {name for base in bases for name in parameters(base)}
 
 
 def _texts(cls: Any) -> dict[str, str]:

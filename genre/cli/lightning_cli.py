@@ -78,7 +78,8 @@ class GenreCLI(LightningCLI):
             parser_class=GenreParser,
             parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "arguments": prepared},
             save_config_callback=None if verb == "validate" else SaveConfig,  # validate leaves nothing behind
-            save_config_kwargs={"overwrite": True},  # a resumed fit uses the same folder
+            # A resumed fit uses the same folder. The callback itself chooses the folder.
+            save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,

@@ -107,9 +107,13 @@ class FitSettings(pl.Callback):
                 f"{noted['monitor']}, by which its best epoch was chosen; give that, or begin a new fit"
             )
         _require_same_averaging(checkpoint, trainer.callbacks)  # type: ignore[attr-defined]
-        if "steps" in self._settings:
-            schedules = [state["total_steps"] for state in checkpoint["lr_schedulers"] if "total_steps" in state]
-            _require_same_length(noted.get("steps", *schedules[:1]), self._settings["steps"])
+        schedules = [state["total_steps"] for state in checkpoint.get("lr_schedulers", ()) if "total_steps" in state]
+        begun, ours = noted.get("steps", *schedules[:1]), self._settings.get("steps")
+        if ours is not None and begun not in (None, ours):
+            raise GenreError(
+                f"the learning rate or the averaging of the weights is stretched over the fit: over {begun} steps in "
+                f"the checkpoint, over {ours} here; go on with the same {LENGTH}"
+            )
 
 
 def _moved(value: Any, old: str, new: str) -> Any:
@@ -137,14 +141,6 @@ def _require_same_averaging(checkpoint: Mapping[str, Any], callbacks: Iterable[C
             raise GenreError(
                 f"the fit was begun with {cls.__name__}, which holds a part of its state; give it in trainer.callbacks"
             )
-
-
-def _require_same_length(theirs: float | None, ours: float) -> None:
-    if theirs is not None and theirs != ours:
-        raise GenreError(
-            f"the learning rate or the averaging of the weights is stretched over the fit: over {theirs} steps in the "
-            f"checkpoint, over {ours} here; go on with the same {LENGTH}"
-        )
 
 
 def _steps(trainer: pl.Trainer, data: GenreDataModule) -> float:

@@ -64,9 +64,7 @@ def folder_of(checkpoint: str | None) -> Path | None:
 class SaveConfig(SaveConfigCallback):
     """Saves the configuration once the checkpoint, including its optimiser's state, is loaded."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **(kwargs | {"save_to_log_dir": False}))
-        self._folder = Path()
+    _folder = Path()
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Does nothing: the checkpoint is not loaded yet."""

@@ -31,13 +31,9 @@ log = logging.getLogger(__name__)
 
 
 def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence[str]) -> None:
-    """Scores the mean of several checkpoints on the test tracks, and writes a report.
+    """Scores the mean of checkpoints of the same split on the test tracks, and writes a report to a folder.
 
-    Args:
-        checkpoints: Checkpoints of the same split.
-        out: The report's folder.
-        fit_options: Options of ``genre fit`` that name the data and the split. Without ``--config``, they override the
-            configuration of the first checkpoint's run.
+    Without ``--config``, the options of ``genre fit`` override the configuration of the first checkpoint's run.
     """
     ensemble = Ensemble([load(path, device=choose_device()) for path in checkpoints])
     data = read_data(fit_options, checkpoints[0])

@@ -203,13 +203,9 @@ def user_error(error: Exception) -> Exception:
 
 
 def fit_error(error: Exception, trainer: pl.Trainer, data: GenreDataModule, *, computing: bool) -> Exception:
-    """Returns an error of Lightning or torch in one line if the state of the fit explains it; any other unchanged.
+    """Returns an error of the Trainer in one line if the state of the fit explains it; any other unchanged.
 
-    Args:
-        error: The error that ``Trainer.fit``, ``validate`` or ``test`` has raised.
-        trainer: The Trainer.
-        data: The DataModule.
-        computing: Whether the Trainer has begun to compute. A ``ValueError`` before that is about the options.
+    ``computing`` tells whether the Trainer has begun to compute: a ``ValueError`` before that is about the options.
     """
     if isinstance(error, GenreError):
         return error
