@@ -14,7 +14,6 @@ from genre.cli.arguments import flat_options, load_yaml, split
 from genre.cli.classes import (
     GROUPS,
     OPTIONS,
-    annotation,
     class_paths,
     describe_type,
     find_class,
@@ -106,7 +105,7 @@ def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[
         return None
     if last_part(name) in OPTIONS:
         return _wrong_class(name, value)
-    hint = annotation(cls, argument)
+    hint = parameters(cls)[argument].annotation
     if is_plain(hint) and not _fits(hint, value):
         return f"{name}: expected {describe_type(hint)}; found '{str(value)[:80]}'"
     return None

@@ -200,7 +200,7 @@ class PredictOutput:
         self._size = f"-of-{world_size}.part"
         own = JsonLines(file.with_name(f"{file.name}.{rank}{self._size}"), *self._layout)
         self._own = self._main if isinstance(self._main, LineFile) and not self.several else own
-        self.append, self.close = self._own.append, self._own.close
+        self.append, self.close = self._own.append, self._own.close  # a row at once; the end of the rows
 
     def begin(self, resume: bool) -> set[str]:
         """Prepares the file; returns the paths that already have a row, as :func:`printable` gives them.

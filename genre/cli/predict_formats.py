@@ -96,7 +96,7 @@ class LineFile(OutputFile):
             os.truncate(self.file, sum(map(len, self.records())))
 
     def records(self) -> Iterator[bytes]:
-        """Yields the header and every complete row, as they are in the file."""
+        """Yields the header and every complete row, as they are in the file; raises :meth:`foreign` of another file."""
         if not self.file.exists():
             return
         record, begun = b"", False
