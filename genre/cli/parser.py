@@ -22,10 +22,8 @@ from genre.cli.classes import (
     parameters,
     subclasses,
 )
+from genre.cli.help_page import CLASSES
 from genre.cli.options import did_you_mean, usage_error
-
-#: An example class for each option that takes one, for messages.
-EXAMPLES = {"data": "Folder", "features": "MelSpectrogram", "split": "StratifiedSplit", "network": "ResNet18"}
 
 #: Options that have to be given.
 REQUIRED = ("model.network", "data")
@@ -89,7 +87,7 @@ def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[
     groups = [".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
     for group in groups:
         if last_part(group) in OPTIONS and group not in classes:
-            example = EXAMPLES.get(last_part(group), "CLASS")
+            example = CLASSES.get(last_part(group), ["CLASS"])[0]
             return f"found no class for --{group} before its arguments; give --{group} too, such as --{group} {example}"
     if name in OPTIONS:
         return _wrong_class(name, value)

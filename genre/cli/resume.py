@@ -7,7 +7,7 @@ Lightning itself restores the weights, the optimizer, the schedule and the epoch
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class FitSettings(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stores the batch size that a ``BatchSizeFinder`` has set, and the steps of the fit with it."""
         data = getattr(trainer, "datamodule", None)
-        if isinstance(data, GenreDataModule) and (_searches_batch_size(trainer) or "batch_size" in self._settings):
+        if isinstance(data, GenreDataModule) and (_has(trainer, BatchSizeFinder) or "batch_size" in self._settings):
             self._settings["batch_size"] = data.batch_size
             if "steps" in self._settings:
                 self._settings["steps"] = trainer.estimated_stepping_batches
@@ -70,7 +70,7 @@ class FitSettings(pl.Callback):
     def take_findings(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer, data: GenreDataModule) -> None:
         """Uses the results of the fit's ``LearningRateFinder`` and ``BatchSizeFinder``, and removes the finders."""
         batch_size = checkpoint.get("callbacks", {}).get(self.state_key, {}).get("batch_size")
-        if batch_size is not None and _searches_batch_size(trainer):
+        if batch_size is not None and _has(trainer, BatchSizeFinder):
             self._settings["batch_size"] = data.batch_size = int(batch_size)
         # Not their subclasses, which may search at later epochs.
         finders = (LearningRateFinder, BatchSizeFinder)
@@ -79,8 +79,7 @@ class FitSettings(pl.Callback):
 
     def note_length(self, trainer: pl.Trainer, model: GenreClassifier, data: GenreDataModule) -> None:
         """Stores the number of steps of the fit, if the schedule or the averaging depends on it."""
-        averaged = any(isinstance(callback, StochasticWeightAveraging) for callback in trainer.callbacks)  # type: ignore[attr-defined]
-        if model.stretched or averaged:
+        if model.stretched or _has(trainer, StochasticWeightAveraging):
             self._settings["steps"] = _steps(trainer, data)
 
     def require_same(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> None:
@@ -106,7 +105,16 @@ class FitSettings(pl.Callback):
                 f"checkpoint.monitor: found {self._settings['monitor']}; the fit was begun with "
                 f"{noted['monitor']}, by which its best epoch was chosen; give that, or begin a new fit"
             )
-        _require_same_averaging(checkpoint, trainer.callbacks)  # type: ignore[attr-defined]
+        averaging: dict[type[Callback], bool] = {
+            WeightAveraging: "current_model_state" in checkpoint,
+            StochasticWeightAveraging: StochasticWeightAveraging.__qualname__ in checkpoint["callbacks"],
+        }
+        for cls, was_used in averaging.items():
+            if was_used and not _has(trainer, cls):  # only the callback restores the weights that are trained
+                raise GenreError(
+                    f"the fit was begun with {cls.__name__}, which holds a part of its state; give it in "
+                    "trainer.callbacks"
+                )
         schedules = [state["total_steps"] for state in checkpoint.get("lr_schedulers", ()) if "total_steps" in state]
         begun, ours = noted.get("steps", *schedules[:1]), self._settings.get("steps")
         if ours is not None and begun not in (None, ours):
@@ -126,21 +134,8 @@ def _moved(value: Any, old: str, new: str) -> Any:
     return new + value[len(old) :] if is_path else value
 
 
-def _searches_batch_size(trainer: pl.Trainer) -> bool:
-    return any(isinstance(callback, BatchSizeFinder) for callback in trainer.callbacks)  # type: ignore[attr-defined]
-
-
-def _require_same_averaging(checkpoint: Mapping[str, Any], callbacks: Iterable[Callback]) -> None:
-    """Raises if the averaging callback of the fit is missing: only it restores the weights that are trained."""
-    averaging = {
-        WeightAveraging: "current_model_state" in checkpoint,
-        StochasticWeightAveraging: StochasticWeightAveraging.__qualname__ in checkpoint["callbacks"],
-    }
-    for cls, was_used in averaging.items():
-        if was_used and not any(isinstance(callback, cls) for callback in callbacks):
-            raise GenreError(
-                f"the fit was begun with {cls.__name__}, which holds a part of its state; give it in trainer.callbacks"
-            )
+def _has(trainer: pl.Trainer, cls: type[Callback]) -> bool:
+    return any(isinstance(callback, cls) for callback in trainer.callbacks)  # type: ignore[attr-defined]
 
 
 def _steps(trainer: pl.Trainer, data: GenreDataModule) -> float:
