@@ -77,9 +77,7 @@ class GenreCLI(LightningCLI):
             seed_everything_default=0,
             parser_class=GenreParser,
             parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "arguments": prepared},
-            save_config_callback=None if verb == "validate" else SaveConfig,  # validate leaves nothing behind
-            # A resumed fit uses the same folder. The callback itself chooses the folder.
-            save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
+            save_config_callback=None,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,
@@ -135,21 +133,23 @@ class GenreCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
         trainer = self.config_init.trainer
-        if self.verb != "validate" and not (self.folder / "config.yaml").exists():
-            self.folder = rank_zero_only(claim)(self.folder) or self.folder
         self.report, self.computing = Report(), Computing()
         callbacks: list[Callback] = as_list(trainer.callbacks)
         if trainer.enable_progress_bar is not False and not any(isinstance(bar, ProgressBar) for bar in callbacks):
             callbacks.append(EpochBar())
         callbacks += [self.computing, self.report]  # after the progress bar, which has to end before the report prints
         loggers = trainer.logger
-        if self.verb == "validate":
+        if self.verb == "validate":  # it leaves nothing behind
             loggers = False
-        elif loggers in (None, True):
-            loggers = self._loggers()
-        elif loggers is not False:
-            # The CSV log comes first: Lightning and the report write into the first logger's folder.
-            loggers = [self._loggers()[-1], *as_list(loggers)]
+        else:
+            if not (self.folder / "config.yaml").exists():
+                self.folder = rank_zero_only(claim)(self.folder) or self.folder
+            callbacks.append(SaveConfig(self.parser, self.config))
+            if loggers in (None, True):
+                loggers = self._loggers()
+            elif loggers is not False:
+                # The CSV log comes first: Lightning and the report write into the first logger's folder.
+                loggers = [self._loggers()[-1], *as_list(loggers)]
         # Without a logger, the run's folder is default_root_dir.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:
