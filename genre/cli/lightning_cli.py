@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from argparse import ArgumentError
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,7 @@ from genre.cli.arguments import prepare, use_own_yaml, with_defaults
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
 from genre.cli.help_page import DEFAULTS
 from genre.cli.options import usage_error
-from genre.cli.parser import CHECKPOINT, GenreParser
+from genre.cli.parser import CHECKPOINT, report_mistake
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
 from genre.cli.user_errors import (
@@ -75,8 +76,7 @@ class GenreCLI(LightningCLI):
             GenreDataModule,
             subclass_mode_data=True,
             seed_everything_default=0,
-            parser_class=GenreParser,
-            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "arguments": prepared},
+            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "exit_on_error": False},
             save_config_callback=None,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
@@ -99,7 +99,10 @@ class GenreCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses the options, names the run, and reads the checkpoint, whose genres replace those of the data."""
         assert isinstance(args, list)  # from prepare()
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except ArgumentError as error:
+            report_mistake(error, parser, args)
         drop_objects(self.config)
         check_monitor(self.config)
         checkpoint = self.config.ckpt_path

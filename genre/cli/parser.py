@@ -1,4 +1,4 @@
-"""The parser of ``genre fit``, ``validate`` and ``test``, which prints errors in one line."""
+"""Mistakes in the options of ``genre fit``, ``validate`` and ``test``, each in one line with the nearest option."""
 
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
@@ -35,32 +35,17 @@ COMMON = ("config", "print_config", "help")
 CHECKPOINT = "--ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
 
 
-class GenreParser(LightningArgumentParser):
-    """A parser that prints an error in one line and suggests the nearest option.
-
-    Args:
-        arguments: What it is going to parse, in which :func:`find_mistake` looks for an error.
-    """
-
-    def __init__(self, *args: Any, arguments: Sequence[str] = (), **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.arguments = arguments
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Prints what :func:`find_mistake` finds, or the innermost exception's message; exits with status 2."""
-        if not self.exit_on_error:  # a class's own parser: the verb's parser knows the option and prints the line
-            raise ArgumentError(None, message) from ex
-        mistake = find_mistake(self.arguments, [name for name in vars(self.get_defaults()) if name not in GROUPS])
-        cause: BaseException | None = ex
-        while cause is not None and cause.__cause__ is not None:
-            cause = cause.__cause__
-        if mistake is not None and mistake.startswith("missing "):
-            usual = (
-                "--config RECIPE" if self.prog == "genre fit" else f"{CHECKPOINT}, whose run has its own config.yaml"
-            )
-            mistake += f"; give what is missing, or {usual}"
-        line = mistake or " ".join(str(cause or message).split())
-        usage_error(line if len(line) <= 400 else f"{line[:400]} …")
+def report_mistake(error: ArgumentError, parser: LightningArgumentParser, arguments: Sequence[str]) -> NoReturn:
+    """Prints what :func:`find_mistake` finds, or the innermost error's message; exits with status 2."""
+    mistake = find_mistake(arguments, [name for name in vars(parser.get_defaults()) if name not in GROUPS])
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if mistake is not None and mistake.startswith("missing "):
+        usual = "--config RECIPE" if parser.prog == "genre fit" else f"{CHECKPOINT}, whose run has its own config.yaml"
+        mistake += f"; give what is missing, or {usual}"
+    line = mistake or " ".join(str(cause).split())
+    usage_error(line if len(line) <= 400 else f"{line[:400]} …")
 
 
 def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
