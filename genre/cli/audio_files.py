@@ -2,17 +2,15 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 
 from genre.apply import list_files
-from genre.errors import AudioError, GenreError, one_line
-
-T = TypeVar("T")
+from genre.errors import GenreError, one_line
 
 
 class AudioFiles:
@@ -30,14 +28,6 @@ class AudioFiles:
             self.paths += files
             if problem:
                 self.report(problem)
-
-    def apply(self, function: Callable[[Path], T]) -> Iterator[tuple[Path, T]]:
-        """Yields every readable file with the function's result."""
-        for path in self.paths:
-            try:
-                yield path, function(path)
-            except AudioError as error:
-                self.report(str(error))
 
     def report(self, problem: str) -> None:
         """Counts a bad file or folder, and prints a line about it."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from genre.cli.data_verbs import audit, benchmark, compare, download, figures, recipes
 from genre.cli.options import LocalPath, PositiveInt, Repeated, Threshold, check_folder, usage_error
-from genre.errors import GenreError
+from genre.errors import AudioError, GenreError
 
 
 def predict(
@@ -96,10 +96,12 @@ def embed(
     for predictor in predictors:
         predictor.evaluation_segments = segments or predictor.evaluation_segments
     files, rows = AudioFiles(paths), []
-    embedded = files.apply(lambda path: np.concatenate([predictor.embed(path) for predictor in predictors]))
     try:
-        for row in progress(embedded, "embedding", len(files.paths)):
-            rows.append(row)
+        for path in progress(files.paths, "embedding", len(files.paths)):
+            try:
+                rows.append((path, np.concatenate([predictor.embed(path) for predictor in predictors])))
+            except AudioError as error:
+                files.report(str(error))
     finally:  # Ctrl-C keeps what is done
         if rows:
             values = np.stack([row for _, row in rows])
