@@ -93,13 +93,10 @@ def print_help(verb: str, arguments: Sequence[str]) -> bool:
 
 
 class PrintCompletion(argparse.Action):
-    """Prints a script for the shell and exits: ``genre --print_completion bash``."""
+    """Prints a script for the shell and exits: ``genre --print_completion bash``.
 
-    def __init__(
-        self, option_strings: Sequence[str], dest: str, verbs: Sequence[argparse.ArgumentParser], **options: Any
-    ) -> None:
-        super().__init__(option_strings, dest, **options)
-        self.verbs = verbs
+    Its ``const`` holds the parsers of the verbs that get the options of ``genre fit``.
+    """
 
     def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
         """Prints the script for the given shell."""
@@ -110,7 +107,7 @@ class PrintCompletion(argparse.Action):
                 "--print_completion needs shtab; install it with pip install 'lightning-genre[completion]'"
             ) from None
         completers = {"file": shtab.FILE, "folder": shtab.DIRECTORY}
-        for verb in self.verbs:
+        for verb in self.const:
             for name, choices, path_type in _options():
                 action = verb.add_argument(name, choices=choices)
                 if path_type in completers:

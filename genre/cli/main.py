@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--print_completion",
         action=PrintCompletion,
-        verbs=fit_verbs,
+        const=fit_verbs,
         choices=("bash", "zsh", "tcsh"),
         default=argparse.SUPPRESS,
         help="print a script that completes this command line",
