@@ -135,7 +135,7 @@ def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str
 def _own_list(option: str, value: str) -> str:
     """Completes the short names in a list of classes, such as ``[SpecAugment]``; leaves text that is no YAML."""
     try:
-        content = _qualified({last_part(option): _jsonargparse_load(value)})[last_part(option)]
+        content = _qualified(_jsonargparse_load(value), last_part(option))
     except yaml.YAMLError:
         return value
     return str(yaml.safe_dump(content, default_flow_style=True, width=math.inf, allow_unicode=True)).strip()

@@ -20,8 +20,8 @@ from genre.classifier import GenreClassifier
 from genre.cli.arguments import prepare, use_own_yaml, with_defaults
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
 from genre.cli.help_page import DEFAULTS
-from genre.cli.options import usage_error
 from genre.cli.mistakes import CHECKPOINT, report_mistake
+from genre.cli.options import usage_error
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
 from genre.cli.user_errors import (
