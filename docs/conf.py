@@ -19,8 +19,8 @@ os.chdir(ROOT)
 
 from genre import __version__  # noqa: E402
 from genre.cli.classes import every_option  # noqa: E402
-from genre.cli.help_page import help_page  # noqa: E402
-from genre.cli.main import FIT_VERBS, build_parser  # noqa: E402
+from genre.cli.help_page import FIT_VERBS, help_page  # noqa: E402
+from genre.cli.main import build_parser  # noqa: E402
 from genre.cli.verbs import VERBS  # noqa: E402
 from genre.recipes import read_yaml  # noqa: E402
 

@@ -21,8 +21,8 @@ import pytest
 import soundfile
 import yaml
 
-from genre.cli.help_page import print_help
-from genre.cli.main import FIT_VERBS, build_parser
+from genre.cli.help_page import FIT_VERBS, print_help
+from genre.cli.main import build_parser
 from genre.cli.recipe import read_recipe
 
 from .conftest import run_cli, tone, write_folder

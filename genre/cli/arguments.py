@@ -37,9 +37,7 @@ _jsonargparse_load = jsonargparse.get_loader("yaml")
 
 
 def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
-    """Imports the modules of ``--import``, and completes the arguments for the parser.
-
-    Adds the configuration of the checkpoint's run, the full names of classes, and the brackets of lists.
+    """Imports the modules of ``--import``; adds the checkpoint's configuration, full class names and lists' brackets.
 
     Raises:
         GenreError: A module or a checkpoint cannot be read.
@@ -50,8 +48,9 @@ def prepare(verb: str, arguments: Sequence[str]) -> list[str]:
     pairs = with_own_config(verb, [pair for pair in pairs if pair[0] != "--import"])
     try:
         pairs = [(name, recipe_path(name, value)) for name, value in pairs]
-        for path in config_files(pairs):
-            read_yaml(path)
+        for name, value in pairs:
+            if _is_readable_config(name, value):
+                read_yaml(Path(str(value)))
     except GenreError as error:
         usage_error(str(error))
     return [name if value is None else f"{name}={value}" for name, value in _with_classes(pairs)]
@@ -68,12 +67,6 @@ def split(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         else:
             has_value = bool(rest) and (not rest[0].startswith("--"))
             yield name, rest.pop(0) if has_value else None
-
-
-def config_files(pairs: Sequence[tuple[str, str | None]]) -> list[Path]:
-    """The configuration files among the options, without pipes: a pipe can be read only once."""
-    paths = [Path(value) for name, value in pairs if name == "--config" and value is not None]
-    return [path for path in paths if not path.is_fifo()]
 
 
 def with_own_config(verb: str, pairs: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
@@ -142,7 +135,7 @@ def _with_classes(pairs: Sequence[tuple[str, str | None]]) -> Iterator[tuple[str
 def _own_list(option: str, value: str) -> str:
     """Completes the short names in a list of classes, such as ``[SpecAugment]``; leaves text that is no YAML."""
     try:
-        content = _qualified({last_part(option): _jsonargparse_load(value)})[last_part(option)]
+        content = _qualified(_jsonargparse_load(value), last_part(option))
     except yaml.YAMLError:
         return value
     return str(yaml.safe_dump(content, default_flow_style=True, width=math.inf, allow_unicode=True)).strip()
@@ -151,23 +144,16 @@ def _own_list(option: str, value: str) -> str:
 def _qualified(content: Any, key: str = "") -> Any:
     """Replaces the short names of this library's classes by their full names, and a single item of a list by a list."""
     if isinstance(content, list):
-        return [_qualified_item(item, key) for item in content]
-    item = _qualified_item(content, key)
-    return item if item is None or key not in LISTS else [item]
-
-
-def _qualified_item(content: Any, key: str) -> Any:
-    if isinstance(content, list):
-        return _qualified(content)
-    if isinstance(content, str) and key in OPTIONS:
-        content = own_path(key, content)
+        return [_qualified(item, key) for item in content]
     if isinstance(content, dict):
-        content = {name: _qualified(value, str(name)) for name, value in content.items()}
-        if isinstance(content.get("class_path"), str):
-            name = content["class_path"]
-            paths = [own_path(option, name) for option in OPTIONS]
-            content["class_path"] = next((path for path in paths if path != name), name)
-    return content
+        result: dict[Any, Any] = {}
+        for name, value in content.items():
+            is_item = name in LISTS and not isinstance(value, list | None)
+            result[name] = _qualified([value] if is_item else value, str(name))
+        for option in OPTIONS if isinstance(result.get("class_path"), str) else ():
+            result["class_path"] = own_path(option, result["class_path"])
+        return result
+    return own_path(key, content) if isinstance(content, str) and key in OPTIONS else content
 
 
 def with_defaults(arguments: Sequence[str]) -> tuple[list[str], str | None]:
@@ -183,7 +169,14 @@ def with_defaults(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     if not {"data", "data.root"} <= given or given & {"model", "model.pretrained", "ckpt_path"}:
         return list(arguments), None
     if "model.network" not in given:
-        return _with_recipe(arguments, has_features="data.features" in given)
+        if "data.features" in given:
+            name, reason = SMALL, "a small network from scratch, which takes any features"
+        elif all(map(is_installed, FILES)):
+            name, reason = PRETRAINED, "a new head on MusiCNN, whose weights are installed"
+        else:
+            name, reason = SMALL, "a small network from scratch, as the weights of MusiCNN are not installed"
+        recipe = recipes_folder() / name
+        return [f"--config={recipe}", *arguments], f"no recipe given: {reason}: {recipe}"  # what is given overrides it
     absent = [name for name in DATA if f"data.{name}" not in given]
     if not absent:
         return list(arguments), None
@@ -192,18 +185,6 @@ def with_defaults(arguments: Sequence[str]) -> tuple[list[str], str | None]:
     place = places[-1] + (1 if "=" in arguments[places[-1]] else 2)  # the parser wants a class before its arguments
     line = f"no {' and no '.join(absent)} given: {' '.join(added).replace('=', ' ')}"
     return [*arguments[:place], *added, *arguments[place:]], line
-
-
-def _with_recipe(arguments: Sequence[str], *, has_features: bool) -> tuple[list[str], str]:
-    """Puts a recipe before the options, which override it."""
-    if has_features:
-        name, reason = SMALL, "a small network from scratch, which takes any features"
-    elif all(map(is_installed, FILES)):
-        name, reason = PRETRAINED, "a new head on MusiCNN, whose weights are installed"
-    else:
-        name, reason = SMALL, "a small network from scratch, as the weights of MusiCNN are not installed"
-    recipe = recipes_folder() / name
-    return [f"--config={recipe}", *arguments], f"no recipe given: {reason}: {recipe}"
 
 
 def _given(arguments: Sequence[str]) -> Iterator[str]:
@@ -218,19 +199,20 @@ def _given(arguments: Sequence[str]) -> Iterator[str]:
 def flat_options(pairs: Iterable[tuple[str, str | None]]) -> Iterator[tuple[str, Any]]:
     """Yields the options and their values; a configuration file's options take the place of ``--config``."""
     for name, value in pairs:
-        if name == "--config" and config_files([(name, value)]):
+        if _is_readable_config(name, value):
             path = Path(str(value))
             with suppress(GenreError):
-                yield from ((option, _beside(path, option, item)) for option, item in _flatten(read_yaml(path)))
+                for option, item in _flatten(read_yaml(path)):
+                    # A file that takes the place of a class is named relative to the configuration.
+                    is_file = last_part(option) in OPTIONS and isinstance(item, str) and (path.parent / item).is_file()
+                    yield option, str(path.parent / item) if is_file else item
         elif name.startswith("--"):
             yield name.removeprefix("--").rstrip("+").replace(".init_args.", "."), "true" if value is None else value
 
 
-def _beside(config: Path, option: str, value: Any) -> Any:
-    """The path of a file that takes the place of a class, which a configuration file names relative to itself."""
-    if last_part(option) in OPTIONS and isinstance(value, str) and (config.parent / value).is_file():
-        return str(config.parent / value)
-    return value
+def _is_readable_config(name: str, value: str | None) -> bool:
+    """Whether an option names a configuration file that is no pipe: a pipe can be read only once."""
+    return name == "--config" and value is not None and not Path(value).is_fifo()
 
 
 def _flatten(content: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

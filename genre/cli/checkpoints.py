@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class BestCheckpoint(Checkpoint):
         every_n_epochs: Only every n-th epoch is a candidate.
 
     Attributes:
-        score: The metric of the best epoch; ``None`` before there is one.
+        best_model_score: The metric of the best epoch, which loggers record; ``None`` before there is one.
         epoch: The best epoch.
         unscored: Whether no epoch has scored the final weights, such as an average over several epochs.
     """
@@ -38,44 +39,30 @@ class BestCheckpoint(Checkpoint):
     def __init__(self, monitor: str | None, mode: str, every_n_epochs: int) -> None:
         self.monitor, self.mode, self.every_n_epochs = monitor, mode, every_n_epochs
         self.save_top_k = 1  # loggers read this attribute of a checkpoint callback
-        self.score: float | None = None
+        self.best_model_score: float | None = None
         self.epoch: int | None = None
         self.unscored = False
-        self._folder = Path()
+        self.best = self.last = Path()  # the paths of both files
         self._epochs: int | None = None  # the fit's max_epochs at its start
         self._scored: Weights | None = None  # the weights of the last validation
         self._replacement: Weights | None = None  # goes into a checkpoint in place of the present weights
-
-    @property
-    def best(self) -> Path:
-        """The path of ``best.ckpt``."""
-        return self._folder / "best.ckpt"
-
-    @property
-    def last(self) -> Path:
-        """The path of ``last.ckpt``."""
-        return self._folder / "last.ckpt"
 
     @property
     def best_model_path(self) -> str:
         """The path that ``Trainer.test(ckpt_path="best")`` loads."""
         return str(self.best) if self.best.is_file() else ""
 
-    @property
-    def best_model_score(self) -> float | None:
-        """The score that loggers record when they upload :attr:`best_model_path`."""
-        return self.score
-
     def state_dict(self) -> dict[str, Any]:
         """Returns the best epoch so far and its score."""
-        return {"score": self.score, "epoch": self.epoch}
+        return {"score": self.best_model_score, "epoch": self.epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restores the best epoch of an interrupted fit."""
-        self.score, self.epoch = state_dict["score"], state_dict["epoch"]
+        self.best_model_score, self.epoch = state_dict["score"], state_dict["epoch"]
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
-        self._folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+        folder = Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+        self.best, self.last = folder / "best.ckpt", folder / "last.ckpt"
         self._epochs = trainer.max_epochs
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -83,7 +70,7 @@ class BestCheckpoint(Checkpoint):
         if trainer.ckpt_path is not None:
             if trainer.is_global_zero:
                 self._take_over(Path(trainer.ckpt_path))
-            self.score, self.epoch = trainer.strategy.broadcast((self.score, self.epoch))
+            self.best_model_score, self.epoch = trainer.strategy.broadcast((self.best_model_score, self.epoch))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self._scored = None
@@ -102,7 +89,7 @@ class BestCheckpoint(Checkpoint):
         # The first process decides for all: a metric may differ between processes.
         better = trainer.strategy.broadcast(candidate and score is not None and self._is_better(score))
         if better:
-            self.score, self.epoch = score, trainer.current_epoch
+            self.best_model_score, self.epoch = score, trainer.current_epoch
         # last.ckpt comes first: if the program is killed, the best epoch that last.ckpt names is in one of the files.
         # Weight averaging appends an epoch beyond max_epochs to update batch norm; no fit can go on from it.
         if self._epochs in (None, -1) or trainer.current_epoch < int(self._epochs or 0):
@@ -141,14 +128,13 @@ class BestCheckpoint(Checkpoint):
         """Saves weights that were scored after the fit as ``best.ckpt``, if their score is the best."""
         score = self._value(trainer)
         if trainer.is_global_zero and score is not None and self._is_better(score):
-            self.score, self.epoch = score, trainer.current_epoch
+            self.best_model_score, self.epoch = score, trainer.current_epoch
             checkpoint = read_checkpoint(self.last)
             checkpoint["state_dict"], checkpoint["epoch"] = pl_module.state_dict(), self.epoch
             checkpoint["callbacks"][self.state_key] = self.state_dict()
             pl_module.on_save_checkpoint(checkpoint)  # the calibration of these weights
-            part = _part(self.best)
-            torch.save(checkpoint, part)
-            part.replace(self.best)
+            torch.save(checkpoint, _part(self.best))
+            _part(self.best).replace(self.best)
         trainer.strategy.barrier()
 
     def _value(self, trainer: pl.Trainer) -> float | None:
@@ -166,17 +152,17 @@ class BestCheckpoint(Checkpoint):
         return None
 
     def _is_better(self, score: float) -> bool:
-        if self.score is None:
+        best = self.best_model_score
+        if best is None:
             return True
-        if math.isnan(self.score):
+        if math.isnan(best):
             return not math.isnan(score)
-        return score > self.score if self.monitor is None or self.mode == "max" else score < self.score
+        return score > best if self.monitor is None or self.mode == "max" else score < best
 
     def _save(self, trainer: pl.Trainer, path: Path) -> None:
-        part = _part(path)
-        trainer.save_checkpoint(part)
+        trainer.save_checkpoint(_part(path))
         if trainer.is_global_zero:
-            part.replace(path)
+            _part(path).replace(path)
         trainer.strategy.barrier()
 
     def _take_over(self, resumed: Path) -> None:
@@ -184,19 +170,14 @@ class BestCheckpoint(Checkpoint):
         if self.epoch is None:
             return
         for path in (self.best, resumed.with_name("best.ckpt"), resumed):
-            if path.is_file() and self._is_of_best_epoch(path):
-                if path != self.best:
-                    _copy(path, self.best)
-                return
-        self.score = self.epoch = None
-
-    def _is_of_best_epoch(self, path: Path) -> bool:
-        try:
-            checkpoint = read_checkpoint(path)
-        except GenreError:
-            return False
-        state = checkpoint.get("callbacks", {}).get(self.state_key)
-        return bool(checkpoint["epoch"] == self.epoch and state == self.state_dict())
+            with suppress(GenreError):  # the file is missing or damaged
+                checkpoint = read_checkpoint(path)
+                state = checkpoint.get("callbacks", {}).get(self.state_key)
+                if checkpoint["epoch"] == self.epoch and state == self.state_dict():
+                    if path != self.best:
+                        _copy(path, self.best)
+                    return
+        self.best_model_score = self.epoch = None
 
 
 #: The names of the files that every fit keeps.

@@ -1,6 +1,7 @@
 """The classes that options take: their names, their arguments with types, and their help pages."""
 
 import inspect
+import json
 import pydoc
 import re
 import textwrap
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, ForwardRef, Literal, Union, get_args, get_origin
 
 import docstring_parser
 import pytorch_lightning as pl
@@ -119,28 +120,23 @@ def subclasses(base: type) -> Iterator[type]:
 
 
 def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The arguments of a class or function; if a class takes ``**kwargs``, those of its base class, too."""
+    """The arguments of a class or function; if a class takes ``**kwargs``, those of its base class, too.
+
+    The annotation of an argument is its type; ``Any`` where it is not known.
+    """
     result: dict[str, inspect.Parameter] = {}
     for function in _constructors(cls):
-        there = [item for item in inspect.signature(function).parameters.values() if item.name != "self"]
-        for item in there:
-            if item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
-                result.setdefault(item.name, item)
-        if not any(item.kind is item.VAR_KEYWORD for item in there):
+        try:
+            there = inspect.signature(function, eval_str=True).parameters
+        except (NameError, TypeError):  # a name that is imported only for type checkers
+            there = inspect.signature(function).parameters
+        for name, item in there.items():
+            if name != "self" and item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
+                known = item.annotation is not item.empty and not isinstance(item.annotation, str)
+                result.setdefault(name, item if known else item.replace(annotation=Any))
+        if not any(item.kind is item.VAR_KEYWORD for item in there.values()):
             break
     return result
-
-
-def annotation(cls: Callable[..., Any], name: str) -> Any:
-    """The type of an argument; ``Any`` where it is not known."""
-    for function in _constructors(cls):
-        try:
-            hints = get_type_hints(function)
-        except (NameError, TypeError):  # a name that is imported only for type checkers
-            continue
-        if name in hints:
-            return hints[name]
-    return Any
 
 
 def known_names(option: str) -> str:
@@ -184,7 +180,8 @@ def _words(hint: Any) -> Iterator[str]:
         yield "a list"
     else:
         cls = origin or hint
-        yield "any value" if cls is Any else f"a {getattr(cls, '__name__', cls)}"
+        unknown = cls is Any or isinstance(cls, ForwardRef)
+        yield "any value" if unknown else f"a {getattr(cls, '__name__', cls)}"
 
 
 def class_page(verb: str, option: str, name: str) -> str:
@@ -216,7 +213,8 @@ def arguments_of(option: str, cls: Callable[..., Any]) -> str:
     """
     texts = _texts(cls)
     given = {name: item for name, item in parameters(cls).items() if name != GIVEN.get(last_part(option))}
-    inherited = _inherited(cls)
+    bases = [base for base in inspect.getmro(cls)[1:] if "__init__" in vars(base)] if isinstance(cls, type) else []
+    inherited = {name for base in bases for name in parameters(base)}
 
     def place(name: str) -> tuple[bool, bool, bool]:
         return given[name].default is not inspect.Parameter.empty, name in inherited, name in OPTIONS
@@ -225,17 +223,11 @@ def arguments_of(option: str, cls: Callable[..., Any]) -> str:
     for name in sorted(given, key=place):
         item, text = given[name], texts.get(name, "")
         default = "required" if item.default is item.empty else f"default: {_shown(item.default)}"
-        lines.append(f"  {option}.{name}: {describe_type(annotation(cls, name))} ({default})")
+        lines.append(f"  {option}.{name}: {describe_type(item.annotation)} ({default})")
         if name in OPTIONS:
             text = f"{text} {known_names(name)[0].upper()}{known_names(name)[1:]}."
         lines += textwrap.wrap(text, 110, initial_indent=" " * 6, subsequent_indent=" " * 6)
     return "\n".join(lines)
-
-
-def _inherited(cls: Any) -> set[str]:
-    """The names of the arguments that a class inherits."""
-    bases = [base for base in inspect.getmro(cls)[1:] if "__init__" in vars(base)] if isinstance(cls, type) else []
-    return {name for base in bases for name in parameters(base)}
 
 
 def _texts(cls: Any) -> dict[str, str]:
@@ -250,6 +242,4 @@ def _texts(cls: Any) -> dict[str, str]:
 
 
 def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return "[]" if value == () else str(value)
+    return json.dumps(value) if isinstance(value, bool | None) or value == () else str(value)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from argparse import ArgumentError
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,21 +20,23 @@ from genre.classifier import GenreClassifier
 from genre.cli.arguments import prepare, use_own_yaml, with_defaults
 from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, complete_options, wants_files
 from genre.cli.help_page import DEFAULTS
+from genre.cli.mistakes import CHECKPOINT, report_mistake
 from genre.cli.options import usage_error
-from genre.cli.parser import CHECKPOINT, GenreParser
-from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
-from genre.cli.trainer_options import (
+from genre.cli.user_errors import (
+    REFUSALS,
+    Computing,
+    Constructor,
     as_list,
-    check_callbacks,
-    check_devices,
-    check_length,
+    check_fit,
     check_monitor,
-    check_report,
+    check_trainer,
     check_validation,
+    fit_error,
+    quiet,
+    user_error,
 )
-from genre.cli.user_errors import REFUSALS, Computing, Constructor, fit_error, user_error
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError, one_line
 from genre.finetuning import GradualUnfreezing, LinearProbe, require_backbone
@@ -73,10 +76,8 @@ class GenreCLI(LightningCLI):
             GenreDataModule,
             subclass_mode_data=True,
             seed_everything_default=0,
-            parser_class=GenreParser,
-            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "arguments": prepared},
-            save_config_callback=None if verb == "validate" else SaveConfig,  # validate leaves nothing behind
-            save_config_kwargs={"overwrite": True},  # a resumed fit uses the same folder
+            parser_kwargs={"prog": f"genre {verb}", "allow_abbrev": False, "exit_on_error": False},
+            save_config_callback=None,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
             run=False,
@@ -98,7 +99,10 @@ class GenreCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parses the options, names the run, and reads the checkpoint, whose genres replace those of the data."""
         assert isinstance(args, list)  # from prepare()
-        self.config = parser.parse_args(args)
+        try:
+            self.config = parser.parse_args(args)
+        except ArgumentError as error:
+            report_mistake(error, parser, args)
         drop_objects(self.config)
         check_monitor(self.config)
         checkpoint = self.config.ckpt_path
@@ -111,13 +115,11 @@ class GenreCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Rejects options that cannot work, before anything is read or written."""
         if self.verb == "fit":
-            check_length(self.config.trainer)
-            check_callbacks(self.config.trainer.callbacks)
+            check_fit(self.config.trainer)
             complete_options(self.config.checkpoint)
         elif self.checkpoint is None:
             usage_error(f"genre {self.verb} scores a trained network: give {CHECKPOINT}")
-        check_report(self.config.trainer, self.verb)
-        check_devices(self.config.trainer)
+        check_trainer(self.config.trainer, self.verb)
 
     def instantiate_classes(self) -> None:
         """Instantiates what is configured, each class by a :class:`~genre.cli.user_errors.Constructor`."""
@@ -134,21 +136,23 @@ class GenreCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """The Trainer with loggers, progress bar, checkpoints and report, unless they are switched off."""
         trainer = self.config_init.trainer
-        if self.verb != "validate" and not (self.folder / "config.yaml").exists():
-            self.folder = rank_zero_only(claim)(self.folder) or self.folder
         self.report, self.computing = Report(), Computing()
         callbacks: list[Callback] = as_list(trainer.callbacks)
         if trainer.enable_progress_bar is not False and not any(isinstance(bar, ProgressBar) for bar in callbacks):
             callbacks.append(EpochBar())
         callbacks += [self.computing, self.report]  # after the progress bar, which has to end before the report prints
         loggers = trainer.logger
-        if self.verb == "validate":
+        if self.verb == "validate":  # it leaves nothing behind
             loggers = False
-        elif loggers in (None, True):
-            loggers = self._loggers()
-        elif loggers is not False:
-            # The CSV log comes first: Lightning and the report write into the first logger's folder.
-            loggers = [self._loggers()[-1], *as_list(loggers)]
+        else:
+            if not (self.folder / "config.yaml").exists():
+                self.folder = rank_zero_only(claim)(self.folder) or self.folder
+            callbacks.append(SaveConfig(self.parser, self.config))
+            if loggers in (None, True):
+                loggers = self._loggers()
+            elif loggers is not False:
+                # The CSV log comes first: Lightning and the report write into the first logger's folder.
+                loggers = [self._loggers()[-1], *as_list(loggers)]
         # Without a logger, the run's folder is default_root_dir.
         root = trainer.default_root_dir or (self.folder if loggers is False else None)
         try:
@@ -195,7 +199,9 @@ class GenreCLI(LightningCLI):
                 require_backbone(model.network)
             if isinstance(callback, LinearProbe):
                 callback.check(data)
-        _keep(self.folder / "metrics.csv")
+        log = self.folder / "metrics.csv"
+        if self.trainer.is_global_zero and log.is_file():  # CSVLogger would delete the log of an interrupted fit
+            log.rename(log.with_suffix(f".{len(list(self.folder.glob('metrics.*.csv')))}.csv"))
         self.trainer.fit(model, datamodule=data, ckpt_path=self.config.ckpt_path, weights_only=True)
         if self.trainer.global_step == 0:
             raise GenreError("the fit has ended before its first step: there is nothing to test; give more max_time")
@@ -276,14 +282,6 @@ class EpochBar(RichProgressBar):
             epoch = f"Epoch {trainer.current_epoch + 1}{last}"
             width = len(self.validation_description)  # aligns it with the validation bar below
             self.progress.update(self.train_progress_bar_id, description=f"{epoch:{width}}")
-
-
-@rank_zero_only
-def _keep(log: Path) -> None:
-    """Renames the log of an interrupted fit: CSVLogger would delete it."""
-    if log.is_file():
-        earlier = len(list(log.parent.glob("metrics.*.csv")))
-        log.rename(log.with_suffix(f".{earlier}.csv"))
 
 
 def _print_scores(scores: Mapping[str, float], data: GenreDataModule) -> None:

@@ -10,19 +10,11 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 from docstring_parser import google
 
 from genre._version import __version__
-from genre.cli.completion import PrintCompletion
-from genre.cli.help_page import print_help
+from genre.cli.help_page import FIT_VERBS, PrintCompletion, print_help
 from genre.cli.options import did_you_mean, import_modules, usage_error
 from genre.cli.verbs import VERBS
 from genre.environment import prepare_torch
 from genre.errors import GenreError
-
-#: The verbs that LightningCLI parses.
-FIT_VERBS = {
-    "fit": "Train a classifier, test its best checkpoint, report.",
-    "validate": "Score a checkpoint on the validation tracks.",
-    "test": "Score a checkpoint on the test tracks, and write a report.",
-}
 
 #: The parameter of a verb that takes options of ``genre fit``, and the one that takes the modules of ``--import``.
 FIT_OPTIONS, MODULES = "fit_options", "import_"
@@ -97,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--print_completion",
         action=PrintCompletion,
-        verbs=fit_verbs,
+        const=fit_verbs,
         choices=("bash", "zsh", "tcsh"),
         default=argparse.SUPPRESS,
         help="print a script that completes this command line",

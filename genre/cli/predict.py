@@ -1,11 +1,21 @@
-"""``genre predict``: the genres or tags of files, printed, or written to a file as they are done."""
+"""``genre predict``: the genres or tags of files, printed, or written to a file with one row per audio file.
+
+With ``--out``, each row is appended as soon as it is known. A killed process can leave only its last row incomplete.
+``--resume`` removes an incomplete row, and continues with the files that have no row.
+
+Rows cannot be appended to a parquet file, nor by several processes to one file. Each process then writes its rows to a
+part in jsonl, ``FILE.RANK-of-PROCESSES.part``, and a single process merges the parts. A part is deleted only after its
+rows are in the file. A row that is in both is written once.
+"""
 
 import csv
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,10 +26,8 @@ from rich.table import Table
 
 from genre.audio.cache import count_cores
 from genre.catalogue import FilePrediction, Settings, predict_catalogue
-from genre.cli.audio_files import AudioFiles, by_size, expand_lists
-from genre.cli.predict_formats import Entry, check_output_file, csv_columns, csv_row
-from genre.cli.predict_output import PredictOutput
-from genre.cli.processes import Place, choose_device, find_place
+from genre.cli.audio_files import AudioFiles, Place, by_size, choose_device, expand_lists, find_place
+from genre.cli.predict_formats import ENDINGS, CsvFile, Entry, JsonLines, LineFile, check_output_file
 from genre.errors import GenreError, printable
 from genre.predictor import Ensemble, load
 from genre.tagger import Tagger
@@ -54,24 +62,24 @@ def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], list_: Pat
     ensemble = Ensemble([load(path, device=device) for path in checkpoints] or [_tagger(device)])
     for predictor in ensemble.predictors:
         predictor.evaluation_segments = options.segments or predictor.evaluation_segments
-    if options.timeline:
-        _require_one_grid(ensemble)
+    if options.timeline and len({(one.segment_seconds, one.evaluation_segments) for one in ensemble.predictors}) > 1:
+        raise GenreError("--timeline: the checkpoints have segments of other lengths or numbers; give one of them")
     files = AudioFiles(expand_lists(paths, list_))
     workers = options.num_workers or max(1, count_cores() // place.local_size)
-    run = PredictCall(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
+    call = PredictCall(ensemble, "genre" if checkpoints else "tag", options._replace(num_workers=workers))
     if options.out is not None:
-        run.write(files, options.out, place)
+        call.write(files, options.out, place)
     elif options.form == "table":
-        run.print_table(files)
-    elif options.form == "json":
-        run.print_json(files)
+        call.print_table(files)
     else:
-        run.print_csv(files)
+        call.print_lines(files)
     return 1 if files.faults else 0
 
 
 class PredictCall:
     """One call of ``genre predict``."""
+
+    speed = ""
 
     def __init__(self, ensemble: Ensemble, name: str, options: Options) -> None:
         self.ensemble, self.name, self.options = ensemble, name, options
@@ -79,20 +87,25 @@ class PredictCall:
 
     def write(self, files: AudioFiles, out: Path, place: Place) -> None:
         """Writes a row per file; a bad file has one, too, with the error, so it is not tried again."""
-        results = PredictOutput(
-            out, self.name, self.ensemble.genres, self.options.timeline, place.rank, place.world_size
-        )
+        layout = (self.name, self.ensemble.genres, self.options.timeline)
+        results = PredictOutput(out, *layout, place.rank, place.world_size)
         done = results.begin(self.options.resume)
         share = by_size(files.paths)[place.rank :: place.world_size]
         missing = [path for path in share if printable(path) not in done]
-        start, seconds, count = time.perf_counter(), 0.0, 0
         with closing(results):
             for result in self._results(files, missing):
                 results.append(self._entry(result))
-                seconds, count = seconds + result.seconds, count + 1
         if place.world_size == 1:
             results.merge()
-        _summarise(out, count, len(share) - len(missing), seconds, time.perf_counter() - start, place)
+        line = f"{out}: {len(missing)} files" + (f", {self.speed}" if missing else "")
+        if len(missing) < len(share):
+            line += f"; {len(share) - len(missing)} had a row already"
+        if place.world_size > 1:
+            line += (
+                f"; process {place.rank} of {place.world_size} has written its part, which the same command with "
+                "--resume, in a single process, merges"
+            )
+        say(line)
 
     def print_table(self, files: AudioFiles) -> None:
         """Prints a table when all is done."""
@@ -110,25 +123,22 @@ class PredictCall:
             if table.row_count:
                 terminal().print(table)
 
-    def print_json(self, files: AudioFiles) -> None:
-        """Prints one object per line."""
-        for entry in self._entries(files):
-            print(json.dumps(entry, ensure_ascii=False), flush=True)
-
-    def print_csv(self, files: AudioFiles) -> None:
-        """Prints a header, and one row per file."""
-        genres, timeline = self.ensemble.genres, self.options.timeline
+    def print_lines(self, files: AudioFiles) -> None:
+        """Prints one JSON object per file, or a header and one row of csv per file."""
+        layout = CsvFile(Path(), self.name, self.ensemble.genres, self.options.timeline)
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(csv_columns(self.name, genres, timeline))
+        if self.options.form == "csv":
+            writer.writerow(layout.columns[:-1])  # without that of errors
         for entry in self._entries(files):
-            writer.writerow(csv_row(entry, self.name, genres, timeline))
+            if self.options.form == "csv":
+                writer.writerow(layout.row(entry))
+            else:
+                print(json.dumps(entry, ensure_ascii=False))
             sys.stdout.flush()
 
     def _entries(self, files: AudioFiles) -> Iterator[Entry]:
         """The entries of all readable files."""
-        for result in self._results(files, files.paths):
-            if result.error is None:
-                yield self._entry(result)
+        return (self._entry(result) for result in self._results(files, files.paths) if result.error is None)
 
     def _entry(self, result: FilePrediction) -> Entry:
         path = str(result.path)
@@ -172,29 +182,64 @@ class PredictCall:
                 if result.error is not None:
                     files.report(str(result.error))
                 seconds += result.seconds
-                bar.update(task, advance=1, speed=_speed(count, seconds, time.perf_counter() - start))
+                elapsed = time.perf_counter() - start
+                self.speed = f"{count / elapsed:.1f} files per second, {seconds / elapsed:.0f} × real time"
+                bar.update(task, advance=1, speed=self.speed)
                 yield result
 
 
-def _speed(files: int, seconds: float, elapsed: float) -> str:
-    return f"{files / elapsed:.1f} files per second, {seconds / elapsed:.0f} × real time"
+class PredictOutput:
+    """The output of one process: rows of the file, or of a part that is merged later."""
 
+    def __init__(
+        self, file: Path, name: str, genres: Sequence[str], timeline: bool, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.file, self.several = file, world_size > 1
+        self._layout = (name, genres, timeline)
+        self._main = ENDINGS[file.suffix.lower()](file, *self._layout)
+        self._size = f"-of-{world_size}.part"
+        own = JsonLines(file.with_name(f"{file.name}.{rank}{self._size}"), *self._layout)
+        self._own = self._main if isinstance(self._main, LineFile) and not self.several else own
+        self.append, self.close = self._own.append, self._own.close  # a row at once; the end of the rows
 
-def _summarise(out: Path, count: int, skipped: int, seconds: float, elapsed: float, place: Place) -> None:
-    line = f"{out}: {count} files" + (f", {_speed(count, seconds, elapsed)}" if count else "")
-    if skipped:
-        line += f"; {skipped} had a row already"
-    if place.world_size > 1:
-        line += (
-            f"; process {place.rank} of {place.world_size} has written its part, which the same command with --resume, "
-            "in a single process, merges"
-        )
-    say(line)
+    def begin(self, resume: bool) -> set[str]:
+        """Prepares the file; returns the paths that already have a row, as :func:`printable` gives them.
 
+        Raises:
+            GenreError: The file or a part of it exists, and ``resume`` is false; or it has other columns.
+        """
+        files = [self._main, *self._parts()]
+        earlier = [one.file for one in files if one.file.exists() and not self._is_of_another(one.file)]
+        if earlier and not resume:
+            raise GenreError(f"{earlier[0]}: exists; go on with --resume, or choose another --out")
+        done = set(chain.from_iterable(one.paths() for one in files))
+        self._own.repair()
+        return done
 
-def _require_one_grid(ensemble: Ensemble) -> None:
-    if len({(member.segment_seconds, member.evaluation_segments) for member in ensemble.predictors}) > 1:
-        raise GenreError("--timeline: the checkpoints have segments of other lengths or numbers; give one of them")
+    def merge(self) -> None:
+        """Moves the rows of all parts to the file; a single process does that."""
+        parts = self._parts()
+        if parts:
+            self._main.write(self._new_entries(parts))
+        for part in parts:
+            part.file.unlink()
+
+    def _is_of_another(self, path: Path) -> bool:
+        """Whether another process of this run may be writing a part at this time."""
+        return self.several and path.name.endswith(self._size) and path != self._own.file
+
+    def _new_entries(self, parts: Sequence[JsonLines]) -> Iterator[Entry]:
+        done = self._main.paths()
+        for entry in chain.from_iterable(part.entries() for part in parts):
+            path = printable(Path(entry["path"]))
+            if path not in done:
+                done.add(path)
+                yield entry
+
+    def _parts(self) -> list[JsonLines]:
+        name = re.compile(re.escape(self.file.name) + r"\.\d+-of-\d+\.part")
+        paths = sorted(path for path in self.file.parent.glob("*.part") if name.fullmatch(path.name))
+        return [JsonLines(path, *self._layout) for path in paths]
 
 
 def _stored_threshold(ensemble: Ensemble) -> float:

@@ -1,7 +1,4 @@
-"""The formats of ``genre predict --out``: csv, jsonl and parquet, with one row per audio file.
-
-:mod:`genre.cli.predict_output` continues such a file after a crash.
-"""
+"""The formats of ``genre predict --out``: csv, jsonl and parquet, with one row per audio file."""
 
 import csv
 import importlib.util
@@ -35,29 +32,42 @@ class OutputFile(ABC):
 
     def __init__(self, file: Path, name: str, genres: Sequence[str], timeline: bool) -> None:
         self.file, self.name, self.genres, self.timeline = file, name, list(genres), timeline
+        self.columns = ["path", name, "probability", *genres, *(["timeline"] * timeline), "error"]
 
     @abstractmethod
     def paths(self) -> set[str]:
-        """The files that have a row, as :func:`printable` gives them; none if there is no such file."""
+        """The files that have a complete row, as :func:`printable` gives them; none if there is no such file."""
 
     @abstractmethod
     def write(self, entries: Iterable[Entry]) -> None:
         """Adds rows, and ends the file."""
 
+    def compact(self, timeline: Sequence[Entry]) -> list[list[float]]:
+        """A timeline as ``[second, probability of the first genre, …]``."""
+        return [
+            [round(item["start"], 3), *(round(item["probabilities"][genre], 6) for genre in self.genres)]
+            for item in timeline
+        ]
+
+    def foreign(self) -> GenreError:
+        """The error of a file that was not begun with these options."""
+        return GenreError(
+            f"{self.file}: holds rows of other genres or of another kind; choose another --out, or resume with the "
+            "options that it was begun with"
+        )
+
 
 class LineFile(OutputFile):
-    """A text file that rows are appended to; a killed process can leave only its last row incomplete."""
+    """A text file that rows are appended to.
 
+    Attributes:
+        header: What comes before the first row.
+        beginning: What every such file begins with.
+    """
+
+    header: bytes
+    beginning: bytes
     _stream: BinaryIO | None = None
-
-    def paths(self) -> set[str]:
-        """The files that have a row; removes an incomplete last row."""
-        if not self.file.exists():
-            return set()
-        with self.file.open("r+b") as stream:
-            found, end = self._scan(stream)
-            stream.truncate(end)
-        return found
 
     def write(self, entries: Iterable[Entry]) -> None:  # noqa: D102
         for entry in entries:
@@ -69,7 +79,7 @@ class LineFile(OutputFile):
         if self._stream is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self._stream = self.file.open("ab", buffering=0)
-        text = self._format(entry) if self._stream.tell() else self._header() + self._format(entry)
+        text = self._format(entry) if self._stream.tell() else self.header + self._format(entry)
         while text:  # a full disk takes a part of the row, and raises an error for the rest
             text = text[self._stream.write(text) :]
 
@@ -80,48 +90,55 @@ class LineFile(OutputFile):
             self._stream.close()
             self._stream = None
 
-    @abstractmethod
-    def _scan(self, stream: BinaryIO) -> tuple[set[str], int]:
-        """The paths of all complete rows, and the place where the last of them ends."""
+    def repair(self) -> None:
+        """Removes an incomplete last row."""
+        if self.file.exists():
+            os.truncate(self.file, sum(map(len, self.records())))
+
+    def records(self) -> Iterator[bytes]:
+        """Yields the header and every complete row, as they are in the file; raises :meth:`foreign` of another file."""
+        if not self.file.exists():
+            return
+        record, begun = b"", False
+        with self.file.open("rb") as stream:
+            for line in stream:
+                record += line
+                if self._is_complete(record):
+                    yield record
+                    record, begun = b"", True
+        if not (begun or record.startswith(self.beginning) or self.beginning.startswith(record)):
+            raise self.foreign()
+
+    def _is_complete(self, record: bytes) -> bool:
+        return record.endswith(b"\n")
 
     @abstractmethod
     def _format(self, entry: Entry) -> bytes:
         """A row, with its line break."""
 
-    def _header(self) -> bytes:
-        return b""
-
 
 class JsonLines(LineFile):
     """One JSON object per line."""
 
+    header = b""
+    beginning = b'{"path": "'
+
     def entries(self) -> Iterator[Entry]:
         """The complete rows; of a missing file none."""
-        if self.file.exists():
-            with self.file.open("rb") as stream:
-                for line in stream:
-                    if line.endswith(b"\n"):
-                        yield self._read(line)
+        return map(self._read, self.records())
 
-    def _scan(self, stream: BinaryIO) -> tuple[set[str], int]:
-        found, end = set(), 0
-        for line in stream:
-            if line.endswith(b"\n"):
-                found.add(printable(Path(self._read(line)["path"])))
-                end += len(line)
-            elif not end:
-                _require_beginning(self.file, line, b'{"path": "')
-        return found, end
+    def paths(self) -> set[str]:  # noqa: D102
+        return {printable(Path(entry["path"])) for entry in self.entries()}
 
-    def _read(self, line: bytes) -> Entry:
+    def _read(self, record: bytes) -> Entry:
         try:
-            entry = json.loads(line)
+            entry = json.loads(record)
             known = entry.get("probabilities")
             same = known is None or (set(known) == set(self.genres) and ("timeline" in entry) == self.timeline)
         except (ValueError, AttributeError):
-            raise _foreign(self.file) from None
+            raise self.foreign() from None
         if not same or "path" not in entry:
-            raise _foreign(self.file)
+            raise self.foreign()
         return dict(entry)
 
     def _format(self, entry: Entry) -> bytes:
@@ -132,47 +149,41 @@ class JsonLines(LineFile):
 class CsvFile(LineFile):
     """A header, and one row per file. A timeline is a list of ``[second, probability, …]`` in JSON."""
 
-    @property
-    def columns(self) -> list[str]:
-        """The header."""
-        return [*csv_columns(self.name, self.genres, self.timeline), "error"]
+    def __init__(self, file: Path, name: str, genres: Sequence[str], timeline: bool) -> None:
+        super().__init__(file, name, genres, timeline)
+        self.header = self.beginning = self._line(self.columns)
 
-    def _scan(self, stream: BinaryIO) -> tuple[set[str], int]:
-        found, end, record = set(), 0, b""
-        csv.field_size_limit(2**31 - 1)  # a long timeline
-        for line in stream:
-            record += line
-            if not line.endswith(b"\n") or record.count(b'"') % 2:  # incomplete, or a line break inside of a path
-                continue
-            row = self._read(record)
-            if end:
-                found.add(printable(Path(row[0])))
-            elif row != self.columns:
-                raise _foreign(self.file)
-            end += len(record)
-            record = b""
-        if not end:
-            _require_beginning(self.file, record, self._header())
-        return found, end
+    def paths(self) -> set[str]:  # noqa: D102
+        rows = map(self._read, self.records())
+        if next(rows, self.columns) != self.columns:
+            raise self.foreign()
+        return {printable(Path(row[0])) for row in rows}
+
+    def row(self, entry: Entry) -> list[str]:
+        """The row of a file that could be read, without the column for an error."""
+        values = [f"{entry['probabilities'][genre]:.6f}" for genre in self.genres]
+        moments = [json.dumps(self.compact(entry["timeline"]))] if self.timeline else []
+        return [entry["path"], entry[self.name], f"{entry['probability']:.6f}", *values, *moments]
+
+    def _is_complete(self, record: bytes) -> bool:
+        return super()._is_complete(record) and record.count(b'"') % 2 == 0  # a path may have a line break
 
     def _read(self, record: bytes) -> list[str]:
+        csv.field_size_limit(2**31 - 1)  # a long timeline
         try:
             row = next(csv.reader(io.StringIO(record.decode(errors="surrogateescape"), newline="")))
         except csv.Error:
-            raise _foreign(self.file) from None
+            raise self.foreign() from None
         if len(row) != len(self.columns):
-            raise _foreign(self.file)
+            raise self.foreign()
         return row
-
-    def _header(self) -> bytes:
-        return self._row(self.columns)
 
     def _format(self, entry: Entry) -> bytes:
         if "error" in entry:
-            return self._row([entry["path"], *[""] * (len(self.columns) - 2), entry["error"]])
-        return self._row([*csv_row(entry, self.name, self.genres, self.timeline), ""])
+            return self._line([entry["path"], *[""] * (len(self.columns) - 2), entry["error"]])
+        return self._line([*self.row(entry), ""])
 
-    def _row(self, values: Sequence[str]) -> bytes:
+    def _line(self, values: Sequence[str]) -> bytes:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(values)
         return text.getvalue().encode(errors="surrogateescape")
@@ -184,48 +195,42 @@ class ParquetFile(OutputFile):
     def paths(self) -> set[str]:  # noqa: D102
         return {row["path"] for row in self._rows()}
 
-    def write(self, entries: Iterable[Entry]) -> None:
-        """Adds rows; an interrupted call leaves the file as it was."""
-        import pyarrow
-        import pyarrow.parquet
-
-        part = self.file.with_name(f".{self.file.name}.new")
-        with pyarrow.parquet.ParquetWriter(part, self._schema()) as writer:
-            for rows in _groups(chain(self._rows(), map(self._to_row, entries))):
-                writer.write_table(pyarrow.Table.from_pylist(rows, self._schema()))
-        os.replace(part, self.file)  # noqa: PTH105  # Path.replace is the same
-
-    def _schema(self) -> Any:
-        import pyarrow
-
-        number = pyarrow.float64()
-        columns = [("path", pyarrow.string()), (self.name, pyarrow.string()), ("probability", number)]
-        columns += [(genre, number) for genre in self.genres]
-        if self.timeline:
-            columns.append(("timeline", pyarrow.list_(pyarrow.list_(number))))
-        return pyarrow.schema([*columns, ("error", pyarrow.string())])
-
     def _rows(self) -> Iterator[Entry]:
-        """The rows; of a missing file none."""
         if not self.file.exists():
             return
         import pyarrow.parquet
 
         try:
             with pyarrow.parquet.ParquetFile(self.file) as content:
-                if content.schema_arrow.names != self._schema().names:
-                    raise _foreign(self.file)
+                if content.schema_arrow.names != self.columns:
+                    raise self.foreign()
                 for batch in content.iter_batches(GROUP):
                     yield from batch.to_pylist()
         except pyarrow.ArrowException:
-            raise _foreign(self.file) from None
+            raise self.foreign() from None
+
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Adds rows; an interrupted call leaves the file as it was."""
+        import pyarrow.parquet
+
+        text, number = pyarrow.string(), pyarrow.float64()
+        types = {"path": text, self.name: text, "error": text}
+        if self.timeline:
+            types["timeline"] = pyarrow.list_(pyarrow.list_(number))
+        schema = pyarrow.schema([(column, types.get(column, number)) for column in self.columns])
+        rows = chain(self._rows(), map(self._to_row, entries))
+        part = self.file.with_name(f".{self.file.name}.new")
+        with pyarrow.parquet.ParquetWriter(part, schema) as writer:
+            while group := list(islice(rows, GROUP)):
+                writer.write_table(pyarrow.Table.from_pylist(group, schema))
+        os.replace(part, self.file)  # noqa: PTH105  # Path.replace is the same
 
     def _to_row(self, entry: Entry) -> Entry:
         row: Entry = {"path": printable(Path(entry["path"])), "error": entry.get("error")}
         if "error" not in entry:
             row |= {self.name: entry[self.name], "probability": entry["probability"]} | entry["probabilities"]
             if self.timeline:
-                row["timeline"] = _compact(entry["timeline"], self.genres)
+                row["timeline"] = self.compact(entry["timeline"])
         return row
 
 
@@ -244,41 +249,3 @@ def check_output_file(file: Path) -> None:
         raise GenreError(
             f"{file}: parquet needs pyarrow; pip install 'lightning-genre[parquet]', or use .csv or .jsonl"
         )
-
-
-def csv_columns(name: str, genres: Sequence[str], timeline: bool) -> list[str]:
-    """The header of the rows of :func:`csv_row`."""
-    return ["path", name, "probability", *genres, *(["timeline"] * timeline)]
-
-
-def csv_row(entry: Entry, name: str, genres: Sequence[str], timeline: bool) -> list[str]:
-    """A row of a file that could be read."""
-    values = [f"{entry['probabilities'][genre]:.6f}" for genre in genres]
-    moments = [json.dumps(_compact(entry["timeline"], genres))] if timeline else []
-    return [entry["path"], entry[name], f"{entry['probability']:.6f}", *values, *moments]
-
-
-def _compact(timeline: Sequence[Entry], genres: Sequence[str]) -> list[list[float]]:
-    """A timeline as ``[second, probability of the first genre, …]``."""
-    return [
-        [round(item["start"], 3), *(round(item["probabilities"][genre], 6) for genre in genres)] for item in timeline
-    ]
-
-
-def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    rest = iter(entries)
-    return iter(lambda: list(islice(rest, GROUP)), [])
-
-
-def _require_beginning(file: Path, torn: bytes, beginning: bytes) -> None:
-    """Raises if a file without a complete line is not one of ours, because it would be emptied."""
-    size = min(len(torn), len(beginning))
-    if torn[:size] != beginning[:size]:
-        raise _foreign(file)
-
-
-def _foreign(file: Path) -> GenreError:
-    return GenreError(
-        f"{file}: holds rows of other genres or of another kind; choose another --out, or resume with the options that "
-        "it was begun with"
-    )

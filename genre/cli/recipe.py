@@ -4,11 +4,13 @@
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
 from genre.benchmark.plan import Recipe
 from genre.cli.lightning_cli import GenreCLI
+from genre.cli.run_folder import folder_of
 from genre.cli.user_errors import Constructor, user_error
 from genre.data.datamodule import GenreDataModule
 
@@ -21,8 +23,11 @@ def read_recipe(options: Sequence[str]) -> Recipe:
         raise user_error(error) from error
 
 
-def read_data(options: Sequence[str]) -> GenreDataModule:
-    """The DataModule of :func:`read_recipe`."""
+def read_data(options: Sequence[str], checkpoint: Path | None = None) -> GenreDataModule:
+    """The DataModule of :func:`read_recipe`; without ``--config``, options override those of the checkpoint's run."""
+    run = None if checkpoint is None else folder_of(str(checkpoint))
+    if run is not None and not any(option.partition("=")[0] in ("-c", "--config") for option in options):
+        options = [f"--config={run / 'config.yaml'}", *options]
     return read_recipe(options).data
 
 

@@ -7,7 +7,7 @@ Lightning itself restores the weights, the optimizer, the schedule and the epoch
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class FitSettings(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stores the batch size that a ``BatchSizeFinder`` has set, and the steps of the fit with it."""
         data = getattr(trainer, "datamodule", None)
-        if isinstance(data, GenreDataModule) and (_searches_batch_size(trainer) or "batch_size" in self._settings):
+        if isinstance(data, GenreDataModule) and (_has(trainer, BatchSizeFinder) or "batch_size" in self._settings):
             self._settings["batch_size"] = data.batch_size
             if "steps" in self._settings:
                 self._settings["steps"] = trainer.estimated_stepping_batches
@@ -70,7 +70,7 @@ class FitSettings(pl.Callback):
     def take_findings(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer, data: GenreDataModule) -> None:
         """Uses the results of the fit's ``LearningRateFinder`` and ``BatchSizeFinder``, and removes the finders."""
         batch_size = checkpoint.get("callbacks", {}).get(self.state_key, {}).get("batch_size")
-        if batch_size is not None and _searches_batch_size(trainer):
+        if batch_size is not None and _has(trainer, BatchSizeFinder):
             self._settings["batch_size"] = data.batch_size = int(batch_size)
         # Not their subclasses, which may search at later epochs.
         finders = (LearningRateFinder, BatchSizeFinder)
@@ -79,26 +79,20 @@ class FitSettings(pl.Callback):
 
     def note_length(self, trainer: pl.Trainer, model: GenreClassifier, data: GenreDataModule) -> None:
         """Stores the number of steps of the fit, if the schedule or the averaging depends on it."""
-        averaged = any(isinstance(callback, StochasticWeightAveraging) for callback in trainer.callbacks)  # type: ignore[attr-defined]
-        if model.stretched or averaged:
+        if model.stretched or _has(trainer, StochasticWeightAveraging):
             self._settings["steps"] = _steps(trainer, data)
 
     def require_same(self, checkpoint: Mapping[str, Any], trainer: pl.Trainer) -> None:
         """Checks that a fit can go on from a checkpoint."""
         if "optimizer_states" not in checkpoint:
             raise GenreError("the checkpoint holds weights alone, nothing to go on from; give last.ckpt")
-        epochs = int(checkpoint["epoch"]) + 1
-        if trainer.max_epochs not in (None, -1) and epochs > int(trainer.max_epochs or 0):
-            raise GenreError(
-                f"trainer.max_epochs: found {trainer.max_epochs}; the checkpoint has {epochs} epochs behind it; give "
-                f"at least {epochs}"
-            )
-        steps = int(checkpoint["global_step"])
-        if trainer.max_steps != -1 and steps > trainer.max_steps:
-            raise GenreError(
-                f"trainer.max_steps: found {trainer.max_steps}; the checkpoint has {steps} steps behind it; give at "
-                f"least {steps}"
-            )
+        done = {"epochs": int(checkpoint["epoch"]) + 1, "steps": int(checkpoint["global_step"])}
+        for unit, limit in (("epochs", trainer.max_epochs), ("steps", trainer.max_steps)):
+            if limit not in (None, -1) and done[unit] > int(limit or 0):
+                raise GenreError(
+                    f"trainer.max_{unit}: found {limit}; the checkpoint has {done[unit]} {unit} behind it; give at "
+                    f"least {done[unit]}"
+                )
         noted = checkpoint["callbacks"].get(self.state_key, {})
         for name in ("optimizer", "scheduler", "layer_decay"):
             if name in noted and not _agree(noted[name], self._settings[name]):
@@ -111,10 +105,23 @@ class FitSettings(pl.Callback):
                 f"checkpoint.monitor: found {self._settings['monitor']}; the fit was begun with "
                 f"{noted['monitor']}, by which its best epoch was chosen; give that, or begin a new fit"
             )
-        _require_same_averaging(checkpoint, trainer.callbacks)  # type: ignore[attr-defined]
-        if "steps" in self._settings:
-            schedules = [state["total_steps"] for state in checkpoint["lr_schedulers"] if "total_steps" in state]
-            _require_same_length(noted.get("steps", *schedules[:1]), self._settings["steps"])
+        averaging: dict[type[Callback], bool] = {
+            WeightAveraging: "current_model_state" in checkpoint,
+            StochasticWeightAveraging: StochasticWeightAveraging.__qualname__ in checkpoint["callbacks"],
+        }
+        for cls, was_used in averaging.items():
+            if was_used and not _has(trainer, cls):  # only the callback restores the weights that are trained
+                raise GenreError(
+                    f"the fit was begun with {cls.__name__}, which holds a part of its state; give it in "
+                    "trainer.callbacks"
+                )
+        schedules = [state["total_steps"] for state in checkpoint.get("lr_schedulers", ()) if "total_steps" in state]
+        begun, ours = noted.get("steps", *schedules[:1]), self._settings.get("steps")
+        if ours is not None and begun not in (None, ours):
+            raise GenreError(
+                f"the learning rate or the averaging of the weights is stretched over the fit: over {begun} steps in "
+                f"the checkpoint, over {ours} here; go on with the same {LENGTH}"
+            )
 
 
 def _moved(value: Any, old: str, new: str) -> Any:
@@ -127,29 +134,8 @@ def _moved(value: Any, old: str, new: str) -> Any:
     return new + value[len(old) :] if is_path else value
 
 
-def _searches_batch_size(trainer: pl.Trainer) -> bool:
-    return any(isinstance(callback, BatchSizeFinder) for callback in trainer.callbacks)  # type: ignore[attr-defined]
-
-
-def _require_same_averaging(checkpoint: Mapping[str, Any], callbacks: Iterable[Callback]) -> None:
-    """Raises if the averaging callback of the fit is missing: only it restores the weights that are trained."""
-    averaging = {
-        WeightAveraging: "current_model_state" in checkpoint,
-        StochasticWeightAveraging: StochasticWeightAveraging.__qualname__ in checkpoint["callbacks"],
-    }
-    for cls, was_used in averaging.items():
-        if was_used and not any(isinstance(callback, cls) for callback in callbacks):
-            raise GenreError(
-                f"the fit was begun with {cls.__name__}, which holds a part of its state; give it in trainer.callbacks"
-            )
-
-
-def _require_same_length(theirs: float | None, ours: float) -> None:
-    if theirs is not None and theirs != ours:
-        raise GenreError(
-            f"the learning rate or the averaging of the weights is stretched over the fit: over {theirs} steps in the "
-            f"checkpoint, over {ours} here; go on with the same {LENGTH}"
-        )
+def _has(trainer: pl.Trainer, cls: type[Callback]) -> bool:
+    return any(isinstance(callback, cls) for callback in trainer.callbacks)  # type: ignore[attr-defined]
 
 
 def _steps(trainer: pl.Trainer, data: GenreDataModule) -> float:

@@ -8,7 +8,8 @@ from typing import Any
 import pytorch_lightning as pl
 import yaml
 from jsonargparse import Namespace
-from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.cli import LightningArgumentParser
 
 from genre.cli.classes import parameters
 from genre.report.folder import write_whole
@@ -61,35 +62,26 @@ def folder_of(checkpoint: str | None) -> Path | None:
     return folder if (folder / "config.yaml").is_file() else None
 
 
-class SaveConfig(SaveConfigCallback):
+class SaveConfig(Callback):
     """Saves the configuration once the checkpoint, including its optimiser's state, is loaded."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **(kwargs | {"save_to_log_dir": False}))
-        self._folder = Path()
+    def __init__(self, parser: LightningArgumentParser, config: Namespace) -> None:
+        self.parser, self.config, self.saved = parser, config, False
 
-    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Does nothing: the checkpoint is not loaded yet."""
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self._save(trainer, pl_module, "fit")
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self._save(trainer, pl_module, "test")
-
-    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Writes ``config.yaml``, only in the first process."""
-        text = self.parser.dump(self.config, skip_unset=False)
-        header = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("#"))
-        config = with_strings(yaml.safe_load(text), self.config)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self._folder / self.config_filename, header + dump(config))
-
-    def _save(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # it writes no files
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Writes ``config.yaml`` in the first process."""
+        if self.saved or trainer.fast_dev_run:  # type: ignore[attr-defined]  # which writes no files
             return
-        self._folder = Path(trainer.log_dir or trainer.default_root_dir)  # log_dir synchronizes all processes
-        super().setup(trainer, pl_module, stage)
+        folder = Path(trainer.log_dir or trainer.default_root_dir)  # log_dir synchronizes all processes
+        self.saved = True
+        if trainer.is_global_zero:
+            text = self.parser.dump(self.config, skip_unset=False)
+            header = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("#"))
+            config = with_strings(yaml.safe_load(text), self.config)
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / "config.yaml", header + dump(config))
+
+    on_test_start = on_train_start
 
 
 def drop_objects(config: Any) -> None:

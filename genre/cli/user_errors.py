@@ -1,19 +1,154 @@
-"""Turns errors that the user can correct into one line; any other error is a bug and keeps its traceback."""
+"""What the user of ``genre fit`` reads if something is wrong: one line per error, and no noise of other libraries.
 
+An error that the user cannot correct is a bug and keeps its traceback. Nothing here depends on a message's text.
+"""
+
+import logging
+import os
+import pydoc
+import warnings
+from difflib import get_close_matches
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, EarlyStopping
+from lightning_fabric.utilities.warnings import PossibleUserWarning
+from pytorch_lightning.callbacks import BaseFinetuning, Callback, EarlyStopping, SpikeDetection
 from torch import nn
 
 from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError, one_line
+from genre.metrics import SCORES
+from genre.schedules import require_monitor
+
+#: The values that a fit logs per epoch; a checkpoint can be chosen by any of them.
+LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name in SCORES))
 
 #: The errors that constructors raise for arguments that they do not accept.
 REFUSALS = (ValueError, TypeError, RuntimeError, MisconfigurationException)
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+#: Loggers whose messages below the level of a warning are hidden, and why.
+LOGGERS = {
+    "lightning_fabric.utilities.seed": "the seed: config.yaml holds it",
+    "pytorch_lightning.utilities.rank_zero": "devices, advertisements, and the end of the fit: the report holds them",
+    "pytorch_lightning.trainer.connectors.checkpoint_connector": "weights_only: the command line sets it to true",
+}
+
+#: Loggers whose warnings are also hidden, and why.
+WARNERS = {
+    "torch.utils.cpp_extension": "no CUDA compiler: nothing here is compiled with it",
+    "torch.utils.flop_counter": "operators without a count of their operations: nothing here counts them",
+}
+
+#: Hidden warnings, by the module that gives them and by category, and why.
+WARNINGS: dict[tuple[str, type[Warning]], str] = {
+    ("lightning_fabric.loggers.csv_logs", UserWarning): (
+        "the run's folder is made before its log, so no two fits share it"
+    ),
+    ("lightning_fabric.plugins.environments.slurm", PossibleUserWarning): "a fit on one node needs no srun",
+    ("pytorch_lightning.callbacks.model_checkpoint", UserWarning): (
+        "a resumed fit goes on in its own folder; an epoch without validation has no score, and is not kept by it"
+    ),
+    ("pytorch_lightning.loops.fit_loop", PossibleUserWarning): (
+        "a frozen backbone is in eval mode on purpose; the log holds every step"
+    ),
+    ("pytorch_lightning.trainer.call", UserWarning): "validate and test need no callbacks of the fit",
+    ("pytorch_lightning.trainer.connectors.data_connector", PossibleUserWarning): (
+        "data.num_workers is an option; tracks that several processes repeat are scored once"
+    ),
+    ("pytorch_lightning.trainer.connectors.logger_connector.result", PossibleUserWarning): (
+        "the metrics of this library are summed over processes by themselves"
+    ),
+    ("pytorch_lightning.utilities", FutureWarning): "torch tells Lightning that a class of its own has a successor",
+    ("pytorch_lightning.utilities.data", UserWarning): "the batch size is that of the first tensor",
+    ("torch.optim.lr_scheduler", UserWarning): "with mixed precision the first step may be skipped",
+}
+
+
+def quiet() -> None:
+    """Hides messages of other libraries in the current process."""
+    for names, level in ((LOGGERS, logging.WARNING), (WARNERS, logging.ERROR)):
+        for name in names:
+            logging.getLogger(name).setLevel(level)
+    for module, category in WARNINGS:
+        warnings.filterwarnings("ignore", category=category, module=rf"{module}\b")
+
+
+def as_list(given: Any) -> list[Any]:
+    """The items of an option that takes one of them, a list, or ``None``."""
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list) else [given]
+
+
+def check_monitor(options: Any) -> None:
+    """Checks that the value that selects the best checkpoint is logged."""
+    monitor = options.checkpoint.monitor
+    if monitor is None or monitor in LOGGED or options.trainer.callbacks:  # a callback may log it
+        return
+    close = [name for name in LOGGED if name.startswith(monitor)] or get_close_matches(monitor, LOGGED, n=1)
+    hint = f"did you mean {close[0]}?" if close else "choose one of these"
+    raise GenreError(f"checkpoint.monitor: found {monitor}; a fit logs {', '.join(LOGGED)}; {hint}")
+
+
+def check_validation(options: Any, data: GenreDataModule) -> None:
+    """Checks that nothing monitors a validation score if the split has no validation subset."""
+    unvalidated = None if data.partition["validation"] else type(data.split).__name__
+    if options.trainer.enable_checkpointing is not False:
+        last = "checkpoint.monitor: null, which scores the last epoch"
+        require_monitor("checkpoint.monitor", options.checkpoint.monitor, unvalidated, last)
+    configs = {"model.scheduler": options.model.scheduler}
+    configs |= {str(config.class_path).rpartition(".")[2]: config for config in as_list(options.trainer.callbacks)}
+    for name, config in configs.items():
+        arguments = (config.get("init_args") if config else None) or {}
+        require_monitor(f"{name}.monitor", arguments.get("monitor"), unvalidated)
+
+
+def check_fit(trainer: Any) -> None:
+    """Checks that the fit has at least one step, and that its callbacks can load the state that they save."""
+    for name in ("max_epochs", "max_steps", "limit_train_batches"):
+        if trainer[name] == 0:
+            raise GenreError(f"trainer.{name} is 0, which leaves nothing to train; give at least 1")
+    if trainer.accumulate_grad_batches < 1:
+        batches = trainer.accumulate_grad_batches
+        raise GenreError(f"trainer.accumulate_grad_batches: found {batches}; give at least 1, the batches of a step")
+    classes = [pydoc.locate(str(config.class_path)) for config in as_list(trainer.callbacks)]
+    if BaseFinetuning in classes:
+        raise GenreError("BaseFinetuning does not implement freeze_before_training; give a class derived from it")
+    if SpikeDetection in classes:
+        try:
+            SpikeDetection().load_state_dict(SpikeDetection().state_dict())
+        except AttributeError:
+            raise GenreError(
+                "SpikeDetection cannot load the state that it saves, in this release of Lightning: its checkpoints "
+                "could neither be tested nor gone on with; leave it out of trainer.callbacks"
+            ) from None
+
+
+def check_trainer(trainer: Any, verb: str) -> None:
+    """Checks that the run has scores to report, and that the requested devices exist."""
+    limit = "limit_val_batches" if verb == "validate" else "limit_test_batches"
+    if trainer[limit] == 0:
+        raise GenreError(f"trainer.{limit} is 0, which leaves nothing to score; leave the option out")
+    if trainer.barebones:
+        raise GenreError(
+            "trainer.barebones: Lightning then keeps neither scores nor checkpoints, which a report is made of; "
+            "leave the option out"
+        )
+    accelerator = trainer.accelerator
+    on_gpu = torch.accelerator.is_available()
+    if accelerator in ("gpu", "cuda", "mps") and not on_gpu:
+        raise GenreError(f"trainer.accelerator: found {accelerator}, and no GPU; leave the option out, or choose cpu")
+    cores = os.cpu_count() or 1
+    processes = int(trainer.devices) if str(trainer.devices).isdecimal() else 1
+    if processes > cores and (accelerator == "cpu" or (accelerator == "auto" and not on_gpu)):
+        raise GenreError(
+            f"trainer.devices: found {processes} processes for {cores} processor core(s); leave the option out, or "
+            f"choose at most {cores}"
+        )
 
 
 class Constructor:
@@ -45,14 +180,10 @@ class Computing(Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self.begun = True
 
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
+    on_validation_start = on_test_start = on_train_start
 
     def on_sanity_check_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
         self.begun = False
-
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: D102
-        self.begun = True
 
 
 def user_error(error: Exception) -> Exception:
@@ -72,13 +203,9 @@ def user_error(error: Exception) -> Exception:
 
 
 def fit_error(error: Exception, trainer: pl.Trainer, data: GenreDataModule, *, computing: bool) -> Exception:
-    """Returns an error of Lightning or torch in one line if the state of the fit explains it; any other unchanged.
+    """Returns an error of the Trainer in one line if the state of the fit explains it; any other unchanged.
 
-    Args:
-        error: The error that ``Trainer.fit``, ``validate`` or ``test`` has raised.
-        trainer: The Trainer.
-        data: The DataModule.
-        computing: Whether the Trainer has begun to compute. A ``ValueError`` before that is about the options.
+    ``computing`` tells whether the Trainer has begun to compute: a ``ValueError`` before that is about the options.
     """
     if isinstance(error, GenreError):
         return error

@@ -11,7 +11,7 @@ from typing import Literal
 
 from genre.cli.data_verbs import audit, benchmark, compare, download, figures, recipes
 from genre.cli.options import LocalPath, PositiveInt, Repeated, Threshold, check_folder, usage_error
-from genre.errors import GenreError
+from genre.errors import AudioError, GenreError
 
 
 def predict(
@@ -87,8 +87,7 @@ def embed(
     check_folder(out.parent)
     import numpy as np
 
-    from genre.cli.audio_files import AudioFiles
-    from genre.cli.processes import choose_device
+    from genre.cli.audio_files import AudioFiles, choose_device
     from genre.embeddings import Embeddings, check_writable, load_embedder, write_embeddings
     from genre.terminal import progress, say
 
@@ -97,10 +96,12 @@ def embed(
     for predictor in predictors:
         predictor.evaluation_segments = segments or predictor.evaluation_segments
     files, rows = AudioFiles(paths), []
-    embedded = files.apply(lambda path: np.concatenate([predictor.embed(path) for predictor in predictors]))
     try:
-        for row in progress(embedded, "embedding", len(files.paths)):
-            rows.append(row)
+        for path in progress(files.paths, "embedding", len(files.paths)):
+            try:
+                rows.append((path, np.concatenate([predictor.embed(path) for predictor in predictors])))
+            except AudioError as error:
+                files.report(str(error))
     finally:  # Ctrl-C keeps what is done
         if rows:
             values = np.stack([row for _, row in rows])
@@ -132,7 +133,7 @@ def explain(
     import soundfile
 
     from genre.audio.recording import FileRecording
-    from genre.cli.processes import choose_device
+    from genre.cli.audio_files import choose_device
     from genre.explain import decisive_stretches
     from genre.explain import explain as explain_recording
     from genre.plots.explanation import plot_explanation
@@ -180,7 +181,7 @@ def export(
     if fit_options and not int8:
         usage_error(f"unrecognized arguments: {' '.join(fit_options)}", "genre export")
     check_folder(out if format == "hub" else out.parent)
-    from genre.cli.export import export_as_folder, export_as_onnx
+    from genre.cli.scoring import export_as_folder, export_as_onnx
 
     if format == "hub":
         export_as_folder(checkpoint, out, push)
@@ -204,7 +205,7 @@ def ensemble(
     from genre.cli.run_folder import next_version
 
     folder = check_folder(out or next_version(Path("runs/ensemble")))
-    from genre.cli.ensemble import score_ensemble
+    from genre.cli.scoring import score_ensemble
 
     score_ensemble(checkpoints, folder, fit_options)
 

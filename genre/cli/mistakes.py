@@ -1,9 +1,8 @@
-"""The parser of ``genre fit``, ``validate`` and ``test``, which prints errors in one line."""
+"""Mistakes in the options of ``genre fit``, ``validate`` and ``test``, each in one line with the nearest option."""
 
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from inspect import Parameter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +14,6 @@ from genre.cli.arguments import flat_options, load_yaml, split
 from genre.cli.classes import (
     GROUPS,
     OPTIONS,
-    annotation,
     class_paths,
     describe_type,
     find_class,
@@ -24,10 +22,8 @@ from genre.cli.classes import (
     parameters,
     subclasses,
 )
+from genre.cli.help_page import CLASSES
 from genre.cli.options import did_you_mean, usage_error
-
-#: An example class for each option that takes one, for messages.
-EXAMPLES = {"data": "Folder", "features": "MelSpectrogram", "split": "StratifiedSplit", "network": "ResNet18"}
 
 #: Options that have to be given.
 REQUIRED = ("model.network", "data")
@@ -39,32 +35,17 @@ COMMON = ("config", "print_config", "help")
 CHECKPOINT = "--ckpt_path runs/<name>/version_N/checkpoints/best.ckpt"
 
 
-class GenreParser(LightningArgumentParser):
-    """A parser that prints an error in one line and suggests the nearest option.
-
-    Args:
-        arguments: What it is going to parse, in which :func:`find_mistake` looks for an error.
-    """
-
-    def __init__(self, *args: Any, arguments: Sequence[str] = (), **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.arguments = arguments
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Prints what :func:`find_mistake` finds, or the innermost exception's message; exits with status 2."""
-        if not self.exit_on_error:  # a class's own parser: the verb's parser knows the option and prints the line
-            raise ArgumentError(None, message) from ex
-        mistake = find_mistake(self.arguments, [name for name in vars(self.get_defaults()) if name not in GROUPS])
-        cause: BaseException | None = ex
-        while cause is not None and cause.__cause__ is not None:
-            cause = cause.__cause__
-        if mistake is not None and mistake.startswith("missing "):
-            usual = (
-                "--config RECIPE" if self.prog == "genre fit" else f"{CHECKPOINT}, whose run has its own config.yaml"
-            )
-            mistake += f"; give what is missing, or {usual}"
-        line = mistake or " ".join(str(cause or message).split())
-        usage_error(line if len(line) <= 400 else f"{line[:400]} …")
+def report_mistake(error: ArgumentError, parser: LightningArgumentParser, arguments: Sequence[str]) -> NoReturn:
+    """Prints what :func:`find_mistake` finds, or the innermost error's message; exits with status 2."""
+    mistake = find_mistake(arguments, [name for name in vars(parser.get_defaults()) if name not in GROUPS])
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if mistake is not None and mistake.startswith("missing "):
+        usual = "--config RECIPE" if parser.prog == "genre fit" else f"{CHECKPOINT}, whose run has its own config.yaml"
+        mistake += f"; give what is missing, or {usual}"
+    line = mistake or " ".join(str(cause).split())
+    usage_error(line if len(line) <= 400 else f"{line[:400]} …")
 
 
 def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
@@ -87,26 +68,27 @@ def find_mistake(arguments: Sequence[str], known: Sequence[str]) -> str | None:
 
 def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[str]) -> str | None:
     """The error in an option, given the classes that earlier options have chosen."""
-    for group in _parents(name):
+    parts = name.split(".")
+    groups = [".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
+    for group in groups:
         if last_part(group) in OPTIONS and group not in classes:
-            example = EXAMPLES.get(last_part(group), "CLASS")
+            example = CLASSES.get(last_part(group), ["CLASS"])[0]
             return f"found no class for --{group} before its arguments; give --{group} too, such as --{group} {example}"
     if name in OPTIONS:
         return _wrong_class(name, value)
-    owner, cls = _owner(name, classes)
-    if cls is None:
-        return None if name.partition(".")[0] in known else _unknown(name, [*known, *_names(classes)])
+    owner = next((group for group in groups if group in classes), "")
+    cls = classes.get(owner)
     if cls is Any:  # unknown: for example, several classes have this short name
         return None
     argument = name.removeprefix(f"{owner}.").removeprefix("dict_kwargs.").partition(".")[0]
-    if argument not in parameters(cls):
-        takes_all = any(item.kind is Parameter.VAR_KEYWORD for item in parameters(cls).values())
-        return None if takes_all else _unknown(name, [*known, *_names(classes)])
-    if name.removeprefix(f"{owner}.") != argument:
+    if argument not in (known if cls is None else parameters(cls)):
+        inner = [f"{group}.{item}" for group, one in classes.items() if one is not Any for item in parameters(one)]
+        return f"unknown option --{name}{did_you_mean(f'--{name}', [*known, *inner])}"
+    if cls is None or name != f"{owner}.{argument}":
         return None
     if last_part(name) in OPTIONS:
         return _wrong_class(name, value)
-    hint = annotation(cls, argument)
+    hint = parameters(cls)[argument].annotation
     if is_plain(hint) and not _fits(hint, value):
         return f"{name}: expected {describe_type(hint)}; found '{str(value)[:80]}'"
     return None
@@ -145,35 +127,13 @@ def _missing(given: Sequence[str], classes: Mapping[str, Any]) -> str | None:
     for owner, cls in classes.items():
         if owner not in GROUPS and cls is not Any and last_part(owner) not in ("optimizer", "scheduler", "network"):
             for name, item in parameters(cls).items():
-                if item.default is item.empty and not any(
-                    option == f"{owner}.{name}" or option.startswith(f"{owner}.{name}.") for option in given
-                ):
-                    needed.append(f"{owner}.{name}")
+                option = f"{owner}.{name}"
+                if item.default is item.empty and not any(f"{one}.".startswith(f"{option}.") for one in given):
+                    needed.append(option)
     if not needed:
         return None
     *first, last = (f"--{name}" for name in needed)
     return f"missing {', '.join(first)} and {last}" if first else f"missing {last}"
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
-    return f"unknown option --{name}{did_you_mean(f'--{name}', known)}"
-
-
-def _names(classes: Mapping[str, Any]) -> list[str]:
-    """The options for the arguments of classes."""
-    owners = [(owner, cls) for owner, cls in classes.items() if cls is not Any]
-    return [f"{owner}.{name}" for owner, cls in owners for name in parameters(cls)]
-
-
-def _parents(name: str) -> list[str]:
-    """``a.b.c`` → ``a.b``, ``a``."""
-    parts = name.split(".")
-    return [".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]
-
-
-def _owner(name: str, classes: Mapping[str, Any]) -> tuple[str, Any]:
-    """The option whose class has this option as an argument, and the class."""
-    return next(((part, classes[part]) for part in _parents(name) if part in classes), ("", None))
 
 
 def _fits(hint: Any, value: Any) -> bool:
