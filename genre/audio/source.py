@@ -1,4 +1,7 @@
-"""The interface of the decoders: an open audio file, its header, and its frames."""
+"""The interface of the decoders: an open audio file, its header, and its frames.
+
+:mod:`genre.audio.decode` chooses the decoder of a file.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,7 @@
-"""Turns errors that the user can correct into one line; any other error is a bug and keeps its traceback."""
+"""Turns errors that the user can correct into one line; any other error is a bug and keeps its traceback.
+
+:func:`genre.cli.main.main` prints the line and sets the exit status.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it."""
+"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it.
+
+:func:`genre.cli.verbs.serve` has the defaults of the limits, such as ``max_mb``.
+"""
 
 import threading
 from collections.abc import AsyncIterator, Callable

@@ -1,6 +1,7 @@
 """Decodes uploads in separate processes with limited time and memory, so that no file can stop the server.
 
-An upload is kept on disk only while it is decoded. :mod:`genre.serve.service` deletes the files of the web page.
+An upload is kept on disk only while it is decoded. :mod:`genre.serve.service` deletes the files of the web page, and
+:mod:`genre.serve.page` those for which nobody asked for a genre.
 """
 
 import contextlib
