@@ -89,7 +89,7 @@ def explanation_map(predictor: Predictor, waveform: Waveform, genre: str) -> NDA
     as with MFCC, the map has a single row.
 
     Returns:
-        The map; ``None`` if captum is not installed or the network cannot be explained.
+        The map; ``None`` if the network needs captum, which is not installed, or cannot be explained.
     """
     try:
         from genre.explain import explain
