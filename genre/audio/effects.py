@@ -173,12 +173,12 @@ class HighLowPass(PerClip):
         low = torch.rand((len(waveform), 1, 1), device=waveform.device) < self.low_pass_share
         low_cutoff = _uniform(waveform, self.min_low_pass, self.max_low_pass)
         high_cutoff = _uniform(waveform, self.min_high_pass, self.max_high_pass)
-        cutoff = torch.where(low, low_cutoff, high_cutoff) * (math.pi / self.sample_rate)  # half the cutoff's angle
+        cutoff = torch.where(low, low_cutoff, high_cutoff) * (math.pi / self.sample_rate)  # half the angle
         samples = waveform.shape[-1]
         size = _fast_size(samples + self._ringing())
         angle = torch.linspace(
             0, math.pi / 2, size // 2 + 1, device=waveform.device, dtype=waveform.dtype
-        )  # half of each bin's angle
+        )  # half of it
         # The analogue prototype 1 / (1 + s/Q + s²) or s² / (1 + s/Q + s²), at s = j · tan(angle) / tan(cutoff) by the
         # bilinear transform. The fraction is expanded by the denominators of both tangents.
         c, s = angle.cos() * cutoff.sin(), angle.sin() * cutoff.cos()  # (drawn, 1, size // 2 + 1)
@@ -295,6 +295,6 @@ def _uniform(waveform: Tensor, low: float, high: float) -> Tensor:
 
 
 def _fast_size(min_size: int) -> int:
-    """An even size without large prime factors, for fast Fourier transforms: 8 to 16 times a power of two."""
+    """An even size for Fourier transforms without large prime factors: 8 to 15 times a power of two."""
     step = 1 << max(min_size.bit_length() - 4, 1)
     return math.ceil(min_size / step) * step

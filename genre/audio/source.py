@@ -1,7 +1,4 @@
-"""The interface of the decoders: an open audio file, its header, and its frames.
-
-:mod:`genre.audio.decode` chooses the decoder of a file.
-"""
+"""The interface of the decoders: an open audio file, its header, and its frames."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence

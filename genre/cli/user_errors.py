@@ -1,7 +1,4 @@
-"""Turns errors that the user can correct into one line; any other error is a bug and keeps its traceback.
-
-:func:`genre.cli.main.main` prints the line and sets the exit status.
-"""
+"""Turns errors that the user can correct into one line; any other error is a bug and keeps its traceback."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Unpacks untrusted archives: nothing outside the folder, no links, no devices, no more than expected."""
+"""Unpacks archives of strangers: nothing outside the folder, no links, no devices, no more than expected."""
 
 import gzip
 import shutil

@@ -10,7 +10,7 @@ from genre.metrics import SCORES
 from genre.report.conditions import remarks
 from genre.report.folder import render
 
-#: The phrase for the tracks of each subset of a provenance.
+#: What a checkpoint's fit and the fits before it did with the tracks of each subset of its provenance.
 VERBS = {
     "train": "trained on",
     "validation": "chosen on",

@@ -1,4 +1,4 @@
-"""The web page: takes a song or records one; shows its genre, the genres over time, and the mel spectrogram."""
+"""The web page: drop a song or record one, and see its genre, over time, and in the mel spectrogram."""
 
 from collections.abc import Callable
 from html import escape

@@ -1,7 +1,4 @@
-"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it.
-
-:func:`genre.cli.verbs.serve` has the defaults of the limits, such as ``max_mb``.
-"""
+"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it."""
 
 import threading
 from collections.abc import AsyncIterator, Callable
