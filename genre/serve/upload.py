@@ -1,7 +1,6 @@
 """Decodes uploads in separate processes with limited time and memory, so that no file can stop the server.
 
-An upload is kept on disk only while it is decoded. :mod:`genre.serve.service` deletes the files of the web page, and
-:mod:`genre.serve.page` those for which nobody asked for a genre.
+An upload is kept on disk only while it is decoded. :mod:`genre.serve.service` deletes the files of the web page.
 """
 
 import contextlib
