@@ -64,7 +64,7 @@ class TrackScorer(pl.LightningModule):
 
     The probabilities of a track are the mean of ``softmax(logits / temperature)`` over its segments. Every validation
     of a fit is scored with a temperature of 1, and then chooses the temperature of the weights that it has scored. All
-    later scores and predictions use it, and every checkpoint stores it. The loss is that of the training, without it.
+    later scores and predictions use it, and every checkpoint stores it. ``loss`` is the cross-entropy without it.
 
     ``Trainer.predict`` returns one tensor of ``(tracks, genres)`` probabilities per batch. Concatenated, they have one
     row per track of ``data.tracks(data.test_subset)``, equal to the result of :meth:`genre.Predictor.predict`. A track

@@ -1,4 +1,4 @@
-"""The optimizer and the learning-rate schedule of a fit."""
+"""Makes the optimizer and the learning-rate schedule of a fit; :class:`genre.GenreClassifier` has the defaults."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping

@@ -212,7 +212,7 @@ class Spectrogram(Feature):
 
 
 class MelSpectrogram(Feature):
-    """Mel spectrogram in decibels or another logarithm, with ``n_mels`` rows; by default equal to librosa's.
+    """Mel spectrogram in decibels or another logarithm, with ``n_mels`` rows; librosa's scale and norm by default.
 
     Args:
         sample_rate: The rate of the waveform in hertz.

@@ -26,7 +26,7 @@ MAX_ROWS = 25
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that an audit has found.
+    """The results of an audit.
 
     Attributes:
         base: The folder of the data set, to which paths are relative.
@@ -63,10 +63,7 @@ class Findings:
         useless = sum(examined.useless for examined in self.tracks)
         faulty = sum(bool(examined.faults) for examined in self.tracks) - useless
         are, have = "is" if useless == 1 else "are", "has" if faulty == 1 else "have"
-        lines = [
-            f"{useless} of {plural(self.tracks, 'track')} {are} useless, "
-            f"{faulty} more {have} faults that you may live with"
-        ]
+        lines = [f"{useless} of {plural(self.tracks, 'track')} {are} useless, {faulty} more {have} faults but may stay"]
         if self.recordings:
             exact = sum(pair.kind == "exact" for pair in self.pairs)
             contested = sum(len({copy.track.genre for copy in copies}) > 1 for copies in self.recordings)
@@ -75,10 +72,10 @@ class Findings:
                 f"(pairs: {exact} exact, {len(self.pairs) - exact} near); {contested} with contested genres"
             )
             for name, subsets in self.membership.items():
-                torn = sum(
+                separated = sum(
                     len(subsets_of(subsets, (copy.track.path for copy in copies))) > 1 for copies in self.recordings
                 )
-                lines.append(f"the {name} split tears {torn} of these recordings apart")
+                lines.append(f"the {name} split puts copies of {separated} of these recordings into different subsets")
         return lines
 
     def _minutes(self, genre: str | None = None) -> float:
@@ -163,7 +160,7 @@ class Findings:
         terminal().print(table)
 
     def _show_encodings(self) -> None:
-        """Sample rates and channels: a classifier could tell genres that differ in them apart by these alone."""
+        """Sample rates and channels: if genres differ in them, a classifier could tell the genres by them alone."""
         encodings = [examined.encoding for examined in self.tracks if examined.encoding]
         rates = Counter(f"{encoding.sample_rate} Hz" for encoding in encodings)
         channels = Counter(f"{encoding.channels} channel{'s' * (encoding.channels > 1)}" for encoding in encodings)
@@ -191,14 +188,14 @@ class Findings:
             say("no two tracks of one recording")
             return
         numbers = ["offset", "corr.", "level"]
-        table = make_table("tracks", "kind", "torn apart by", numbers=numbers, title="the same recording", lines=True)
+        table = make_table("tracks", "kind", "separated by", numbers=numbers, title="the same recording", lines=True)
         for pair in sorted(self.pairs, key=lambda pair: not pair.contested)[:MAX_ROWS]:
             paths = pair.one.track.path, pair.other.track.path
-            torn = [name for name, subsets in self.membership.items() if len(subsets_of(subsets, paths)) > 1]
+            splits = [name for name, subsets in self.membership.items() if len(subsets_of(subsets, paths)) > 1]
             table.add_row(
                 f"{self._path(pair.one)}\n{self._path(pair.other)}",
                 pair.kind + ("\ncontested" if pair.contested else ""),
-                "\n".join(torn),
+                "\n".join(splits),
                 f"{pair.likeness.offset:+.2f} s",
                 f"{pair.likeness.correlation:.2f}",
                 f"{pair.likeness.level:+.1f} dB",

@@ -60,8 +60,8 @@ def compare_results(first: Results, second: Results) -> Comparison:
     """Compares two classifiers on the tracks that both have scored.
 
     McNemar's exact test (Q. McNemar, Psychometrika 12, 1947) counts the tracks that exactly one of the two predicts
-    correctly. For equally good classifiers, each of them is that one equally often. The interval is a paired bootstrap
-    over tracks.
+    correctly. If both are equally good, each of them is expected to be right on half of these. The interval is a paired
+    bootstrap over tracks.
     """
     one, other = _paired(first, second)
     first_only, second_only = int((one & ~other).sum()), int((other & ~one).sum())

@@ -196,7 +196,7 @@ def _notes(lines: Sequence[Line]) -> list[str]:
     few = [f"{name} ({_counted(summary)})" for name, summary in summaries.items() if summary.tracks < FEW]
     if few:
         notes.append(
-            f"Fewer than {FEW} are too few to tell much, and for the intervals to be wide enough: {', '.join(few)}."
+            f"Fewer than {FEW} are too few to tell much, and their intervals are too narrow: {', '.join(few)}."
         )
     return notes
 
@@ -221,7 +221,7 @@ def _csv(lines: Sequence[Line]) -> str:
 
 
 def _csv_row(line: Line) -> dict[str, object]:
-    """A line of ``table.csv``, by column; the writer leaves the cell of ``None`` empty."""
+    """A line of ``table.csv``, by column; the cell of ``None`` is empty."""
     summary, theirs = line.summary, line.published
     ours = vars(summary) if summary else {}
     metrics = ours.get("metrics", {})

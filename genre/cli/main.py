@@ -24,7 +24,11 @@ WITHOUT_IMPORT = ("compare", "audit", "download", "recipes")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the command line; exits with status 1 for bad data and 2 for a bad command."""
+    """Runs the command line.
+
+    The exit status is 1 for an error in data, files or values, a bad file or a failed cell; 2 for a bad command; 130
+    after Ctrl-C; 141 if the reader of the output has ended.
+    """
     prepare_torch()
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:

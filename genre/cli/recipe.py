@@ -1,6 +1,7 @@
 """Reads a recipe without training: the data, the epochs and the weights that ``genre fit`` would use.
 
-:mod:`genre.recipes` finds the file of a recipe by its name.
+:mod:`genre.recipes` finds the file of a recipe by its name. :func:`genre.cli.arguments.with_defaults` chooses the
+recipe of a ``genre fit`` without one.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """Resuming a fit: checks that the checkpoint fits the options, before anything is written.
 
+:meth:`genre.GenreClassifier.require_fitting` checks genres, network, features and tracks; this file checks the rest.
+
 Lightning itself restores the weights, the optimizer, the schedule and the epoch. The crops of an epoch need no state:
 :class:`genre.data.loaders.TrainSampler` draws them from the seed and the epoch.
 """

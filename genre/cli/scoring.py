@@ -52,7 +52,7 @@ def score_ensemble(checkpoints: Sequence[Path], out: Path, fit_options: Sequence
         "trainable": sum(count(network, trainable=True) for network in networks),
         "features": ", ".join(dict.fromkeys(type(predictor.features).__name__ for predictor in ensemble.predictors)),
     }
-    # The same keys as those of a single run.
+    # The metrics have the same keys as those of a single run.
     more = {"calibration": calibration_scores(results), "tracks": len(results.tracks)}
     metrics = scores(results) | members | conditions(data, _merge_artists(provenance)) | more
     write_report(out, results, metrics)
@@ -122,12 +122,12 @@ def _predict_tracks(classifier: AudioClassifier, tracks: Sequence[Track], data: 
 
 
 def _check_unseen(tracks: Sequence[Track], checkpoint: Path, provenance: Provenance | None, subset: Subset) -> None:
-    """Raises if a checkpoint was trained on one of the tracks; warns if its training data is unknown."""
+    """Raises if a checkpoint was trained or chosen on one of the tracks; warns if its training data is unknown."""
     if provenance is None:
         log.warning("%s does not say on which tracks it was trained", checkpoint)
         return
     seen = provenance.count(tracks)
-    # Validation tracks may have chosen the checkpoints: the report then names the subset validation.
+    # Scored validation tracks may have chosen the checkpoints; the report names the subset.
     total = sum(count for seen_in, count in seen.items() if subset == "test" or "validation" not in seen_in)
     if total:
         raise GenreError(

@@ -1,7 +1,7 @@
 """The layers of IndRNN over time, and its recurrence h_t = ReLU(a_t + u ⊙ h_{t−1}), h_0 = 0: a loop or a scan.
 
-Autograd of a loop over time costs O(T²), as the gradient of each step's slice is as large as the sequence. Here the
-recurrence is one autograd function. Its backward pass is a recurrence that begins at the last step:
+With plain autograd, a loop over T steps costs O(T²): the gradient of each step's slice is as large as the sequence.
+Here the recurrence is one autograd function. Its backward pass is a recurrence that begins at the last step:
 g_t = [h_t > 0] · (dL/dh_t + u ⊙ g_{t+1}) is the gradient of a_t, and Σ g_t ⊙ h_{t−1} that of u.
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-#: The number of steps per call in the loop's backward pass: few enough for the cache, enough to be worth a call.
+#: The number of steps per call in the loop's backward pass: few enough for the cache, enough to outweigh a call.
 STEPS = 32
 
 
@@ -19,8 +19,8 @@ def recur(a: Tensor, u: Tensor) -> Tensor:
     """The states h, ``(T, B, units)``: by a loop on a CPU, by a scan on a GPU, where a loop launches too many kernels.
 
     An exported graph also has the scan, as a loop would be unrolled; an ONNX model has ONNX's own recurrence. ``a`` is
-    the input of each step, ``(T, B, units)``, in half precision under autocast; the recurrence has the precision of
-    ``u``.
+    the input of each step, ``(T, B, units)``; under autocast it is in half precision, but the states have the precision
+    of ``u``.
     """
     if torch.onnx.is_in_onnx_export():
         return recur_in_onnx(a, u)

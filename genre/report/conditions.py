@@ -103,8 +103,7 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
     lines += absence(metrics["absent_genres"])
     if metrics["tracks"] < FEW:
         lines.append(
-            f"Only {metrics['tracks']} {unit} were scored: too few to tell much, and for their intervals to be wide "
-            "enough."
+            f"Only {metrics['tracks']} {unit} were scored: too few to tell much, and the intervals are too narrow."
         )
     if metrics["bad_files"]:
         lines.append(f"{len(metrics['bad_files'])} file(s) could not be read and are listed in the report.")

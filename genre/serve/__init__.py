@@ -47,7 +47,7 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
 
         class Server(uvicorn.Server):
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-                """Says nothing of requests that are cut off, such as those of open pages."""
+                """Logs nothing about requests that are cut off, such as those of open pages."""
                 logging.getLogger("uvicorn.error").disabled = True
                 await super().shutdown(sockets)
 

@@ -68,26 +68,27 @@ def analyse(predictor: Predictor, waveform: Waveform) -> tuple[Prediction, str]:
 def explanation_map(predictor: Predictor, waveform: Waveform, genre: str) -> NDArray[np.float32] | None:
     """What speaks for a genre in a song, ``(bands, COLUMNS)`` from 0 to 1, the lowest band first.
 
-    Between the segments that the prediction is the mean of, it is 0. A map over other rows than mel bands, such as
-    those of MFCC, tells the time alone.
+    It is 0 between the segments that the prediction is the mean of. If the rows of the features are not the mel bands,
+    as with MFCC, the map has a single row.
 
     Returns:
-        The map; ``None`` if captum is not installed or the network cannot be explained.
+        The map; ``None`` if the network needs captum, which is not installed, or cannot be explained.
     """
     try:
         from genre.explain import explain
 
         with open_recording(waveform.samples, waveform.sample_rate) as recording:
-            found = explain(predictor, recording, genre)
+            explanation = explain(predictor, recording, genre)
     except (ImportError, GenreError):
         return None
     bands = getattr(features_of(predictor.features)["mel"], "n_mels", 1)
-    maps = found.maps
+    maps = explanation.maps
     if maps.shape[1] != bands or isinstance(predictor.features, MFCC):
         maps = maps.mean(1, keepdim=True)
     columns = np.zeros((maps.shape[1], COLUMNS), np.float32)
-    for start, segment in zip(found.starts, maps.numpy(), strict=True):
-        first, last = (round(COLUMNS * min(second / waveform.seconds, 1)) for second in (start, start + found.seconds))
+    for start, segment in zip(explanation.starts, maps.numpy(), strict=True):
+        ends = start, start + explanation.seconds
+        first, last = (round(COLUMNS * min(second / waveform.seconds, 1)) for second in ends)
         first = min(first, COLUMNS - 1)
         frames = np.linspace(0, segment.shape[1] - 1, max(1, last - first)).round().astype(int)
         place = columns[:, first : first + len(frames)]

@@ -119,7 +119,7 @@ def test_k_fold_has_a_report_of_all_folds(plan: Path) -> None:
     for file in ("table.md", "index.html"):
         text = " ".join((place(plan) / file).read_text().split())
         assert "With folds, AUC-ROC is the mean over folds" in text
-        assert "for the intervals to be wide enough: good-folds (24 tracks)." in text
+        assert "their intervals are too narrow: good-folds (24 tracks)." in text
 
 
 @pytest.mark.parametrize(

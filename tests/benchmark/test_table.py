@@ -50,7 +50,9 @@ def test_few_tracks_are_named(tmp_path: Path) -> None:
         line("few", 8, {"leaky": False}), line("many", 30, {"leaky": False}), line("cut", 29, {"leaky": True})
     ]  # fmt: skip
     write_tables(tmp_path, "A plan", None, lines, "genre benchmark plan.yaml")
-    remark = "Fewer than 30 are too few to tell much, and for the intervals to be wide enough: few (8 tracks), cut (29 segments)."
+    remark = (
+        "Fewer than 30 are too few to tell much, and their intervals are too narrow: few (8 tracks), cut (29 segments)."
+    )
     for file in ("table.md", "index.html"):
         text = (tmp_path / file).read_text()
         assert remark in text
