@@ -80,7 +80,7 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
     source = _module(module_name)
-    if source is not None and source.__name__ in HOMES:
+    if source is not None and module_name in HOMES:
         cls = getattr(source, class_name, None)  # a room of this package imports its classes when they are asked for
     else:
         cls = None if source is None else vars(source).get(class_name)  # getattr could import

@@ -1,8 +1,5 @@
 """Checkpoints of earlier versions still give the network that they were saved from."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -76,14 +73,3 @@ def test_checkpoints_of_earlier_versions(path: str) -> None:
     with torch.no_grad():
         logits = model.eval()(x)[0, :3]
     assert logits.tolist() == pytest.approx(expected, abs=2e-6)
-
-
-def test_classes_whose_files_were_renamed_in_a_new_interpreter() -> None:
-    """The package imports them on first use; nothing else has imported them yet."""
-    code = (
-        "from genre.config import factory; from torch import nn\n"
-        "for path in ('cnn.GaitanouCNN', 'bbnn.BBNN', 'side_by_side.SideBySide'):\n"
-        "    print(factory({'class_path': f'genre.models.{path}', 'init_args': {}}, nn.Module).func.__name__)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == ["GaitanouCNN", "BBNN", "SideBySide"], done.stderr
