@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import Row
-from genre.models.engelkes import IndRNN, IndRNNLayer, WuRNN
-from genre.models.recurrence import norm_over_time
+from genre.models.indrnn import IndRNN, IndRNNLayer, WuRNN, norm_over_time
 
 # frames: the largest share of nn.LSTM's time that will do, the smallest gain over the loop (0: none asked)
 GOALS = {130: (0.34, 0), 1292: (0.25, 20)}

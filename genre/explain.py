@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from genre.audio.recording import Recording
 from genre.errors import GenreError
-from genre.models.engelkes import IndRNNLayer
-from genre.models.head import SideBySide
+from genre.models.indrnn import IndRNNLayer
+from genre.models.side_by_side import SideBySide
 from genre.predictor import Predictor
 
 Method: TypeAlias = Literal["gradcam", "integrated_gradients"]

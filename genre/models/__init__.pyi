@@ -1,12 +1,11 @@
-from .engelkes import BBNN as BBNN
-from .engelkes import IndRNN as IndRNN
-from .engelkes import WuRNN as WuRNN
+from .bbnn import BBNN as BBNN
+from .choi import ChoiCRNN as ChoiCRNN
 from .gaitanou import CNN as CNN
 from .gaitanou import CRNN as CRNN
-from .gaitanou import ChoiCRNN as ChoiCRNN
 from .gaitanou import GaitanouCNN as GaitanouCNN
 from .gaitanou import GaitanouCRNN as GaitanouCRNN
-from .head import SideBySide as SideBySide
+from .indrnn import IndRNN as IndRNN
+from .indrnn import WuRNN as WuRNN
 from .khamees import KhameesCNN as KhameesCNN
 from .khamees import KhameesLSTM as KhameesLSTM
 from .khamees import KhameesMLP as KhameesMLP
@@ -14,6 +13,7 @@ from .musicnn import MusiCNN as MusiCNN
 from .pretrained import Backbone as Backbone
 from .pretrained import EfficientNetV2S as EfficientNetV2S
 from .pretrained import ResNet18 as ResNet18
+from .side_by_side import SideBySide as SideBySide
 from .spectral_cnn import SpectralCNN as SpectralCNN
 from .yaacob import YaacobCNN1D as YaacobCNN1D
 from .yaacob import YaacobCNN2D as YaacobCNN2D

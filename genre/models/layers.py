@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -224,22 +225,19 @@ def l2(*modules: nn.Module, factor: float = 1e-3) -> Tensor:
 
     Biases and batch norm, which are vectors, are left out.
     """
-    weights = (p for module in modules for p in module.parameters() if p.ndim > 1)
+    weights = (p for p in chain.from_iterable(m.parameters() for m in modules) if p.ndim > 1)
     return factor * parameters_to_vector(weights).square().sum()
 
 
 def cell_class(cell: str) -> type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]:
-    """The class of a recurrent cell."""
+    """The class of a cell."""
     if cell not in CELLS:
         raise GenreError(f"cell must be one of {', '.join(CELLS)}; found {cell}")
     return CELLS[cell]
 
 
 def stacked(cell: CellName, inputs: int, units: int, layers: int = 1, dropout: float = 0.0) -> nn.RNNBase:
-    """Stacked recurrent layers, batch first, with dropout between them: ``(B, T, inputs)`` to ``(B, T, units)``.
-
-    Networks keep them as ``lstm``, whatever the cell: checkpoints store the weights under this name.
-    """
+    """Stacked recurrent layers, batch first, with dropout between them: ``(B, T, inputs)`` to ``(B, T, units)``."""
     between = dropout if layers > 1 else 0.0  # torch warns of a rate without effect
     return cell_class(cell)(inputs, units, num_layers=layers, batch_first=True, dropout=between)
 

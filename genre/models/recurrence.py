@@ -1,4 +1,4 @@
-"""The layers of IndRNN over time, and its recurrence h_t = ReLU(a_t + u ⊙ h_{t−1}), h_0 = 0: a loop or a scan.
+"""The recurrence of IndRNN, h_t = ReLU(a_t + u ⊙ h_{t−1}), h_0 = 0: a loop for CPUs, a scan for GPUs.
 
 With plain autograd, a loop over T steps costs O(T²): the gradient of each step's slice is as large as the sequence.
 Here the recurrence is one autograd function. Its backward pass is a recurrence that begins at the last step:
@@ -44,18 +44,6 @@ def linear_over_time(linear: nn.Linear, x: Tensor) -> Tensor:
     pixels = x.reshape(1, 1, -1, x.shape[-1]).permute(0, 3, 1, 2)  # (T, B, inputs) → (1, inputs, 1, T·B)
     pixels = nn.functional.conv2d(pixels, linear.weight[:, :, None, None], linear.bias)
     return pixels.permute(0, 2, 3, 1).reshape(*x.shape[:2], -1)  # (1, units, 1, T·B) → (T, B, units)
-
-
-def norm_over_time(norm: nn.Module, x: Tensor) -> Tensor:
-    """``BatchNorm1d`` of ``(T, B, units)`` with statistics over batch and time."""
-    normed: Tensor = norm(x.flatten(0, 1))  # (T, B, units) → (T · B, units)
-    return normed.view_as(x)
-
-
-def dropout_over_time(dropout: nn.Module, x: Tensor) -> Tensor:
-    """``Dropout1d`` of ``(T, B, units)`` with one mask for all steps."""
-    dropped: Tensor = dropout(x.permute(1, 2, 0))  # (T, B, units) → (B, units, T)
-    return dropped.permute(2, 0, 1)
 
 
 def recur_by_loop(a: Tensor, u: Tensor) -> Tensor:

@@ -106,6 +106,7 @@ class YaacobCRNN(Yaacob):
         self.bands = bands
         self.min_frames = min_length(layers, kernel=5)
         self.convolutions = conv_pool(bands, filters, dropout, kernel=5, axes=1)
+        # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, filters[-1], units, recurrent_layers, recurrent_dropout)
         self.head = Head(units, num_classes, dense_dropout)
 
@@ -158,6 +159,7 @@ class YaacobRNN(Yaacob):
         check_counts(layers=layers, units=units)
         check_rates(dropout=dropout)
         self.bands = bands
+        # Whatever the cell: checkpoints store its weights under this name.
         self.lstm = stacked(cell, bands, units, layers, dropout)
         self.head = Head(units, num_classes, dense_dropout)
 

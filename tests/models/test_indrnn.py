@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from genre.models import IndRNN
-from genre.models.engelkes import IndRNNLayer
+from genre.models.indrnn import IndRNNLayer
 from genre.models.recurrence import linear_over_time, recur, recur_by_loop, recur_by_scan
 
 Recur = Callable[[Tensor, Tensor], Tensor]

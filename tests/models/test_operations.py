@@ -34,7 +34,7 @@ from genre.models import (
     YaacobCRNN,
     YaacobRNN,
 )
-from genre.models.engelkes import IndRNNLayer
+from genre.models.indrnn import IndRNNLayer
 
 from .operations import computed, split
 

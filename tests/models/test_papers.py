@@ -29,7 +29,7 @@ from genre.models import (
     YaacobCRNN,
     YaacobRNN,
 )
-from genre.models.engelkes import BroadcastBlock
+from genre.models.bbnn import BroadcastBlock
 
 from .networks import VARIANTS, count
 

@@ -1,9 +1,13 @@
-"""The systems that Engelkes compares: BBNN, IndRNN, and the RNN and the LSTM in IndRNN's layout.
+"""IndRNN, the independently recurrent network, and the RNN and LSTM that Engelkes compares it with.
 
-Papers: Engelkes, "Music Genre Classification Capabilities of Enhanced Neural Network Architectures"; Liu, Feng, Liu,
-Wang, Liu, "Bottom-up broadcast neural network for music genre classification" (2021); Li et al., "Independently
-Recurrent Neural Network (IndRNN)" (2018); Wu et al., "Music Genre Classification Using Independent Recurrent Neural
-Network" (2018).
+Papers: Li et al., "Independently Recurrent Neural Network (IndRNN)" (2018); Wu et al., "Music Genre Classification
+Using Independent Recurrent Neural Network" (2018); Engelkes, "Music Genre Classification Capabilities of Enhanced
+Neural Network Architectures".
+
+Stated: the recurrence and the bound of its weights (Li et al.); IndRNN, RNN and LSTM in one layout on GTZAN (Wu et
+al.); batch norm of each layer's input (Engelkes).
+Code: where batch norm may stand, and the other values of ``growth`` (Li et al.).
+Ours: all sizes, as Wu's are not published.
 """
 
 from typing import Literal
@@ -12,100 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from genre.errors import GenreError
-from genre.models.layers import CellName, cell_class, check_counts, check_input, check_rates, keras_norm2d
-from genre.models.recurrence import dropout_over_time, linear_over_time, norm_over_time, recur
-
-
-class BBNN(nn.Module):
-    """BBNN (Liu et al. 2021): a stem, three broadcast blocks that see the maps of all blocks below, a linear layer.
-
-    Paper: "Bottom-up broadcast neural network for music genre classification". Layers and sizes are from there and from
-    its code; Engelkes, who trains it on GTZAN and Ballroom, does not state them.
-
-    Trainable parameters, as in Liu et al.: 185,642 (10 genres), 185,576 (8), 185,741 (13). With the running
-    statistics of batch norm, which Keras counts in the total, 190,826 (10 genres).
-
-    The published input is a mel spectrogram of 128 bands × 647 frames; any of at least 2 × 8 is accepted.
-
-    Args:
-        num_classes: Number of genres.
-
-    Raises:
-        SizeError: An input is too small.
-
-    Example:
-        >>> import torch
-        >>> from genre.models import BBNN
-        >>> network = BBNN(num_classes=10)
-        >>> network(torch.randn(1, 1, 128, 64)).shape
-        torch.Size([1, 10])
-    """
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, 32, 3, padding=1),
-            *norm_relu(32),
-            nn.MaxPool2d((1, 4)),  # over time only
-        )
-        self.broadcast = nn.Sequential(BroadcastBlock(32), BroadcastBlock(160), BroadcastBlock(288))
-        self.transition = nn.Sequential(conv(416, 32, 1), nn.AvgPool2d(2))
-        self.decision = nn.Sequential(
-            *norm_relu(32),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(32, num_classes),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, 1, F, T)`` to ``(B, num_classes)`` logits, F is at least 2, T at least 8."""
-        check_input(self, x, min_size=(2, 8))
-        x = self.stem(x)  # (B, 1, F, T) → (B, 32, F, T/4)
-        x = self.broadcast(x)  # (B, 32, F, T/4) → (B, 416, F, T/4)
-        x = self.transition(x)  # (B, 416, F, T/4) → (B, 32, F/2, T/8)
-        logits: Tensor = self.decision(x)
-        return logits
-
-
-class BroadcastBlock(nn.Module):
-    """Four paths of 32 filters each, whose maps are concatenated with the block's input.
-
-    Args:
-        inputs: Channels of the input; the output has 128 more.
-    """
-
-    def __init__(self, inputs: int) -> None:
-        super().__init__()
-        self.paths = nn.ModuleList(
-            [
-                conv(inputs, 32, 1),
-                nn.Sequential(conv(inputs, 32, 1), conv(32, 32, 3)),
-                nn.Sequential(conv(inputs, 32, 1), conv(32, 32, 5)),
-                nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), conv(inputs, 32, 1)),
-            ]
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, inputs, F, T)`` to ``(B, 128 + inputs, F, T)``."""
-        return torch.cat([*(path(x) for path in self.paths), x], dim=1)
-
-
-def conv(inputs: int, filters: int, kernel: int) -> nn.Sequential:
-    """Batch norm and ReLU, then a convolution that keeps the size."""
-    return nn.Sequential(*norm_relu(inputs), nn.Conv2d(inputs, filters, kernel, padding=kernel // 2))
-
-
-def norm_relu(channels: int) -> tuple[nn.Module, nn.Module]:
-    """Batch norm with Keras's defaults, then ReLU."""
-    return keras_norm2d(channels), nn.ReLU()
+from genre.models.layers import CellName, cell_class, check_counts, check_input, check_rates
+from genre.models.recurrence import linear_over_time, recur
 
 
 class IndRNN(nn.Module):
     """IndRNN (Li et al. 2018): each unit recurs on itself alone, h_t = ReLU(W x_t + b + u ⊙ h_{t−1}), ``|u|`` bounded.
 
     With d bands, h units, L layers and k genres, dh + h + (L−1)(h² + h) + 3Lh + hk + k trainable parameters:
-    85,770 with the defaults and 10 genres. The recurrence is stated by Li et al.; the sizes are ours, as Wu's
-    are not published.
+    85,770 with the defaults and 10 genres. The recurrence is stated by Li et al., the sizes are ours.
 
     Args:
         num_classes: Number of genres.
@@ -116,8 +35,8 @@ class IndRNN(nn.Module):
             unit can amplify by more than ``growth``: the bound of ``|u|`` is growth^(1/steps). Inputs of any other
             length are accepted.
         growth: 2 as a rule; Li's public code also has 5 and 10.
-        norm: The place of batch norm (statistics over batch and time), "before" or "after" the recurrence, as in Li's
-            public code; after it, the norm is that of the next layer's input, as Engelkes describes it.
+        norm: The place of batch norm (statistics over batch and time), "before" or "after" the recurrence; after it,
+            the norm is that of the next layer's input, as Engelkes describes it.
         dropout: Dropout rate after each layer, one mask for all steps.
 
     Raises:
@@ -259,3 +178,15 @@ class WuRNN(nn.Module):
             x = dropout_over_time(self.dropout, norm_over_time(norm, x))
         logits: Tensor = self.classifier(x[-1])
         return logits
+
+
+def norm_over_time(norm: nn.Module, x: Tensor) -> Tensor:
+    """``BatchNorm1d`` of ``(T, B, units)`` with statistics over batch and time."""
+    normed: Tensor = norm(x.flatten(0, 1))  # (T, B, units) → (T · B, units)
+    return normed.view_as(x)
+
+
+def dropout_over_time(dropout: nn.Module, x: Tensor) -> Tensor:
+    """``Dropout1d`` of ``(T, B, units)`` with one mask for all steps."""
+    dropped: Tensor = dropout(x.permute(1, 2, 0))  # (T, B, units) → (B, units, T)
+    return dropped.permute(2, 0, 1)
