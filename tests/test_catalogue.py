@@ -16,9 +16,10 @@ import torch
 
 import genre
 from genre.catalogue import Settings, predict_catalogue
-from genre.cli.audio_files import Place, by_size, expand_lists, find_place
-from genre.cli.predict import PredictOutput
+from genre.cli.audio_files import by_size, expand_lists
 from genre.cli.predict_formats import CsvFile, JsonLines
+from genre.cli.predict_output import PredictOutput
+from genre.cli.processes import Place, find_place
 
 from .conftest import run_cli, tone
 from .processes import start_python

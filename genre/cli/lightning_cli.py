@@ -22,6 +22,7 @@ from genre.cli.checkpoints import BestCheckpoint, KeptCheckpoints, check_names, 
 from genre.cli.help_page import DEFAULTS
 from genre.cli.mistakes import CHECKPOINT, report_mistake
 from genre.cli.options import usage_error
+from genre.cli.quiet import quiet
 from genre.cli.resume import FitSettings
 from genre.cli.run_folder import KEYWORDS, SaveConfig, claim, discard_unbegun, drop_objects, folder_of, next_version
 from genre.cli.user_errors import (
@@ -34,7 +35,6 @@ from genre.cli.user_errors import (
     check_trainer,
     check_validation,
     fit_error,
-    quiet,
     user_error,
 )
 from genre.data.datamodule import GenreDataModule

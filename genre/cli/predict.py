@@ -1,21 +1,11 @@
-"""``genre predict``: the genres or tags of files, printed, or written to a file with one row per audio file.
-
-With ``--out``, each row is appended as soon as it is known. A killed process can leave only its last row incomplete.
-``--resume`` removes an incomplete row, and continues with the files that have no row.
-
-Rows cannot be appended to a parquet file, nor by several processes to one file. Each process then writes its rows to a
-part in jsonl, ``FILE.RANK-of-PROCESSES.part``, and a single process merges the parts. A part is deleted only after its
-rows are in the file. A row that is in both is written once.
-"""
+"""``genre predict``: the genres or tags of files, printed, or written to a file with one row per audio file."""
 
 import csv
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -26,8 +16,10 @@ from rich.table import Table
 
 from genre.audio.cache import count_cores
 from genre.catalogue import FilePrediction, Settings, predict_catalogue
-from genre.cli.audio_files import AudioFiles, Place, by_size, choose_device, expand_lists, find_place
-from genre.cli.predict_formats import ENDINGS, CsvFile, Entry, JsonLines, LineFile, check_output_file
+from genre.cli.audio_files import AudioFiles, by_size, expand_lists
+from genre.cli.predict_formats import CsvFile, Entry, check_output_file
+from genre.cli.predict_output import PredictOutput
+from genre.cli.processes import Place, choose_device, find_place
 from genre.errors import GenreError, printable
 from genre.predictor import Ensemble, load
 from genre.tagger import Tagger
@@ -186,60 +178,6 @@ class PredictCall:
                 self.speed = f"{count / elapsed:.1f} files per second, {seconds / elapsed:.0f} × real time"
                 bar.update(task, advance=1, speed=self.speed)
                 yield result
-
-
-class PredictOutput:
-    """The output of one process: rows of the file, or of a part that is merged later."""
-
-    def __init__(
-        self, file: Path, name: str, genres: Sequence[str], timeline: bool, rank: int = 0, world_size: int = 1
-    ) -> None:
-        self.file, self.several = file, world_size > 1
-        self._layout = (name, genres, timeline)
-        self._main = ENDINGS[file.suffix.lower()](file, *self._layout)
-        self._size = f"-of-{world_size}.part"
-        own = JsonLines(file.with_name(f"{file.name}.{rank}{self._size}"), *self._layout)
-        self._own = self._main if isinstance(self._main, LineFile) and not self.several else own
-        self.append, self.close = self._own.append, self._own.close  # a row at once; the end of the rows
-
-    def begin(self, resume: bool) -> set[str]:
-        """Prepares the file; returns the paths that already have a row, as :func:`printable` gives them.
-
-        Raises:
-            GenreError: The file or a part of it exists, and ``resume`` is false; or it has other columns.
-        """
-        files = [self._main, *self._parts()]
-        earlier = [one.file for one in files if one.file.exists() and not self._is_of_another(one.file)]
-        if earlier and not resume:
-            raise GenreError(f"{earlier[0]}: exists; go on with --resume, or choose another --out")
-        done = set(chain.from_iterable(one.paths() for one in files))
-        self._own.repair()
-        return done
-
-    def merge(self) -> None:
-        """Moves the rows of all parts to the file; a single process does that."""
-        parts = self._parts()
-        if parts:
-            self._main.write(self._new_entries(parts))
-        for part in parts:
-            part.file.unlink()
-
-    def _is_of_another(self, path: Path) -> bool:
-        """Whether another process of this run may be writing a part at this time."""
-        return self.several and path.name.endswith(self._size) and path != self._own.file
-
-    def _new_entries(self, parts: Sequence[JsonLines]) -> Iterator[Entry]:
-        done = self._main.paths()
-        for entry in chain.from_iterable(part.entries() for part in parts):
-            path = printable(Path(entry["path"]))
-            if path not in done:
-                done.add(path)
-                yield entry
-
-    def _parts(self) -> list[JsonLines]:
-        name = re.compile(re.escape(self.file.name) + r"\.\d+-of-\d+\.part")
-        paths = sorted(path for path in self.file.parent.glob("*.part") if name.fullmatch(path.name))
-        return [JsonLines(path, *self._layout) for path in paths]
 
 
 def _stored_threshold(ensemble: Ensemble) -> float:

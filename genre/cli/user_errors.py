@@ -1,19 +1,16 @@
-"""What the user of ``genre fit`` reads if something is wrong: one line per error, and no noise of other libraries.
+"""What the user of ``genre fit`` reads if something is wrong: one line per error.
 
 An error that the user cannot correct is a bug and keeps its traceback. Nothing here depends on a message's text.
 """
 
-import logging
 import os
 import pydoc
-import warnings
 from difflib import get_close_matches
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.callbacks import BaseFinetuning, Callback, EarlyStopping, SpikeDetection
 from torch import nn
 
@@ -29,52 +26,6 @@ LOGGED = ("train_loss", "train_accuracy", "val_loss", *(f"val_{name}" for name i
 REFUSALS = (ValueError, TypeError, RuntimeError, MisconfigurationException)
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-
-#: Loggers whose messages below the level of a warning are hidden, and why.
-LOGGERS = {
-    "lightning_fabric.utilities.seed": "the seed: config.yaml holds it",
-    "pytorch_lightning.utilities.rank_zero": "devices, advertisements, and the end of the fit: the report holds them",
-    "pytorch_lightning.trainer.connectors.checkpoint_connector": "weights_only: the command line sets it to true",
-}
-
-#: Loggers whose warnings are also hidden, and why.
-WARNERS = {
-    "torch.utils.cpp_extension": "no CUDA compiler: nothing here is compiled with it",
-    "torch.utils.flop_counter": "operators without a count of their operations: nothing here counts them",
-}
-
-#: Hidden warnings, by the module that gives them and by category, and why.
-WARNINGS: dict[tuple[str, type[Warning]], str] = {
-    ("lightning_fabric.loggers.csv_logs", UserWarning): (
-        "the run's folder is made before its log, so no two fits share it"
-    ),
-    ("lightning_fabric.plugins.environments.slurm", PossibleUserWarning): "a fit on one node needs no srun",
-    ("pytorch_lightning.callbacks.model_checkpoint", UserWarning): (
-        "a resumed fit goes on in its own folder; an epoch without validation has no score, and is not kept by it"
-    ),
-    ("pytorch_lightning.loops.fit_loop", PossibleUserWarning): (
-        "a frozen backbone is in eval mode on purpose; the log holds every step"
-    ),
-    ("pytorch_lightning.trainer.call", UserWarning): "validate and test need no callbacks of the fit",
-    ("pytorch_lightning.trainer.connectors.data_connector", PossibleUserWarning): (
-        "data.num_workers is an option; tracks that several processes repeat are scored once"
-    ),
-    ("pytorch_lightning.trainer.connectors.logger_connector.result", PossibleUserWarning): (
-        "the metrics of this library are summed over processes by themselves"
-    ),
-    ("pytorch_lightning.utilities", FutureWarning): "torch tells Lightning that a class of its own has a successor",
-    ("pytorch_lightning.utilities.data", UserWarning): "the batch size is that of the first tensor",
-    ("torch.optim.lr_scheduler", UserWarning): "with mixed precision the first step may be skipped",
-}
-
-
-def quiet() -> None:
-    """Hides messages of other libraries in the current process."""
-    for names, level in ((LOGGERS, logging.WARNING), (WARNERS, logging.ERROR)):
-        for name in names:
-            logging.getLogger(name).setLevel(level)
-    for module, category in WARNINGS:
-        warnings.filterwarnings("ignore", category=category, module=rf"{module}\b")
 
 
 def as_list(given: Any) -> list[Any]:

@@ -87,7 +87,8 @@ def embed(
     check_folder(out.parent)
     import numpy as np
 
-    from genre.cli.audio_files import AudioFiles, choose_device
+    from genre.cli.audio_files import AudioFiles
+    from genre.cli.processes import choose_device
     from genre.embeddings import Embeddings, check_writable, load_embedder, write_embeddings
     from genre.terminal import progress, say
 
@@ -133,7 +134,7 @@ def explain(
     import soundfile
 
     from genre.audio.recording import FileRecording
-    from genre.cli.audio_files import choose_device
+    from genre.cli.processes import choose_device
     from genre.explain import decisive_stretches
     from genre.explain import explain as explain_recording
     from genre.plots.explanation import plot_explanation
@@ -181,7 +182,7 @@ def export(
     if fit_options and not int8:
         usage_error(f"unrecognized arguments: {' '.join(fit_options)}", "genre export")
     check_folder(out if format == "hub" else out.parent)
-    from genre.cli.scoring import export_as_folder, export_as_onnx
+    from genre.cli.export import export_as_folder, export_as_onnx
 
     if format == "hub":
         export_as_folder(checkpoint, out, push)
@@ -205,7 +206,7 @@ def ensemble(
     from genre.cli.run_folder import next_version
 
     folder = check_folder(out or next_version(Path("runs/ensemble")))
-    from genre.cli.scoring import score_ensemble
+    from genre.cli.ensemble import score_ensemble
 
     score_ensemble(checkpoints, folder, fit_options)
 

@@ -1,4 +1,4 @@
 """A classifier as files for others: a folder for the hub, or an ONNX model; one file for each format.
 
-``genre/cli/scoring.py`` calls them, and ``export`` in ``genre/cli/verbs.py`` names the formats.
+``genre/cli/export.py`` calls them, and ``export`` in ``genre/cli/verbs.py`` names the formats.
 """

@@ -6,7 +6,7 @@ import warnings
 import pytest
 from lightning_fabric.utilities.warnings import PossibleUserWarning
 
-from genre.cli.user_errors import LOGGERS, WARNERS, WARNINGS, quiet
+from genre.cli.quiet import LOGGERS, WARNERS, WARNINGS, quiet
 
 
 def shown(module: str, category: type[Warning]) -> bool:
