@@ -1,6 +1,6 @@
 """``genre audit``: its steps, from the list of the tracks to the list of those to leave out.
 
-:mod:`genre.data.selection` reads the list of the tracks to leave out.
+:mod:`genre.data.exclusions` reads the list of the tracks to leave out.
 """
 
 import logging
@@ -19,8 +19,8 @@ from genre.data.files import unlisted_files
 from genre.data.fma import find_audio, read_fma
 from genre.data.folder import read_folder
 from genre.data.gtzan import find_genre_folders, find_tracks, read_gtzan
-from genre.data.selection import tag_artists
 from genre.data.splits import OfficialSplit, Split, StratifiedSplit
+from genre.data.tags import tag_artists
 from genre.data.track import Corpus, Subset
 from genre.errors import GenreError
 from genre.terminal import progress, say, terminal

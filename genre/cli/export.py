@@ -5,6 +5,7 @@ from pathlib import Path
 
 from genre.cli.ensemble import predict_tracks
 from genre.cli.recipe import read_data
+from genre.data.datamodule import GenreDataModule
 from genre.errors import GenreError
 from genre.export.hub import export_folder, push_folder
 from genre.export.onnx import OnnxPredictor, check_model, export_onnx, quantize, require_onnx

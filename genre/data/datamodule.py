@@ -22,9 +22,8 @@ from genre.data.loaders import TrainSampler, choose_workers, make_loader
 from genre.data.names import class_indices
 from genre.data.provenance import Provenance
 from genre.data.segments import Batch, EvaluationSegments, EvaluationTracks, Segment, TrainSegments
-from genre.data.selection import select_tracks
 from genre.data.splits import Partition, Split
-from genre.data.subsets import Subsets, class_names, split_key
+from genre.data.subsets import Subsets, class_names, select_tracks, split_key
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
 
@@ -55,8 +54,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8; 0, or ``cache: memory``: none.
         seed: Seeds the crops and the augmentation. The split has its own seed.
         exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
-            :func:`genre.data.selection.read_exclusions`.
-        artist: ``tags``: the artists are those of the files' tags, see :func:`genre.data.selection.read_artist`;
+            :func:`genre.data.exclusions.read_exclusions`.
+        artist: ``tags``: the artists are those of the files' tags, see :func:`genre.data.tags.read_artist`;
             ``None``: those of the data set, such as its sub-folders.
         genres: The names of the classes, in order, such as those of a checkpoint that is scored on a data set with
             fewer genres; ``None``: the genres of the data set. See :meth:`use_genres`.

@@ -1,17 +1,20 @@
-"""The tracks of a corpus by subset, with and without bad files, and the statistics that are measured on them."""
+"""The tracks of a data set that are used, by subset, with and without bad files, and the statistics of the features."""
 
 import logging
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from torch import Tensor
 
 from genre.audio.features import Feature, Statistic
+from genre.data.exclusions import exclude
 from genre.data.files import BadFiles, Readable, scan
 from genre.data.names import class_indices, unknown_names
 from genre.data.segments import Draw, Segments
 from genre.data.splits import Split
+from genre.data.tags import tag_artists
 from genre.data.track import Corpus, Subset, Track
 from genre.errors import GenreError
 
@@ -19,6 +22,25 @@ log = logging.getLogger(__name__)
 
 #: The largest number of train tracks that the features' statistics are measured on.
 MEASURED_TRACKS = 200
+
+
+def select_tracks(
+    corpus: Corpus, root: Path, exclusions: Path | None, artist: Literal["tags"] | None, data_set: str
+) -> Corpus:
+    """Drops the excluded tracks of a data set below ``root``, checks its genres, and sets the artists.
+
+    ``exclusions`` is a list for :func:`read_exclusions`; the artists are those of the corpus or, with ``tags``, those
+    of the files' tags; ``data_set`` is the name of the data set, for messages.
+    """
+    if exclusions is not None:
+        corpus = exclude(corpus, exclusions, root)
+    corpus.require_distinct_genres(root)
+    if len(corpus.genres) < 2:
+        raise GenreError(
+            f"{root}: found {len(corpus.tracks)} tracks of {len(corpus.genres)} genre(s) for {data_set}, expected at "
+            "least 2 genres; check data.root" + (" and data.exclude" if exclusions else "")
+        )
+    return tag_artists(corpus) if artist == "tags" else corpus
 
 
 def class_names(corpus: Corpus, classes: Sequence[str] | None) -> list[str]:

@@ -9,7 +9,7 @@ import soundfile
 
 from genre.audit.faults import Examined, Levels, Limits, examine, examine_all
 from genre.audit.run import read_data_set, select_exclusions
-from genre.data.selection import read_exclusions
+from genre.data.exclusions import read_exclusions
 from genre.data.track import Subset, Track
 from genre.errors import GenreError
 

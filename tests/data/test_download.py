@@ -15,7 +15,8 @@ import pytest
 
 from genre.audit.run import read_data_set
 from genre.data import download
-from genre.data.download import Archive, unpack
+from genre.data.archive import unpack
+from genre.data.download import Archive
 from genre.errors import GenreError
 from tests.conftest import run_cli, tone
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from genre.data import CSV, GTZAN, Folder, MelSpectrogram, OfficialSplit, StratifiedSplit
-from genre.data.selection import read_exclusions
+from genre.data.exclusions import read_exclusions
 from genre.data.track import SUBSETS
 from genre.errors import GenreError
 

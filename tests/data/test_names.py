@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from genre.data import CSV, Corpus, KFoldSplit, MelSpectrogram, OfficialSplit, StratifiedSplit, Track
+from genre.data.exclusions import exclude
 from genre.data.names import class_indices, match_composed, name_key, same_names, unknown_names
 from genre.data.provenance import artist_digests, shared_artists
-from genre.data.selection import exclude
 from genre.data.splits import groups
 from genre.data.track import TrackCount, count_genres, count_tracks
 from genre.errors import GenreError

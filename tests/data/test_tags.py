@@ -18,8 +18,8 @@ from mutagen.id3 import ID3, TCMP, TPE1, TPE2, TXXX
 from mutagen.mp4 import MP4Tags
 
 from genre.data import CSV, Folder, MelSpectrogram, StratifiedSplit
-from genre.data.selection import _by_name, read_artist
 from genre.data.splits import groups
+from genre.data.tags import _by_name, read_artist
 from genre.errors import GenreError
 
 from ..conftest import QUICK, run_cli, tone
