@@ -1,22 +1,17 @@
 """Writes a classifier as a folder in the hub's layout with a model card, and uploads it."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
 import huggingface_hub
 import safetensors.torch
-import yaml
 
 from genre.checkpoint import network_config, network_weights
-from genre.config import show, without
 from genre.errors import GenreError, describe_error, one_line
+from genre.export.model_card import model_card
 from genre.hub import CONFIG, LIBRARY, SCORES, WEIGHTS, read_classifier
-from genre.metrics import SCORES as SCORE_NAMES
-from genre.report.conditions import remarks
-from genre.report.folder import render
 
 #: The file of a run's report that describes it, and the picture that a model card shows.
 METRICS, PICTURE = "metrics.json", "confusion_matrix.png"
@@ -25,14 +20,6 @@ CARD = "README.md"
 
 #: The entries of ``metrics.json`` that name places on the user's disk.
 PRIVATE = ("root", "bad_files")
-
-#: What a checkpoint's fit and the fits before it did with the tracks of each subset of its provenance.
-VERBS = {
-    "train": "trained on",
-    "validation": "chosen on",
-    "earlier_train": "trained on in an earlier fit",
-    "earlier_validation": "chosen on in an earlier fit",
-}
 
 
 def export_folder(checkpoint: Path | str, folder: Path) -> None:
@@ -100,58 +87,6 @@ def push_folder(folder: Path, repository: str) -> str:
             "and `hf auth login`"
         ) from None
     return str(commit.commit_url)
-
-
-def model_card(
-    content: Mapping[str, Any], scores: Mapping[str, Any] | None, parameters: int, picture: str | None
-) -> str:
-    """The ``README.md`` of a repository, in Markdown with the hub's front matter. It names no licence: the user does.
-
-    Args:
-        content: The ``genre`` entry of a checkpoint.
-        scores: The scores in ``config.json``; ``None``: the classifier was not tested.
-        parameters: The number of values in the weights.
-        picture: The file of the confusion matrix, if there is one.
-    """
-    name, provenance = content["network"]["class_path"].rpartition(".")[2], content.get("provenance")
-    card = render(
-        "genre.export",
-        "model_card.md.j2",
-        front_matter=yaml.safe_dump(_front_matter(name, scores), sort_keys=False, allow_unicode=True),
-        name=name,
-        content=content,
-        genres=", ".join(_text(genre) for genre in content["genres"]),
-        scores=scores,
-        names=SCORE_NAMES,
-        remarks=remarks({**scores, "bad_files": [None] * scores["bad_files"]}) if scores else (),
-        picture=picture,
-        provenance=provenance if isinstance(provenance, Mapping) else None,
-        verbs=VERBS,
-        network=show(content["network"]),
-        features=show(without(content["features"], "mean", "std")),
-        parameters=parameters,
-        text=_text,
-    )
-    return f"{card}\n"
-
-
-def _front_matter(name: str, scores: Mapping[str, Any] | None) -> dict[str, Any]:
-    matter: dict[str, Any] = {
-        "library_name": "genre",
-        "pipeline_tag": "audio-classification",
-        "tags": ["audio-classification", "music", "music-genre-classification", "genre"],
-    }
-    if scores and not scores["leaky"]:  # the hub shows these figures beside those of others
-        metrics = [{"type": score, "value": scores[score]["value"]} for score in SCORE_NAMES]
-        data_set = {"name": scores["data_set"], "type": str(scores["data_set"]).lower(), "split": scores["subset"]}
-        result = {"task": {"type": "audio-classification"}, "dataset": data_set, "metrics": metrics}
-        matter["model-index"] = [{"name": name, "results": [result]}]
-    return matter
-
-
-def _text(value: object) -> str:
-    """Text in a table or a paragraph of Markdown."""
-    return " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _read_scores(file: Path) -> dict[str, Any]:

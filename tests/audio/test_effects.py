@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from genre.audio.augment import Noise, PerClip, PolarityInversion, Reverse
-from genre.audio.effects import Delay, HighLowPass, PitchShift, Reverb
+from genre.audio.effects import Delay, HighLowPass, Reverb
+from genre.audio.pitch_shift import PitchShift
 from genre.errors import GenreError
 
 RATE = 22050
