@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from genre._version import __version__
+from genre import __version__
 from genre.errors import GenreError, UnknownClassError, one_line
 
 Config: TypeAlias = dict[str, Any]

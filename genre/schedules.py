@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
@@ -20,30 +20,11 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
     Args:
         optimizer: The optimizer whose rate is reduced.
         monitor: The logged value, such as ``val_loss``; ``None``: see :func:`monitored_value`.
-        mode: Whether the value is to fall (``min``) or to rise (``max``).
-        factor: What the rate is multiplied by.
-        patience: Epochs without an improvement before the rate is reduced.
-        threshold: The smallest change that counts as an improvement.
-        threshold_mode: Whether ``threshold`` is a share of the best value (``rel``) or a difference (``abs``).
-        cooldown: Epochs after a reduction that do not count.
-        min_lr: The smallest rate.
-        eps: The smallest change of the rate.
+        options: The other arguments of PyTorch's class.
     """
 
-    def __init__(
-        self,
-        optimizer: Optimizer,
-        monitor: str | None = None,
-        mode: Literal["min", "max"] = "min",
-        factor: float = 0.1,
-        patience: int = 10,
-        threshold: float = 1e-4,
-        threshold_mode: Literal["rel", "abs"] = "rel",
-        cooldown: int = 0,
-        min_lr: float = 0.0,
-        eps: float = 1e-8,
-    ) -> None:
-        super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
+    def __init__(self, optimizer: Optimizer, monitor: str | None = None, **options: Any) -> None:
+        super().__init__(optimizer, **options)
         self.monitor = monitor
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from genre.apply import list_files
 from genre.errors import AudioError, GenreError
+from genre.prediction import list_files
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from genre._version import __version__
+from genre import __version__
 from genre.calibration import TARGET_ACCURACY
 from genre.data.datamodule import GenreDataModule
 from genre.data.names import unknown_names
