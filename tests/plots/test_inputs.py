@@ -12,8 +12,8 @@ from matplotlib.collections import QuadMesh
 
 from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram, Track
 from genre.data.scan import BadFiles
-from genre.plots.clips import Clip, describe_number, draw_clips, read_clip
-from genre.plots.inputs import INPUTS, features_of, limits, plot_track, plot_tracks
+from genre.plots.inputs import INPUTS, Clip, describe_number, draw_clips, plot_track, plot_tracks, read_clip
+from genre.plots.spectrogram import features_of, limits
 
 from ..conftest import tone
 
