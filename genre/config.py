@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from torch import nn
 
@@ -15,6 +15,8 @@ from genre import __version__
 from genre.errors import GenreError, UnknownClassError, one_line
 
 Config: TypeAlias = dict[str, Any]
+
+M = TypeVar("M", bound=nn.Module)
 
 #: The packages of this library whose classes a config can name. Loading never imports the command line.
 HOMES = ("genre.models", "genre.audio", "genre.data")
@@ -56,7 +58,7 @@ def factory_class(factory: Callable[..., Any]) -> Callable[..., Any]:
     return next((argument for argument in factory.args if isinstance(argument, type)), factory.func)
 
 
-def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Module:
+def from_config(config: Config, base: type[M], *args: object) -> M:
     """Builds the module that a config describes; ``args`` come before its own arguments; see :func:`factory`."""
     make = factory(config, base)
     try:
@@ -68,7 +70,7 @@ def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Modu
         raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {reason}") from error
 
 
-def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Module]:
+def factory(config: Config, base: type[M]) -> functools.partial[M]:
     """The class that a config names, a subclass of ``base``, with its arguments.
 
     Looks up only classes of this package and of modules that the program has already imported: a checkpoint never

@@ -159,9 +159,9 @@ def read_plan(
     if not isinstance(recipes, list) or not recipes:
         raise GenreError(f"{path}: found recipes: {recipes}; expected a list of files, such as `[resnet18.yaml]`")
     systems = [_system(path, recipe) for recipe in recipes]
-    features = _or_none(_files(path, "features", content.get("features") or []))
+    features: Sequence[Path | None] = _files(path, "features", content.get("features") or []) or [None]
     own = _files(path, "splits", content.get("splits") or [])
-    chosen = _or_none([_present(split, "--splits", Path()) for split in splits or ()] or own)
+    chosen: Sequence[Path | None] = [_present(split, "--splits", Path()) for split in splits or ()] or own or [None]
     for file in (*features, *chosen):
         if file is not None and "class_path" not in read_yaml(file):
             raise GenreError(f"{file}: found no class_path; expected `class_path:` and `init_args:` of one class alone")
@@ -245,11 +245,6 @@ def _files(plan: Path, key: str, names: object) -> list[Path]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise GenreError(f"{plan}: found {key}: {names}; expected a list of files")
     return [_present(name, str(plan), plan.parent) for name in names]
-
-
-def _or_none(paths: list[Path]) -> list[Path | None]:
-    """The files; if there are none, ``None`` for the recipe's own."""
-    return [*paths] or [None]
 
 
 def _present(name: str | Path, source: str, folder: Path) -> Path:

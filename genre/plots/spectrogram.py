@@ -107,14 +107,14 @@ def plot_explanation(explanation: Explanation, feature: Feature, name: str) -> F
     """
     mel = features_of(feature)["mel"]
     values = [mel(waveform).numpy() for waveform in explanation.waveforms]
-    low, high = np.percentile(np.stack(values), (2, 99.9))
+    scale = limits("mel", np.stack(values))
     maps = explanation.maps.numpy()
     top = max(float(np.percentile(maps, 99)), 1e-12)
     figure = Figure(figsize=(WIDTH, 6.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, sharey=True)
     for start, value, map_ in zip(explanation.starts, values, maps, strict=True):
         times = start + np.linspace(0, explanation.seconds, value.shape[1])
-        mesh = show_feature(above, value, mel, times, (float(low), float(high)))
+        mesh = show_feature(above, value, mel, times, scale)
         share = show_feature(below, _to_mel(map_, feature, mel, len(value)) / top, mel, times, (0, 1))
     for start, samples in decisive_stretches(explanation):
         seconds = len(samples) / feature.sample_rate

@@ -46,8 +46,22 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
     write_results(folder / "predictions.csv", results)
     if history:
         _write_history(folder / "history.csv", history)
-    pictures = _draw(folder, results, metrics, data, history, best_epoch)
-    _write_page(folder / "index.html", metrics, pictures, history, best_epoch, training or {})
+    page = render(
+        "genre.report",
+        "report.html.j2",
+        metrics=metrics,
+        scores=SCORES,
+        pictures=_draw(folder, results, metrics, data, history, best_epoch),
+        remarks=remarks(metrics),
+        calibration=describe_calibration(metrics),
+        training=training or {},
+        epochs=len(history),
+        best_epoch=best_epoch,
+        seconds=[entry["seconds"] for entry in history if "seconds" in entry],
+        duration=duration,
+        config="../config.yaml" if (folder.parent / "config.yaml").is_file() else None,
+    )
+    write_whole(folder / "index.html", page)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
@@ -224,23 +238,3 @@ def _read_inputs(data: GenreDataModule) -> dict[str, Any]:
                 continue
             inputs[track.genre] = data.features.cpu()(torch.from_numpy(samples)).numpy()
     return dict(sorted(inputs.items()))
-
-
-def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str], history: History,
-                best_epoch: int | None, training: Mapping[str, float]) -> None:  # fmt: skip
-    page = render(
-        "genre.report",
-        "report.html.j2",
-        metrics=metrics,
-        scores=SCORES,
-        pictures=pictures,
-        remarks=remarks(metrics),
-        calibration=describe_calibration(metrics),
-        training=training,
-        epochs=len(history),
-        best_epoch=best_epoch,
-        seconds=[entry["seconds"] for entry in history if "seconds" in entry],
-        duration=duration,
-        config="../config.yaml" if (path.parents[1] / "config.yaml").is_file() else None,
-    )
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")
