@@ -78,9 +78,8 @@ def checkpoint_entry(
 
 def read_front_end(content: Mapping[str, Any]) -> FrontEnd:
     """The features and the segments of a checkpoint, from its ``genre`` entry."""
-    return FrontEnd(
-        from_config(content["features"], Feature), content["segment_seconds"], content["evaluation_segments"]
-    )
+    features = from_config(content["features"], Feature)
+    return FrontEnd(features, content["segment_seconds"], content["evaluation_segments"])
 
 
 def read_calibration(content: Mapping[str, Any]) -> Calibration:

@@ -6,7 +6,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,11 +54,8 @@ def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
     if weights and "pretrained" not in inspect.signature(cls).parameters:
         raise GenreError(f"{name}: {class_name} takes no weights; name it without :{weights}")
     num_classes = 2  # the head is not used
-    network = cls(num_classes, pretrained=weights) if weights else cls(num_classes)
-    make_features = getattr(network, "features", None)
-    assert callable(make_features)
-    features = make_features()
-    assert isinstance(features, Feature)
+    network: Any = cls(num_classes, pretrained=weights) if weights else cls(num_classes)
+    features: Feature = network.features()
     if not features.measured:
         raise GenreError(
             f"{name}: its features have no mean and std of their own; fit it, and embed with the checkpoint"

@@ -116,7 +116,8 @@ def method_of(network: nn.Module, inputs: Tensor) -> Method:
     sequential = (nn.RNNBase, nn.RNNCellBase, IndRNNLayer, nn.MultiheadAttention)
     if any(isinstance(module, sequential) for module in network.modules()):
         return "integrated_gradients"
-    calls = _calls(network, inputs)
+    with torch.no_grad():
+        _, calls = _forward(network, inputs)
     places = [index for index, (module, output) in enumerate(calls) if _is_map(module, output)]
     if not places:
         return "integrated_gradients"
@@ -200,11 +201,6 @@ def _is_map(module: nn.Module, output: Tensor) -> bool:
         isinstance(module, nn.Conv1d) and output.ndim == 3
     )
     return convolution and output.shape[-1] > 1
-
-
-def _calls(network: nn.Module, inputs: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    with torch.no_grad():
-        return _forward(network, inputs)[1]
 
 
 def _forward(network: nn.Module, inputs: Tensor) -> tuple[Tensor, list[tuple[nn.Module, Tensor]]]:

@@ -108,8 +108,8 @@ class Benchmark:
     setups: Mapping[Row, Recipe]
     cells: Mapping[Cell, CellFolder]
     command_line: CommandLine
-    faults: dict[Cell, str] = field(default_factory=dict)
-    _summaries: dict[Row, tuple[set[Cell], Summary | None]] = field(default_factory=dict)
+    faults: dict[Cell, str] = field(default_factory=dict, init=False)
+    _summaries: dict[Row, tuple[set[Cell], Summary | None]] = field(default_factory=dict, init=False)
 
     def run(self) -> int:
         """Runs the unfinished cells; returns the exit status."""
