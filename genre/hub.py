@@ -37,20 +37,11 @@ def read_classifier(source: Path | str) -> dict[str, Any]:
     Raises:
         CheckpointError: There is no such classifier, or its files are damaged.
     """
-    path = Path(source)
-    if path.is_dir() and (path / CONFIG).exists():
-        return read_hub_folder(path)
-    if not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", str(source)) and path.suffix != ".ckpt":
-        return read_hub_folder(_download(str(source)))
-    return read_checkpoint(source)
-
-
-def read_hub_folder(folder: Path) -> dict[str, Any]:
-    """Reads a folder in the hub's layout.
-
-    Raises:
-        CheckpointError: A file is missing or damaged.
-    """
+    folder = Path(source)
+    if not folder.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", str(source)) and folder.suffix != ".ckpt":
+        folder = _download(str(source))
+    elif not (folder / CONFIG).exists():
+        return read_checkpoint(source)
     config = _read_config(folder / CONFIG)
     content = {name: value for name, value in config.items() if name not in (LIBRARY, SCORES)}
     weights = _read_weights(folder / WEIGHTS)

@@ -19,19 +19,14 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
 
     Args:
         optimizer: The optimizer whose rate is reduced.
-        monitor: The logged value, such as ``val_loss``; ``None``: see :func:`monitored_value`.
+        monitor: The logged value, such as ``val_loss``; ``None``: ``val_accuracy`` for the mode ``max``, otherwise
+            ``val_loss``.
         options: The other arguments of PyTorch's class.
     """
 
     def __init__(self, optimizer: Optimizer, monitor: str | None = None, **options: Any) -> None:
         super().__init__(optimizer, **options)
         self.monitor = monitor
-
-
-def monitored_value(schedule: TorchReduceLROnPlateau) -> str:
-    """The value that a schedule watches: its ``monitor`` or ``val_loss``, for the mode ``max`` ``val_accuracy``."""
-    monitor: str | None = getattr(schedule, "monitor", None)
-    return monitor or ("val_accuracy" if schedule.mode == "max" else "val_loss")
 
 
 def require_monitor(option: str, monitor: str | None, unvalidated: str | None, instead: str = "train_loss") -> None:
@@ -92,7 +87,8 @@ def configure_schedule(
         scale_learning_rates(optimizer)
     config: dict[str, Any] = {"scheduler": schedule, "interval": "epoch" if steps is None else "step"}
     if isinstance(schedule, TorchReduceLROnPlateau):
-        monitor = monitored_value(schedule)
+        default = "val_accuracy" if schedule.mode == "max" else "val_loss"
+        monitor = getattr(schedule, "monitor", None) or default  # PyTorch's own class has no monitor
         config |= {"monitor": monitor, "frequency": validation_epochs if monitor.startswith("val_") else 1}
     return config
 
