@@ -86,10 +86,14 @@ def write_embeddings(file: Path, embeddings: Embeddings) -> None:
     An ``.npz`` file has the arrays ``paths`` (text) and ``embeddings`` (``(N, D)``, float32). A ``.parquet`` file has
     the columns ``path`` and ``embedding`` (a list of floats).
     """
-    write = _write_npz if _ending(file) == ".npz" else _write_parquet
+    ending = _ending(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.part")
-    write(part, embeddings)
+    if ending == ".npz":
+        with part.open("wb") as stream:
+            np.savez(stream, paths=np.array([str(path) for path in embeddings.paths]), embeddings=embeddings.values)
+    else:
+        _write_parquet(part, embeddings)
     os.replace(part, file)  # noqa: PTH105  # Path.replace is the same
 
 
@@ -118,11 +122,6 @@ def _ending(file: Path) -> str:
     if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise GenreError(f"{file}: parquet needs pyarrow; pip install 'lightning-genre[parquet]', or use .npz")
     return ending
-
-
-def _write_npz(file: Path, embeddings: Embeddings) -> None:
-    with file.open("wb") as stream:
-        np.savez(stream, paths=np.array([str(path) for path in embeddings.paths]), embeddings=embeddings.values)
 
 
 def _read_npz(file: Path) -> tuple[Sequence[str], NDArray[np.float32]]:

@@ -45,7 +45,10 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
     (folder / "metrics.json").unlink(missing_ok=True)
     write_results(folder / "predictions.csv", results)
     if history:
-        _write_history(folder / "history.csv", history)
+        with (folder / "history.csv").open("w", encoding="utf-8", newline="") as lines:
+            writer = csv.DictWriter(lines, dict.fromkeys(name for entry in history for name in entry))
+            writer.writeheader()
+            writer.writerows(history)
     page = render(
         "genre.report",
         "report.html.j2",
@@ -160,14 +163,6 @@ def write_whole(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names may not be UTF-8
     os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
-
-
-def _write_history(path: Path, history: History) -> None:
-    names = dict.fromkeys(name for entry in history for name in entry)
-    with path.open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.DictWriter(lines, names)
-        writer.writeheader()
-        writer.writerows(history)
 
 
 def _read_history(path: Path) -> list[dict[str, float]]:
