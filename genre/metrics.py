@@ -176,8 +176,7 @@ def intervals(
     times = torch.zeros(draws.shape).scatter_add_(1, draws, torch.ones(draws.shape)).T
     bounds = {}
     for name, values in _score_draws(runs, targets, times).items():
-        low, high = values.mean(0).quantile(torch.tensor([0.025, 0.975]))
-        bounds[name] = (float(low), float(high))
+        bounds[name] = _interval(values.mean(0))
     return bounds
 
 
@@ -234,8 +233,13 @@ def mean_area_interval(folds: Sequence[Fold], resamples: int = 1000, seed: int =
         draws = torch.randint(len(targets), (len(targets), resamples), generator=generator)
         times = torch.zeros(draws.shape).scatter_add_(0, draws, torch.ones(draws.shape))
         drawn.append(_areas(probabilities, targets, times))
-    low, high = mean_area(torch.stack(drawn, 2)).mean(0).quantile(torch.tensor([0.025, 0.975]))
-    return float(low), float(high)
+    return _interval(mean_area(torch.stack(drawn, 2)).mean(0))
+
+
+def _interval(values: Tensor) -> tuple[float, float]:
+    """The central 95 % of ``(draws,)`` values."""
+    low, high = values.quantile(torch.tensor([0.025, 0.975])).tolist()
+    return low, high
 
 
 def _areas(probabilities: Tensor, targets: Tensor, times: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from genre.audio.features import Feature
 from genre.data.splits import Partition
 from genre.data.track import SUBSETS, Track, count_genres
 from genre.errors import GenreError
-from genre.plots.inputs import Clip
+from genre.plots.inputs import Clip, shorten
 from genre.plots.style import COLORS, WIDTH
 
 #: The markers of genres, since some genres share a colour, and some colours are hard to distinguish.
@@ -86,7 +86,9 @@ def plot_artists(tracks: Sequence[Track]) -> Figure:
     left.margins(x=0.6 if any(entry.unknown for entry in artists) else 0.1)
     bars = right.barh(places, [100 * entry.share for entry in artists], 0.7, color=COLORS[1])
     for place, entry in zip(places, artists, strict=True):
-        label = f"{_cut(entry.largest)}: {entry.largest_tracks} of {entry.tracks}" if entry.largest else "none known"
+        label = (
+            f"{shorten(entry.largest, 30)}: {entry.largest_tracks} of {entry.tracks}" if entry.largest else "none known"
+        )
         inside = entry.share > 0.5
         end = 100 * entry.share + (-1 if inside else 1)
         right.text(end, float(place), label, va="center", ha="right" if inside else "left", fontsize=9)
@@ -181,10 +183,6 @@ def _bars(genres: Sequence[str], inches: float, columns: int = 1) -> tuple[Figur
         panel.grid(axis="x", alpha=0.3)
         panel.set_axisbelow(True)
     return figure, axes
-
-
-def _cut(name: str, length: int = 30) -> str:
-    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def _scatter(axes: Axes, legend: Axes, places: NDArray[np.float64], genres: Sequence[str]) -> None:

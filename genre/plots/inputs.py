@@ -155,7 +155,7 @@ def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Inp
         for axes in row[len(of_genre) :]:
             axes.set_axis_off()
         for axes, clip in zip(row, of_genre, strict=False):
-            axes.set_title(_short(clip.track.name, min(28, 120 // columns)), fontsize=8, pad=2)
+            axes.set_title(shorten(clip.track.name, min(28, 120 // columns)), fontsize=8, pad=2)
             axes.tick_params(labelsize=8)
     seconds = max(len(clip.waveform) for of_genre in clips.values() for clip in of_genre) / feature.sample_rate
     grid[0, 0].set_xlim(0, seconds)
@@ -188,7 +188,7 @@ def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, sec
     for axes, (genre, values) in zip(grid.flat, inputs.items(), strict=False):
         times = np.linspace(0, seconds, values.shape[1])
         mesh = show_feature(axes, values, feature, times, (float(low), float(high)))
-        axes.set_title(_short(genre, 24))
+        axes.set_title(shorten(genre, 24))
     for axes in grid.flat[len(inputs) :]:
         axes.set_axis_off()
     for axes in grid.flat[max(0, len(inputs) - columns) : len(inputs)]:  # the last one of each column
@@ -251,7 +251,7 @@ def _wrapped(genre: str) -> str:
     return "\n".join(words) if len(genre) > 10 else genre
 
 
-def _short(name: str, length: int) -> str:
+def shorten(name: str, length: int) -> str:
     """Cuts a long name in its middle, because the names of an album often begin alike."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
