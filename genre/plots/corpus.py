@@ -86,9 +86,8 @@ def plot_artists(tracks: Sequence[Track]) -> Figure:
     left.margins(x=0.6 if any(entry.unknown for entry in artists) else 0.1)
     bars = right.barh(places, [100 * entry.share for entry in artists], 0.7, color=COLORS[1])
     for place, entry in zip(places, artists, strict=True):
-        label = (
-            f"{shorten(entry.largest, 30)}: {entry.largest_tracks} of {entry.tracks}" if entry.largest else "none known"
-        )
+        share = f"{shorten(entry.largest, 30)}: {entry.largest_tracks} of {entry.tracks}"
+        label = share if entry.largest else "none known"
         inside = entry.share > 0.5
         end = 100 * entry.share + (-1 if inside else 1)
         right.text(end, float(place), label, va="center", ha="right" if inside else "left", fontsize=9)
