@@ -79,6 +79,7 @@ def checkpoint_entry(
 def read_front_end(content: Mapping[str, Any]) -> FrontEnd:
     """The features and the segments of a checkpoint, from its ``genre`` entry."""
     features = from_config(content["features"], Feature)
+    assert isinstance(features, Feature)
     return FrontEnd(features, content["segment_seconds"], content["evaluation_segments"])
 
 

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from torch import nn
 
@@ -14,8 +14,6 @@ from genre import __version__
 from genre.errors import GenreError, UnknownClassError, one_line
 
 Config: TypeAlias = dict[str, Any]
-
-M = TypeVar("M", bound=nn.Module)
 
 #: The packages of this library whose classes a config can name. Loading never imports the command line.
 HOMES = ("genre.models", "genre.audio", "genre.data")
@@ -57,7 +55,7 @@ def factory_class(factory: Callable[..., Any]) -> Callable[..., Any]:
     return next((argument for argument in factory.args if isinstance(argument, type)), factory.func)
 
 
-def from_config(config: Config, base: type[M], *args: object) -> M:
+def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Module:
     """Builds the module that a config describes; ``args`` come before its own arguments; see :func:`factory`."""
     make = factory(config, base)
     try:
@@ -69,7 +67,7 @@ def from_config(config: Config, base: type[M], *args: object) -> M:
         raise GenreError(f"the checkpoint's arguments do not fit this version of {path}: {reason}") from error
 
 
-def factory(config: Config, base: type[M]) -> functools.partial[M]:
+def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Module]:
     """The class that a config names, a subclass of ``base``, with its arguments.
 
     Looks up only public classes of this package (a checkpoint of an earlier version may name another file of it) and
