@@ -54,13 +54,7 @@ class Explanation:
 def explain(
     predictor: Predictor, recording: Recording, genre: str | None = None, method: Method | None = None
 ) -> Explanation:
-    """Computes what speaks for a genre in the segments that the prediction is the mean of.
-
-    Args:
-        predictor: The classifier.
-        recording: The recording.
-        genre: The genre; ``None``: the most probable one.
-        method: How; ``None``: see :func:`method_of`.
+    """Computes what speaks for a genre, or for the most probable one, in the segments that the prediction is made of.
 
     Raises:
         GenreError: The genre is unknown, or a package is missing.
@@ -93,26 +87,14 @@ def explain(
 
 
 def attribute(network: nn.Module, inputs: Tensor, target: int, method: Method) -> Tensor:
-    """A map over the inputs, ``(B, rows, frames)``; Grad-CAM's is smaller than the inputs and at least 0.
-
-    Args:
-        network: The network, in evaluation mode.
-        inputs: ``(B, C, frequency, time)``.
-        target: The class.
-        method: Grad-CAM or integrated gradients.
-    """
+    """A map over the inputs ``(B, C, frequency, time)`` of a network in evaluation mode: ``(B, frequency, time)``."""
     # cuDNN computes no gradient of recurrent layers in evaluation mode.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         return (grad_cam if method == "gradcam" else integrated_gradients)(network, inputs, target)
 
 
 def method_of(network: nn.Module, inputs: Tensor) -> Method:
-    """Grad-CAM for a convolutional network, integrated gradients for a recurrent one, a transformer or an MLP.
-
-    Args:
-        network: The network.
-        inputs: One input.
-    """
+    """Grad-CAM for a convolutional network, integrated gradients for a recurrent one, a transformer or an MLP."""
     sequential = (nn.RNNBase, nn.RNNCellBase, IndRNNLayer, nn.MultiheadAttention)
     if any(isinstance(module, sequential) for module in network.modules()):
         return "integrated_gradients"
@@ -126,7 +108,7 @@ def method_of(network: nn.Module, inputs: Tensor) -> Method:
 
 
 def grad_cam(network: nn.Module, inputs: Tensor, target: int) -> Tensor:
-    """Grad-CAM of the last convolution whose output has a time axis; networks side by side are added up.
+    """Grad-CAM of the last convolution whose output has a time axis, at least 0; networks side by side are added up.
 
     Raises:
         GenreError: The network has no convolution.

@@ -64,14 +64,9 @@ def row_centres(feature: Feature, rows: int) -> NDArray[np.float64]:
 def show_feature(
     axes: Axes, values: NDArray[np.float32], feature: Feature, times: NDArray[np.float64], scale: tuple[float, float]
 ) -> QuadMesh:
-    """Draws ``(frequency, time)`` with time in seconds and frequency in hertz; rows of other features are numbered.
+    """Draws ``(frequency, time)`` with time in seconds and frequency in hertz, see :func:`row_centres`.
 
-    Args:
-        axes: The axes.
-        values: The output of ``feature``.
-        feature: The feature, of any class.
-        times: ``(time,)`` the second of each frame.
-        scale: The lowest and the highest value of the colour scale.
+    ``times`` has the second of each frame, ``scale`` the lowest and the highest value of the colour scale.
     """
     linear = "linear" if isinstance(feature, Spectrogram) else None
     mesh: QuadMesh = librosa.display.specshow(
@@ -98,13 +93,7 @@ def set_mel_ticks(axes: Axes, hertz: Sequence[int]) -> None:
 
 
 def plot_explanation(explanation: Explanation, feature: Feature, name: str) -> Figure:
-    """Draws the mel spectrogram of all segments and, below it, the map.
-
-    Args:
-        explanation: The explanation.
-        feature: The feature of the classifier.
-        name: The name of the recording.
-    """
+    """Draws the mel spectrogram of all segments of the recording ``name`` and, below it, the map."""
     mel = features_of(feature)["mel"]
     values = [mel(waveform).numpy() for waveform in explanation.waveforms]
     scale = limits("mel", np.stack(values))

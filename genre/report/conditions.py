@@ -63,11 +63,7 @@ def absent_genres(data: GenreDataModule) -> dict[str, list[str]]:
 
 
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
-    """Warnings for a reader of the scores.
-
-    Args:
-        metrics: The content of ``metrics.json``.
-    """
+    """Warnings for a reader of the scores in ``metrics.json``."""
     lines = []
     unit, seen = metrics["unit"], metrics["seen"]
     if unit == "segments":
