@@ -123,13 +123,10 @@ def grad_cam(network: nn.Module, inputs: Tensor, target: int) -> Tensor:
         if not outputs:
             raise GenreError(f"{type(branch).__name__} has no convolution over time; use integrated_gradients")
         gradient = torch.autograd.grad(logits[:, target].sum(), outputs[-1], retain_graph=True)[0]
-        map_, gradient = (
-            value.unsqueeze(2) if value.ndim == 3 else value  # a convolution over time has no bands
-            for value in (outputs[-1].detach(), gradient)
-        )
-        weights = gradient.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
-        cam = F.relu((weights * map_).sum(1, keepdim=True))  # (B, 1, F', T')
-        total = total + F.interpolate(cam.float(), inputs.shape[-2:], mode="bilinear").squeeze(1)
+        weights = gradient.flatten(2).mean(2)  # (B, C)
+        cam = F.relu(torch.einsum("bc,bc...->b...", weights, outputs[-1].detach()))  # (B, F', T') or, in time, (B, T')
+        cam = cam.float().view(len(cam), 1, -1, cam.shape[-1])  # (B, 1, F', T'), in time with F' = 1
+        total = total + F.interpolate(cam, inputs.shape[-2:], mode="bilinear").squeeze(1)
     return total
 
 
