@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, product
+from itertools import chain, filterfalse, product
 from pathlib import Path
 from typing import Any
 
@@ -194,25 +194,22 @@ def merge_options(own: Sequence[str], given: Sequence[str]) -> list[str]:
     if the cell has ``--data.features``.
     """
 
-    def name(option: Sequence[str] | str) -> str:
-        return (option if isinstance(option, str) else option[0]).partition("=")[0]
+    names = [option.partition("=")[0] for option in own]
+
+    def comes_first(option: Sequence[str]) -> bool:
+        name = option[0].partition("=")[0]
+        has_arguments = name not in names and any(known.startswith(f"{name}.") for known in names)
+        return name in ("-c", "--config") or has_arguments
 
     options: list[list[str]] = []  # each option with its values
     for argument in given:
         if argument.startswith("-") or not options:
             options.append([])
         options[-1].append(argument)
-    names = {name(option) for option in own}
-    first = [
-        option
-        for option in options
-        if name(option) in ("-c", "--config")
-        or (name(option) not in names and any(known.startswith(f"{name(option)}.") for known in names))
-    ]
-    configs = [option for option in own if name(option) == "--config"]
-    others = [option for option in own if name(option) != "--config"]
-    last = [option for option in options if option not in first]
-    return [*configs, *chain(*first), *others, *chain(*last)]
+    configs = [option for option, name in zip(own, names, strict=True) if name == "--config"]
+    others = [option for option, name in zip(own, names, strict=True) if name != "--config"]
+    first = chain(*filter(comes_first, options))
+    return [*configs, *first, *others, *chain(*filterfalse(comes_first, options))]
 
 
 def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ...]]:
