@@ -193,7 +193,6 @@ def merge_options(own: Sequence[str], given: Sequence[str]) -> list[str]:
     class before its arguments: configuration files, and a class whose arguments the cell has, such as ``--data Folder``
     if the cell has ``--data.features``.
     """
-
     names = [option.partition("=")[0] for option in own]
 
     def comes_first(option: Sequence[str]) -> bool:
