@@ -167,10 +167,9 @@ def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, A
     parameters form separate groups with a ``weight_decay`` of 0.
     """
     groups = [{"params": list(network.parameters())}] if layer_decay == 1 else _layer_groups(network, layer_decay)
-    named: Callable[[], set[str]] | None = getattr(network, "no_weight_decay", None)
-    if named is None:
+    exempt = {id(network.get_parameter(name)) for name in getattr(network, "no_weight_decay", set)()}
+    if not exempt:
         return groups
-    exempt = {id(network.get_parameter(name)) for name in named()}
     split = []
     for group in groups:
         spared = [parameter for parameter in group["params"] if id(parameter) in exempt]
