@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -78,6 +79,7 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     """
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
+    source: ModuleType | None
     if _public_home(module_name) in HOMES:
         source = importlib.import_module(_public_home(module_name))
         cls = getattr(source, class_name, None)  # the package imports its classes when they are asked for
