@@ -1,7 +1,6 @@
 from . import audio as audio
 from . import data as data
 from . import models as models
-from ._version import __version__ as __version__
 from .classifier import GenreClassifier as GenreClassifier
 from .errors import GenreError as GenreError
 from .finetuning import GradualUnfreezing as GradualUnfreezing
@@ -11,3 +10,5 @@ from .predictor import Ensemble as Ensemble
 from .predictor import Predictor as Predictor
 from .predictor import load as load
 from .report import Report as Report
+
+__version__: str

@@ -70,34 +70,18 @@ class FilePrediction(NamedTuple):
     error: AudioError | None = None
 
 
-class _File(NamedTuple):
-    path: Path
-    seconds: float
-    error: AudioError | None
-
-
 class _Piece(NamedTuple):
     """Some consecutive segments of a file; a bad file is one piece without segments."""
 
-    file: _File
+    file: FilePrediction
     member: int
     positions: list[float]
     last: bool
     waveforms: Tensor | None = None
-    error: AudioError | None = None
 
 
 def predict_catalogue(ensemble: Ensemble, paths: Iterable[Path], settings: Settings) -> Iterator[FilePrediction]:
-    """Predicts the genres of many files, in their order.
-
-    Args:
-        ensemble: The classifiers.
-        paths: The files.
-        settings: The number of workers, and the batches.
-
-    Yields:
-        One result per file. A bad file has an error; it does not stop the others.
-    """
+    """Yields one result per file, in their order. A bad file has an error; it does not stop the others."""
     for predictor in ensemble.predictors:
         predictor.arrange()
     workers = settings.num_workers
@@ -129,21 +113,22 @@ def _ahead(pool: Executor, function: Callable[[T], R], items: Iterable[T], count
         yield waiting.popleft().result()
 
 
-def _inspect(path: Path) -> _File:
+def _inspect(path: Path) -> FilePrediction:
+    """The duration of a file, or why it is bad."""
     recording = FileRecording(path)
     try:
         recording.verify()
-        return _File(path, recording.seconds, None)
+        return FilePrediction(path, recording.seconds)
     except AudioError as error:
-        return _File(path, 0.0, error)
+        return FilePrediction(path, error=error)
 
 
-def _cut(ensemble: Ensemble, files: Iterable[_File], settings: Settings) -> Iterator[_Piece]:
+def _cut(ensemble: Ensemble, files: Iterable[FilePrediction], settings: Settings) -> Iterator[_Piece]:
     """The pieces of files, each of at most :data:`BATCH` segments, so that a long file takes no more memory."""
     size = min(settings.batch_size, BATCH)
     for file in files:
         if file.error is not None:
-            yield _Piece(file, 0, [], last=True, error=file.error)
+            yield _Piece(file, 0, [], last=True)
             continue
         for member, predictor in enumerate(ensemble.predictors):
             positions = predictor.positions(file.seconds)
@@ -153,13 +138,13 @@ def _cut(ensemble: Ensemble, files: Iterable[_File], settings: Settings) -> Iter
 
 
 def _read(ensemble: Ensemble, piece: _Piece) -> _Piece:
-    if piece.error is not None:
+    if piece.file.error is not None:
         return piece
     try:
         recording = FileRecording(piece.file.path)
         return piece._replace(waveforms=ensemble.predictors[piece.member].read(recording, piece.positions))
     except AudioError as error:
-        return piece._replace(error=error)
+        return piece._replace(file=piece.file._replace(error=error))
 
 
 def _batches(pieces: Iterable[_Piece], settings: Settings) -> Iterator[list[_Piece]]:
@@ -190,7 +175,7 @@ def _join(ensemble: Ensemble, results: Iterable[tuple[_Piece, Tensor | None]]) -
     members: list[list[Tensor]] = [[] for _ in ensemble.predictors]
     error: AudioError | None = None
     for piece, rows in results:
-        error = error or piece.error
+        error = error or piece.file.error
         if rows is not None:
             members[piece.member].append(rows)
         if not piece.last:
@@ -202,10 +187,10 @@ def _join(ensemble: Ensemble, results: Iterable[tuple[_Piece, Tensor | None]]) -
         members, error = [[] for _ in ensemble.predictors], None
 
 
-def _finish(ensemble: Ensemble, file: _File, rows: list[Tensor]) -> FilePrediction:
+def _finish(ensemble: Ensemble, file: FilePrediction, rows: list[Tensor]) -> FilePrediction:
     mean = torch.stack([values.double().mean(0) for values in rows]).mean(0)
     timelines = []
     for predictor, values in zip(ensemble.predictors, rows, strict=True):
         length = max(0.0, file.seconds - predictor.segment_seconds)
         timelines.append(([position * length for position in predictor.positions(file.seconds)], values))
-    return FilePrediction(file.path, file.seconds, ensemble.rank(file.path, mean), timelines)
+    return file._replace(prediction=ensemble.rank(file.path, mean), timelines=timelines)

@@ -202,9 +202,8 @@ def upgrade(checkpoint: Mapping[str, Any]) -> None:
 
 def _load(stream: BinaryIO) -> Any:
     """Raises a ``ValueError`` that says why a file is no checkpoint."""
-    reason = require_stored(stream, stream.seek(0, 2))
-    if reason:
-        raise ValueError(reason)
+    if _is_compressed(stream):
+        raise ValueError("it is compressed, which torch.save never does")
     try:
         with warnings.catch_warnings(action="ignore"):  # a foreign pickle's protocol
             return torch.load(stream, map_location="cpu", weights_only=True)
@@ -235,23 +234,18 @@ def require_content(checkpoint: Mapping[str, Any], source: object) -> None:
         raise CheckpointError(f"{source}: damaged: its weights are no named tensors; export it or train it again")
 
 
-def require_stored(stream: BinaryIO, size: int) -> str | None:
-    """Why a zip archive of ``size`` bytes could fill the memory; ``None`` if it cannot.
-
-    ``torch.save`` compresses nothing, so the members together are no longer than the file. The stream is read from its
-    beginning afterwards.
-    """
+def _is_compressed(stream: BinaryIO) -> bool:
+    """Whether the members of a zip archive are longer than the archive, and so could fill the memory."""
+    size = stream.seek(0, 2)
     try:
         with zipfile.ZipFile(stream) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError):
-        return None  # another format, or a damaged archive: torch.load reads or rejects it
+        return False  # another format, or a damaged archive: torch.load reads or rejects it
     finally:
         stream.seek(0)
     compressed = any(member.compress_type != zipfile.ZIP_STORED for member in members)
-    if compressed or sum(member.file_size for member in members) > size:
-        return "it is compressed, which torch.save never does"
-    return None
+    return compressed or sum(member.file_size for member in members) > size
 
 
 def _is_config(value: object) -> bool:

@@ -58,7 +58,7 @@ class GenreClassifier(TrackScorer):
             schedule's ``max_lr``; ``None``: they stay. Lightning's ``LearningRateFinder`` and ``Tuner.lr_find`` set it.
         scheduler: Makes the learning-rate schedule from the optimizer. One that has a ``total_steps`` argument, such as
             ``OneCycleLR``, is stretched over the fit and stepped every batch; any other is stepped every epoch.
-            ``ReduceLROnPlateau`` watches its ``monitor``, see :func:`genre.schedules.monitored_value`.
+            ``ReduceLROnPlateau`` watches its ``monitor``, see :class:`genre.schedules.ReduceLROnPlateau`.
         label_smoothing: The share of each target, below 1, that is spread over all genres in training.
         class_weights: The weight of each genre's training loss, or ``balanced``: inverse to its number of train tracks.
         layer_decay: Factor of the learning rate from each layer of the network's ``backbone`` to the one before it;

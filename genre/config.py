@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from genre._version import __version__
+from genre import __version__
 from genre.errors import GenreError, UnknownClassError, one_line
 
 Config: TypeAlias = dict[str, Any]
@@ -71,31 +71,32 @@ def from_config(config: Config, base: type[nn.Module], *args: object) -> nn.Modu
 def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Module]:
     """The class that a config names, a subclass of ``base``, with its arguments.
 
-    Looks up only classes of this package and of modules that the program has already imported: a checkpoint never
-    causes other code to be imported.
+    Looks up only public classes of this package (a checkpoint of an earlier version may name another file of it) and
+    classes of modules that the program has already imported: a checkpoint never causes other code to be imported.
 
     Raises:
         UnknownClassError: The class is unknown, not imported or no subclass of ``base``.
     """
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
-    source = _module(module_name)
-    if source is not None and module_name in HOMES:
-        cls = getattr(source, class_name, None)  # a room of this package imports its classes when they are asked for
+    source: ModuleType | None
+    if _public_home(module_name) in HOMES:
+        source = importlib.import_module(_public_home(module_name))
+        cls = getattr(source, class_name, None)  # the package imports its classes when they are asked for
     else:
-        cls = None if source is None else vars(source).get(class_name)  # getattr could import
+        source = sys.modules.get(MAIN if module_name == _main_name() else module_name)
+        cls = None if source is None or _is_ours(module_name) else vars(source).get(class_name)  # getattr could import
     if cls is None and (module_name == MAIN or "<locals>" in path):
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
             "network= to genre.load, or train with a class that stands in a module"
         )
-    closed = _is_ours(module_name) and _public_home(module_name) not in HOMES and module_name in sys.modules
-    if _is_ours(module_name) and cls is None and not closed:
+    if cls is None and _is_ours(module_name):
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, which genre {__version__} does not have; install the version that "
             "it was trained with"
         )
-    if source is None and not closed:
+    if source is None:
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, and loading imports nothing by itself; if you trust "
             f"'{module_name}', import it first (genre predict --import {module_name}, in the folder where it lies or "
@@ -104,8 +105,7 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise UnknownClassError(
             f"the checkpoint names {path} where a {base.__name__} class of this program is expected; import the module "
-            f"that it was trained with, this '{module_name}' is "
-            f"{getattr(source or sys.modules.get(module_name), '__file__', None) or 'built in'}"
+            f"that it was trained with, this '{module_name}' is {getattr(source, '__file__', None) or 'built in'}"
         )
     return functools.partial(cls, **config["init_args"])
 
@@ -162,20 +162,6 @@ def _main_name() -> str:
         return str(module_spec.name)
     stem = Path(getattr(main, "__file__", None) or "").stem
     return stem if stem.isidentifier() else MAIN
-
-
-def _module(name: str) -> ModuleType | None:
-    """A module of this package, the running script, or a module that the program has imported."""
-    if _is_ours(name):
-        if _public_home(name) not in HOMES:
-            return None
-        for home in (name, _public_home(name)):  # if the file is gone, its package has the class
-            try:
-                return importlib.import_module(home)
-            except (ModuleNotFoundError, ValueError):  # ValueError: not the name of a module
-                continue
-        return None
-    return sys.modules.get(MAIN if name == _main_name() else name)
 
 
 def _is_ours(name: str) -> bool:

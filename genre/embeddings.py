@@ -6,7 +6,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -54,11 +54,8 @@ def load_embedder(name: str, device: torch.device | str = "cpu") -> Predictor:
     if weights and "pretrained" not in inspect.signature(cls).parameters:
         raise GenreError(f"{name}: {class_name} takes no weights; name it without :{weights}")
     num_classes = 2  # the head is not used
-    network = cls(num_classes, pretrained=weights) if weights else cls(num_classes)
-    make_features = getattr(network, "features", None)
-    assert callable(make_features)
-    features = make_features()
-    assert isinstance(features, Feature)
+    network: Any = cls(num_classes, pretrained=weights) if weights else cls(num_classes)
+    features: Feature = network.features()
     if not features.measured:
         raise GenreError(
             f"{name}: its features have no mean and std of their own; fit it, and embed with the checkpoint"
@@ -89,10 +86,14 @@ def write_embeddings(file: Path, embeddings: Embeddings) -> None:
     An ``.npz`` file has the arrays ``paths`` (text) and ``embeddings`` (``(N, D)``, float32). A ``.parquet`` file has
     the columns ``path`` and ``embedding`` (a list of floats).
     """
-    write = _write_npz if _ending(file) == ".npz" else _write_parquet
+    ending = _ending(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.part")
-    write(part, embeddings)
+    if ending == ".npz":
+        with part.open("wb") as stream:
+            np.savez(stream, paths=np.array([str(path) for path in embeddings.paths]), embeddings=embeddings.values)
+    else:
+        _write_parquet(part, embeddings)
     os.replace(part, file)  # noqa: PTH105  # Path.replace is the same
 
 
@@ -121,11 +122,6 @@ def _ending(file: Path) -> str:
     if ending == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise GenreError(f"{file}: parquet needs pyarrow; pip install 'lightning-genre[parquet]', or use .npz")
     return ending
-
-
-def _write_npz(file: Path, embeddings: Embeddings) -> None:
-    with file.open("wb") as stream:
-        np.savez(stream, paths=np.array([str(path) for path in embeddings.paths]), embeddings=embeddings.values)
 
 
 def _read_npz(file: Path) -> tuple[Sequence[str], NDArray[np.float32]]:

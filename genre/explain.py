@@ -54,13 +54,7 @@ class Explanation:
 def explain(
     predictor: Predictor, recording: Recording, genre: str | None = None, method: Method | None = None
 ) -> Explanation:
-    """Computes what speaks for a genre in the segments that the prediction is the mean of.
-
-    Args:
-        predictor: The classifier.
-        recording: The recording.
-        genre: The genre; ``None``: the most probable one.
-        method: How; ``None``: see :func:`method_of`.
+    """Computes what speaks for a genre, or for the most probable one, in the segments that the prediction is made of.
 
     Raises:
         GenreError: The genre is unknown, or a package is missing.
@@ -93,30 +87,19 @@ def explain(
 
 
 def attribute(network: nn.Module, inputs: Tensor, target: int, method: Method) -> Tensor:
-    """A map over the inputs, ``(B, rows, frames)``; Grad-CAM's is smaller than the inputs and at least 0.
-
-    Args:
-        network: The network, in evaluation mode.
-        inputs: ``(B, C, frequency, time)``.
-        target: The class.
-        method: Grad-CAM or integrated gradients.
-    """
+    """A map over the inputs ``(B, C, frequency, time)`` of a network in evaluation mode: ``(B, frequency, time)``."""
     # cuDNN computes no gradient of recurrent layers in evaluation mode.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         return (grad_cam if method == "gradcam" else integrated_gradients)(network, inputs, target)
 
 
 def method_of(network: nn.Module, inputs: Tensor) -> Method:
-    """Grad-CAM for a convolutional network, integrated gradients for a recurrent one, a transformer or an MLP.
-
-    Args:
-        network: The network.
-        inputs: One input.
-    """
+    """Grad-CAM for a convolutional network, integrated gradients for a recurrent one, a transformer or an MLP."""
     sequential = (nn.RNNBase, nn.RNNCellBase, IndRNNLayer, nn.MultiheadAttention)
     if any(isinstance(module, sequential) for module in network.modules()):
         return "integrated_gradients"
-    calls = _calls(network, inputs)
+    with torch.no_grad():
+        _, calls = _forward(network, inputs)
     places = [index for index, (module, output) in enumerate(calls) if _is_map(module, output)]
     if not places:
         return "integrated_gradients"
@@ -125,7 +108,7 @@ def method_of(network: nn.Module, inputs: Tensor) -> Method:
 
 
 def grad_cam(network: nn.Module, inputs: Tensor, target: int) -> Tensor:
-    """Grad-CAM of the last convolution whose output has a time axis; networks side by side are added up.
+    """Grad-CAM of the last convolution whose output has a time axis, at least 0; networks side by side are added up.
 
     Raises:
         GenreError: The network has no convolution.
@@ -140,13 +123,10 @@ def grad_cam(network: nn.Module, inputs: Tensor, target: int) -> Tensor:
         if not outputs:
             raise GenreError(f"{type(branch).__name__} has no convolution over time; use integrated_gradients")
         gradient = torch.autograd.grad(logits[:, target].sum(), outputs[-1], retain_graph=True)[0]
-        map_, gradient = (
-            value.unsqueeze(2) if value.ndim == 3 else value  # a convolution over time has no bands
-            for value in (outputs[-1].detach(), gradient)
-        )
-        weights = gradient.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
-        cam = F.relu((weights * map_).sum(1, keepdim=True))  # (B, 1, F', T')
-        total = total + F.interpolate(cam.float(), inputs.shape[-2:], mode="bilinear").squeeze(1)
+        weights = gradient.flatten(2).mean(2)  # (B, C)
+        cam = F.relu(torch.einsum("bc,bc...->b...", weights, outputs[-1].detach()))  # (B, F', T') or, in time, (B, T')
+        cam = cam.float().view(len(cam), 1, -1, cam.shape[-1])  # (B, 1, F', T'), in time with F' = 1
+        total = total + F.interpolate(cam, inputs.shape[-2:], mode="bilinear").squeeze(1)
     return total
 
 
@@ -200,11 +180,6 @@ def _is_map(module: nn.Module, output: Tensor) -> bool:
         isinstance(module, nn.Conv1d) and output.ndim == 3
     )
     return convolution and output.shape[-1] > 1
-
-
-def _calls(network: nn.Module, inputs: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    with torch.no_grad():
-        return _forward(network, inputs)[1]
 
 
 def _forward(network: nn.Module, inputs: Tensor) -> tuple[Tensor, list[tuple[nn.Module, Tensor]]]:

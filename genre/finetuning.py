@@ -54,7 +54,7 @@ class LinearProbe(pl.Callback):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Freezes the backbone and, with ``cache``, lets the DataModule embed its segments."""
-        _freeze(_backbone(pl_module))
+        _freeze(require_backbone(pl_module.network))
         if stage == "predict":  # a loader may come without its DataModule
             return
         data = getattr(trainer, "datamodule", None)
@@ -86,7 +86,7 @@ class LinearProbe(pl.Callback):
     def on_train_batch_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        _freeze(_backbone(pl_module))
+        _freeze(require_backbone(pl_module.network))
 
 
 class GradualUnfreezing(pl.Callback):
@@ -115,12 +115,12 @@ class GradualUnfreezing(pl.Callback):
         self.freeze_statistics = freeze_statistics
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
-        backbone_layers(_backbone(pl_module))
+        require_backbone(pl_module.network)
 
     def on_train_batch_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        backbone = _backbone(pl_module)
+        backbone = require_backbone(pl_module.network)
         for depth, names in enumerate(reversed(backbone_layers(backbone))):
             frozen = trainer.current_epoch < self.first_epoch + depth * self.epochs_per_layer
             for name in names:
@@ -167,10 +167,9 @@ def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, A
     parameters form separate groups with a ``weight_decay`` of 0.
     """
     groups = [{"params": list(network.parameters())}] if layer_decay == 1 else _layer_groups(network, layer_decay)
-    named: Callable[[], set[str]] | None = getattr(network, "no_weight_decay", None)
-    if named is None:
+    exempt = {id(network.get_parameter(name)) for name in getattr(network, "no_weight_decay", set)()}
+    if not exempt:
         return groups
-    exempt = {id(network.get_parameter(name)) for name in named()}
     split = []
     for group in groups:
         spared = [parameter for parameter in group["params"] if id(parameter) in exempt]
@@ -250,33 +249,24 @@ def warn_of_other_features(network: nn.Module, features: Feature) -> None:
 
     The network's method ``pretrained_features``, if it has one, returns the latter, or ``None``.
     """
-    pretrained_features: Callable[[], Feature | None] | None = getattr(network, "pretrained_features", None)
-    expected = None if pretrained_features is None else pretrained_features()
+    pretrained_features: Callable[[], Feature | None] = getattr(network, "pretrained_features", lambda: None)
+    expected, name = pretrained_features(), type(network).__name__
     if expected is None:
         return
     theirs, ours = to_config(expected), to_config(features)
     if theirs["class_path"] != ours["class_path"]:
-        log.warning("%s was trained on %s, the data gives %s", type(network).__name__, show(theirs), show(ours))
+        log.warning("%s was trained on %s, the data gives %s", name, show(theirs), show(ours))
         return
     given, wanted = ours["init_args"], theirs["init_args"]
-    differences = [f"{name} {given[name]} instead of {wanted[name]}" for name in wanted if given[name] != wanted[name]]
+    differences = [f"{key} {given[key]} instead of {wanted[key]}" for key in wanted if given[key] != wanted[key]]
     if differences:
         log.warning(
-            "%s was trained on other features than the data gives: %s; the features that fit are those of "
-            "%s.pretrained_features()",
-            type(network).__name__,
-            ", ".join(differences),
-            type(network).__name__,
+            f"{name} was trained on other features than the data gives: {', '.join(differences)}; the features that "
+            f"fit are those of {name}.pretrained_features()"
         )
 
 
-def _backbone(module: pl.LightningModule) -> nn.Module:
-    network = module.network
-    assert isinstance(network, nn.Module)
-    return require_backbone(network)
-
-
-def require_backbone(network: nn.Module) -> nn.Module:
+def require_backbone(network: object) -> nn.Module:
     """The part of a network that is fine-tuned; raises a :class:`~genre.GenreError` if the network has none."""
     backbone = getattr(network, "backbone", None)
     if not isinstance(backbone, nn.Module):

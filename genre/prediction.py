@@ -1,17 +1,23 @@
 """What every classifier of audio does: predicts the genre of files and arrays, and computes their embeddings."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import Any, BinaryIO, TypeGuard, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genre.apply import apply_to_audio
-from genre.audio.recording import Audio, FileRecording, Recording
+from genre.audio.recording import Audio, FileRecording, Recording, open_recording
+from genre.data.files import describe_unread, find_audio_files, unread_files
+from genre.errors import AudioError, GenreError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: The name of a genre whose probability is below a threshold.
 UNKNOWN = "unknown"
@@ -106,7 +112,7 @@ class AudioClassifier(ABC):
             AudioError: A file is missing, or a recording holds no usable audio.
             GenreError: ``audio`` is none of these, or ``sample_rate`` is missing or superfluous.
         """
-        return apply_to_audio(self._predict, audio, sample_rate)
+        return _apply(self._predict, audio, sample_rate)
 
     def embed(self, audio: Audio | Sequence[Audio], sample_rate: float | None = None) -> NDArray[np.float32]:
         """Computes the input of the network's head, averaged over the segments of the audio.
@@ -124,7 +130,7 @@ class AudioClassifier(ABC):
             GenreError: ``audio`` is of another type, ``sample_rate`` is missing or superfluous, or the network has no
                 head, see :func:`genre.models.head.find_head`.
         """
-        rows = apply_to_audio(self.average_embedding, audio, sample_rate)
+        rows = _apply(self.average_embedding, audio, sample_rate)
         if not isinstance(rows, list):
             return rows
         return np.stack(rows) if rows else np.empty((0, self.embedding_size), np.float32)
@@ -148,3 +154,62 @@ class AudioClassifier(ABC):
 
     def _predict(self, recording: Recording) -> Prediction:
         return self.rank(recording.path, self.average_probabilities(recording))
+
+
+def _apply(
+    function: Callable[[Recording], T], audio: Audio | Sequence[Audio], sample_rate: float | None
+) -> T | list[T]:
+    """Calls a function for a recording, or for every recording of a folder or a list; see the methods' arguments."""
+    if isinstance(audio, list | tuple):
+        are_arrays = [isinstance(element, np.ndarray | Tensor) for element in audio]
+        if sample_rate is not None and audio and not any(are_arrays):
+            raise GenreError(
+                f"sample_rate={sample_rate} was given with files alone, which bring their own; leave it out"
+            )
+        results: list[T] = []
+        for index, (element, is_array) in enumerate(zip(audio, are_arrays, strict=True)):
+            if _is_folder(element):
+                results += _apply_to_folder(function, Path(element))
+            else:
+                with open_recording(element, sample_rate if is_array else None, f"element {index}") as recording:
+                    results.append(function(recording))
+        return results
+    if _is_folder(audio):
+        if sample_rate is not None:
+            raise GenreError(f"sample_rate={sample_rate} was given with a folder of files, which bring their own")
+        return _apply_to_folder(function, Path(audio))
+    with open_recording(audio, sample_rate) as recording:  # type: ignore[arg-type]  # raises for other sequences
+        return function(recording)
+
+
+def _is_folder(audio: object) -> TypeGuard[str | Path]:
+    return isinstance(audio, str | Path) and Path(audio).is_dir()
+
+
+def _apply_to_folder(function: Callable[[Recording], T], folder: Path) -> list[T]:
+    files, problem = list_files(folder)
+    if not files:
+        raise GenreError(str(problem))
+    if problem:
+        log.warning("%s", problem)
+    results = []
+    for file in files:
+        try:
+            with open_recording(file) as recording:
+                results.append(function(recording))
+        except AudioError as error:
+            log.warning("skipped %s", error)
+            reason = error
+    if not results:
+        raise GenreError(f"{folder}: every file of this folder is bad; one is {reason}")
+    return results
+
+
+def list_files(path: Path) -> tuple[list[Path], str | None]:
+    """The path itself, or the audio files in and below a folder; and a problem of the folder, if any."""
+    if not path.is_dir():
+        return [path], None
+    files, unread = find_audio_files(path), unread_files(path)
+    if unread:
+        return files, describe_unread(path, unread)
+    return files, None if files else f"{path}: no audio file in this folder"

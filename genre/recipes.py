@@ -30,22 +30,12 @@ def list_recipes() -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in sorted(files, key=lambda path: len(path.parts))}
 
 
-def shipped_recipe(name: str | Path) -> Path | None:
-    """The file of the library with this name, if there is one.
-
-    Args:
-        name: With or without ``.yaml``, and with or without ``examples/`` in front, as in a checkout.
-    """
-    short = PurePath(name).as_posix().removeprefix("examples/")
-    recipes = list_recipes()
-    return recipes.get(short) or recipes.get(f"{short}.yaml")
-
-
 def find_recipe(name: str | Path, folder: Path = Path()) -> Path:
     """The file of a recipe: one of the user's own or, if there is none, one of the library.
 
     Args:
-        name: A path, or a name as in :func:`list_recipes`; ``.yaml`` may be left out.
+        name: A path, or a name as in :func:`list_recipes`; ``.yaml`` may be left out, and ``examples/`` may stand in
+            front of it, as in a checkout.
         folder: The folder that a path is relative to.
 
     Raises:
@@ -55,7 +45,8 @@ def find_recipe(name: str | Path, folder: Path = Path()) -> Path:
     for path in (own, own.with_name(f"{own.name}.yaml") if own.name else own):
         if path.exists() and not path.is_dir():
             return path
-    recipe = shipped_recipe(name) or (own if own.is_dir() else None)
+    recipes, short = list_recipes(), PurePath(name).as_posix().removeprefix("examples/")
+    recipe = recipes.get(short) or recipes.get(f"{short}.yaml") or (own if own.is_dir() else None)
     if recipe is None:
         raise GenreError(f"{own}: no such file, and no recipe of `genre recipes` has this name; {advice(name)}")
     return recipe

@@ -23,11 +23,7 @@ def say(line: str, style: str | None = None) -> None:
 def make_table(*names: str, numbers: Sequence[str] = (), title: str | None = None, lines: bool = False) -> Table:
     """A table with columns of names, which are wrapped anywhere, and then of numbers, which are not.
 
-    Args:
-        names: The headings of the first columns.
-        numbers: The headings of the columns to the right of them.
-        title: The title.
-        lines: Whether there is a line between the rows.
+    ``lines``: whether there is a line between the rows.
     """
     table = Table(title=title, show_lines=lines)
     for name in names:
@@ -38,13 +34,7 @@ def make_table(*names: str, numbers: Sequence[str] = (), title: str | None = Non
 
 
 def progress(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """Yields the items. In a terminal, a bar shows their number until the last one is done.
-
-    Args:
-        items: The items.
-        description: What is done to them, such as ``decoding``.
-        total: Their number.
-    """
+    """Yields the items. In a terminal, a bar shows their number and ``description``, such as ``decoding``."""
     console = terminal()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -18,7 +18,7 @@ from genre.audio import MFCC, MelSpectrogram, Spectrogram
 from genre.audio.recording import FileRecording
 from genre.errors import GenreError
 from genre.explain import attribute, decisive_stretches, explain, method_of
-from genre.plots.explanation import plot_explanation
+from genre.plots.spectrogram import plot_explanation
 from genre.predictor import Predictor
 
 from .conftest import run_cli, tone

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, product
+from itertools import chain, filterfalse, product
 from pathlib import Path
 from typing import Any
 
@@ -159,9 +159,9 @@ def read_plan(
     if not isinstance(recipes, list) or not recipes:
         raise GenreError(f"{path}: found recipes: {recipes}; expected a list of files, such as `[resnet18.yaml]`")
     systems = [_system(path, recipe) for recipe in recipes]
-    features = _or_none(_files(path, "features", content.get("features") or []))
+    features: Sequence[Path | None] = _files(path, "features", content.get("features") or []) or [None]
     own = _files(path, "splits", content.get("splits") or [])
-    chosen = _or_none([_present(split, "--splits", Path()) for split in splits or ()] or own)
+    chosen: Sequence[Path | None] = [_present(split, "--splits", Path()) for split in splits or ()] or own or [None]
     for file in (*features, *chosen):
         if file is not None and "class_path" not in read_yaml(file):
             raise GenreError(f"{file}: found no class_path; expected `class_path:` and `init_args:` of one class alone")
@@ -193,26 +193,22 @@ def merge_options(own: Sequence[str], given: Sequence[str]) -> list[str]:
     class before its arguments: configuration files, and a class whose arguments the cell has, such as ``--data Folder``
     if the cell has ``--data.features``.
     """
+    names = [option.partition("=")[0] for option in own]
 
-    def name(option: Sequence[str] | str) -> str:
-        return (option if isinstance(option, str) else option[0]).partition("=")[0]
+    def comes_first(option: Sequence[str]) -> bool:
+        name = option[0].partition("=")[0]
+        has_arguments = name not in names and any(known.startswith(f"{name}.") for known in names)
+        return name in ("-c", "--config") or has_arguments
 
     options: list[list[str]] = []  # each option with its values
     for argument in given:
         if argument.startswith("-") or not options:
             options.append([])
         options[-1].append(argument)
-    names = {name(option) for option in own}
-    first = [
-        option
-        for option in options
-        if name(option) in ("-c", "--config")
-        or (name(option) not in names and any(known.startswith(f"{name(option)}.") for known in names))
-    ]
-    configs = [option for option in own if name(option) == "--config"]
-    others = [option for option in own if name(option) != "--config"]
-    last = [option for option in options if option not in first]
-    return [*configs, *chain(*first), *others, *chain(*last)]
+    configs = [option for option, name in zip(own, names, strict=True) if name == "--config"]
+    others = [option for option, name in zip(own, names, strict=True) if name != "--config"]
+    first = chain(*filter(comes_first, options))
+    return [*configs, *first, *others, *chain(*filterfalse(comes_first, options))]
 
 
 def _system(plan: Path, recipe: object) -> tuple[tuple[Path, ...], tuple[str, ...]]:
@@ -245,11 +241,6 @@ def _files(plan: Path, key: str, names: object) -> list[Path]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise GenreError(f"{plan}: found {key}: {names}; expected a list of files")
     return [_present(name, str(plan), plan.parent) for name in names]
-
-
-def _or_none(paths: list[Path]) -> list[Path | None]:
-    """The files; if there are none, ``None`` for the recipe's own."""
-    return [*paths] or [None]
 
 
 def _present(name: str | Path, source: str, folder: Path) -> Path:

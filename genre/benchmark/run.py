@@ -2,20 +2,20 @@
 
 import errno
 import inspect
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import timm
 
 from genre.benchmark.plan import Cell, Plan, Recipe, Row, merge_options, read_plan
-from genre.benchmark.progress import PlanProgress
 from genre.benchmark.published import augmentation, differences, find_published
 from genre.benchmark.summary import Summary, pooled_metrics, summarize_row
 from genre.benchmark.table import Line, print_table, write_tables
-from genre.benchmark.worker import CellFolder, start_server
+from genre.benchmark.worker import CellFolder, PlanProgress, start_server
 from genre.errors import GenreError
 from genre.report.folder import short, write_report
 from genre.terminal import say
@@ -90,27 +90,26 @@ def run_plan(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise _disk_full(folder, command_line) from None
+        raise GenreError(
+            f"{folder}: the disk is full; what is finished is kept: free some space and go on with: "
+            f"{command_line.command} --resume"
+        ) from None
     except KeyboardInterrupt:
         print(f"genre: interrupted; go on with: {command_line.command} --resume", file=sys.stderr)
         return 130
 
 
+@dataclass
 class Benchmark:
     """A running plan."""
 
-    def __init__(
-        self,
-        folder: Path,
-        plan: Plan,
-        setups: Mapping[Row, Recipe],
-        cells: Mapping[Cell, CellFolder],
-        command_line: CommandLine,
-    ) -> None:
-        self.folder, self.plan, self.setups, self.cells = folder, plan, setups, cells
-        self.command_line = command_line
-        self.faults: dict[Cell, str] = {}
-        self._summaries: dict[Row, tuple[set[Cell], Summary | None]] = {}
+    folder: Path
+    plan: Plan
+    setups: Mapping[Row, Recipe]
+    cells: Mapping[Cell, CellFolder]
+    command_line: CommandLine
+    faults: dict[Cell, str] = field(default_factory=dict, init=False)
+    _summaries: dict[Row, tuple[set[Cell], Summary | None]] = field(default_factory=dict, init=False)
 
     def run(self) -> int:
         """Runs the unfinished cells; returns the exit status."""
@@ -145,7 +144,7 @@ class Benchmark:
 
     def _check_space(self) -> None:
         if shutil.disk_usage(self.folder).free < NEEDED:
-            raise _disk_full(self.folder, self.command_line)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     @property
     def lines(self) -> list[Line]:
@@ -227,10 +226,3 @@ def _check_weights(weights: str) -> None:
         raise GenreError(
             f"--pretrained: found {weights}; expected true, false, a weights file, or timm's name of weights"
         )
-
-
-def _disk_full(folder: Path, command_line: CommandLine) -> GenreError:
-    return GenreError(
-        f"{folder}: the disk is full; what is finished is kept: free some space and go on with: "
-        f"{command_line.command} --resume"
-    )

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from genre.benchmark.published import FIGURES, Published, count_of
-from genre.benchmark.summary import Summary, first_area, measured
+from genre.benchmark.summary import Score, Summary, first_area, measured
 from genre.metrics import SCORES
 from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc, plot_sweep
 from genre.plots.style import save
@@ -33,10 +33,7 @@ BESIDE = {
 COSTS = {"parameters": "parameters", "seconds_per_epoch": "s per epoch", "training_seconds": "s of training"}
 
 #: The columns of a score in ``table.csv``: the suffix of the column's name, and the attribute of a Score.
-PARTS = {
-    "": "value", "_low": "low", "_high": "high", "_spread": "spread", "_folds": "folds",
-    "_folds_spread": "folds_spread",
-}  # fmt: skip
+PARTS = {"" if entry.name == "value" else f"_{entry.name}": entry.name for entry in fields(Score)}
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from genre.apply import list_files
 from genre.errors import GenreError
+from genre.prediction import list_files
 
 
 class AudioFiles:

@@ -10,11 +10,18 @@ from genre.data.splits import Partition
 from genre.data.track import SUBSETS, Track
 from genre.embeddings import Embeddings, read_embeddings
 from genre.errors import GenreError
-from genre.plots.clips import Clip, describe_number, draw_clips, read_clip, read_clips
-from genre.plots.corpus import plot_artists, plot_counts
-from genre.plots.inputs import INPUTS, plot_track, plot_tracks
+from genre.plots.corpus import embedding_points, feature_points, plot_artists, plot_counts, plot_pca, plot_tsne
+from genre.plots.inputs import (
+    INPUTS,
+    Clip,
+    describe_number,
+    draw_clips,
+    plot_track,
+    plot_tracks,
+    read_clip,
+    read_clips,
+)
 from genre.plots.runs import plot_runs_accuracy, plot_runs_learning_curves, plot_runs_roc
-from genre.plots.scatter import embedding_points, feature_points, plot_pca, plot_tsne
 from genre.plots.style import save_small
 from genre.report.conditions import scored_unit, scored_units
 from genre.report.folder import Run, read_runs, short

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origi
 
 from docstring_parser import google
 
-from genre._version import __version__
+from genre import __version__
 from genre.cli.completion import PrintCompletion
 from genre.cli.help_page import FIT_VERBS, print_help
 from genre.cli.options import did_you_mean, import_modules, usage_error

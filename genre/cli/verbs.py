@@ -137,7 +137,7 @@ def explain(
     from genre.cli.processes import choose_device
     from genre.explain import decisive_stretches
     from genre.explain import explain as explain_recording
-    from genre.plots.explanation import plot_explanation
+    from genre.plots.spectrogram import plot_explanation
     from genre.plots.style import save_small
     from genre.predictor import load
     from genre.terminal import say

@@ -1,6 +1,6 @@
 """Matplotlib figures of a data set, of a run, and of several runs."""
 
-from genre.plots.corpus import plot_artists, plot_counts
+from genre.plots.corpus import plot_artists, plot_counts, plot_pca, plot_tsne
 from genre.plots.inputs import plot_inputs, plot_track, plot_tracks
 from genre.plots.runs import (
     plot_confusion_matrix,
@@ -10,7 +10,6 @@ from genre.plots.runs import (
     plot_runs_learning_curves,
     plot_runs_roc,
 )
-from genre.plots.scatter import plot_pca, plot_tsne
 
 __all__ = [
     "plot_artists",

@@ -1,27 +1,28 @@
-"""Waveform, spectrogram, mel spectrogram and MFCC of tracks, and the inputs of a network."""
+"""Waveform, spectrogram, mel spectrogram and MFCC of parts of tracks, and the inputs of a network."""
 
-import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
-import librosa
 import librosa.display
 import numpy as np
+import torch
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+from torch import Tensor
 
+from genre.audio.decode import AudioError, probe, read_segment
 from genre.audio.features import Feature, MelSpectrogram, Spectrogram
 from genre.audio.mfcc import MFCC
-from genre.plots.clips import Clip, describe_number
-from genre.plots.style import COLORS, DIVERGING, PAGE_WIDTH, SEQUENTIAL, WIDTH
+from genre.data.scan import BadFiles
+from genre.data.track import Track
+from genre.plots.spectrogram import MEL_TICKS, Framed, features_of, limits, set_mel_ticks, show_feature
+from genre.plots.style import COLORS, PAGE_WIDTH, WIDTH
 
 Input: TypeAlias = Literal["waveform", "spectrogram", "mel", "mfcc"]
-Framed: TypeAlias = Spectrogram | MelSpectrogram | MFCC
 
 
 class Labels(NamedTuple):
@@ -39,9 +40,74 @@ INPUTS: dict[Input, Labels] = {
     "mfcc": Labels("MFCC", "coefficient (number)", "coefficient in decibels"),
 }
 
-#: Ticks in hertz on the mel scale that do not overlap, for a large picture and for a small one.
-MEL_TICKS = (0, 500, 1000, 2000, 4000, 8000, 16000)
+#: Ticks in hertz on the mel scale for a small picture.
 FEW_MEL_TICKS = (0, 500, 2000, 8000)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A part of a track.
+
+    Attributes:
+        track: The track.
+        waveform: ``(samples,)`` at the rate of the features.
+        start: The start of the clip in the file, in seconds.
+    """
+
+    track: Track
+    waveform: Tensor
+    start: float = 0.0
+
+
+def read_clip(track: Track, feature: Feature, seconds: float, position: float = 0.0) -> Clip:
+    """Reads a part of a track, or all of a shorter track.
+
+    Args:
+        track: The track.
+        feature: Gives the sample rate and the minimal length; an even shorter track is repeated.
+        seconds: The length of the part.
+        position: The start of the part, from 0 (the track's beginning) to 1 (the last possible start).
+
+    Raises:
+        AudioError: The file cannot be read.
+    """
+    first, last = track.excerpt or (0.0, probe(track.path).seconds)
+    length = min(seconds, last - first)
+    samples = max(round(length * feature.sample_rate), int(getattr(feature, "n_fft", 2048)))
+    waveform = torch.from_numpy(read_segment(track.path, feature.sample_rate, samples, position, track.excerpt))
+    return Clip(track, waveform, first + position * (last - first - length))
+
+
+def read_clips(
+    tracks: Iterable[Track], feature: Feature, seconds: float, position: float, bad_files: BadFiles
+) -> Iterable[Clip]:
+    """Yields a clip of each track, see :func:`read_clip`; notes bad files and leaves them out."""
+    for track in tracks:
+        try:
+            yield read_clip(track, feature, seconds, position)
+        except AudioError as error:
+            bad_files.note(track.path, error.reason)
+
+
+def draw_clips(
+    tracks: Sequence[Track], feature: Feature, count: int, seconds: float, seed: int, bad_files: BadFiles
+) -> dict[str, list[Clip]]:
+    """Reads the middle of ``count`` random tracks of every genre; replaces a bad file by another track."""
+    random = np.random.default_rng(seed)
+    clips: dict[str, list[Clip]] = {}
+    for genre in sorted({track.genre for track in tracks}):
+        of_genre = [track for track in tracks if track.genre == genre]
+        shuffled = [of_genre[index] for index in random.permutation(len(of_genre))]
+        readable = read_clips(shuffled, feature, seconds, 0.5, bad_files)
+        clips[genre] = [clip for _, clip in zip(range(count), readable, strict=False)]
+    return {genre: of_genre for genre, of_genre in clips.items() if of_genre}
+
+
+def describe_number(clips: Mapping[str, Sequence[Clip]]) -> str:
+    """The number of clips, such as ``3 to 5 random tracks per genre``."""
+    low, high = min(map(len, clips.values())), max(map(len, clips.values()))
+    number = str(high) if low == high else f"{low} to {high}"
+    return f"{number} random track{'s' * (high > 1)} per genre"
 
 
 def plot_track(clip: Clip, feature: Feature) -> Figure:
@@ -89,7 +155,7 @@ def plot_tracks(clips: Mapping[str, Sequence[Clip]], feature: Feature, name: Inp
         for axes in row[len(of_genre) :]:
             axes.set_axis_off()
         for axes, clip in zip(row, of_genre, strict=False):
-            axes.set_title(_short(clip.track.name, min(28, 120 // columns)), fontsize=8, pad=2)
+            axes.set_title(shorten(clip.track.name, min(28, 120 // columns)), fontsize=8, pad=2)
             axes.tick_params(labelsize=8)
     seconds = max(len(clip.waveform) for of_genre in clips.values() for clip in of_genre) / feature.sample_rate
     grid[0, 0].set_xlim(0, seconds)
@@ -122,7 +188,7 @@ def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, sec
     for axes, (genre, values) in zip(grid.flat, inputs.items(), strict=False):
         times = np.linspace(0, seconds, values.shape[1])
         mesh = show_feature(axes, values, feature, times, (float(low), float(high)))
-        axes.set_title(_short(genre, 24))
+        axes.set_title(shorten(genre, 24))
     for axes in grid.flat[len(inputs) :]:
         axes.set_axis_off()
     for axes in grid.flat[max(0, len(inputs) - columns) : len(inputs)]:  # the last one of each column
@@ -137,28 +203,6 @@ def plot_inputs(inputs: Mapping[str, NDArray[np.float32]], feature: Feature, sec
     normalised = (feature.mean, feature.std) != (0, 1)
     figure.colorbar(mesh, ax=grid, label=f"{'normalised ' * normalised}{unit}", extend="both", pad=0.02, aspect=30)
     return figure
-
-
-def features_of(feature: Feature) -> dict[Input, Framed]:
-    """Spectrogram, mel spectrogram and MFCC with the arguments of a recipe's feature, not normalised."""
-    n_fft = int(getattr(feature, "n_fft", 2048))
-    n_mels = int(getattr(feature, "n_mels", min(128, n_fft // 4)))  # more bands would fall between the bins
-    n_mfcc = int(getattr(feature, "n_mfcc", min(20, n_mels)))
-    own = vars(feature) | {"n_mels": n_mels, "n_mfcc": n_mfcc, "mean": 0.0, "std": 1.0, "compression": "decibels"}
-
-    def build(cls: type[Framed]) -> Framed:
-        return cls(**{name: own[name] for name in inspect.signature(cls).parameters if name in own})
-
-    return {"spectrogram": build(Spectrogram), "mel": build(MelSpectrogram), "mfcc": build(MFCC)}
-
-
-def limits(name: Input, values: NDArray[np.float32]) -> tuple[float, float]:
-    """The lowest and the highest value of the colour scale for ``(…, frequency, time)`` values."""
-    if name == "mfcc":  # without the 0th coefficient, the loudness, which is much larger than the others
-        widest = float(np.percentile(np.abs(values[..., 1:, :] if values.shape[-2] > 1 else values), 99.5))
-        return -widest, widest
-    low, high = np.percentile(values, (2, 99.9))
-    return float(low), float(high)
 
 
 def _fill(
@@ -187,53 +231,10 @@ def _show_waveform(axes: Axes, clip: Clip, sample_rate: int) -> None:
     axes.set(xlabel="", ylabel="")
 
 
-def show_feature(
-    axes: Axes, values: NDArray[np.float32], feature: Feature, times: NDArray[np.float64], scale: tuple[float, float]
-) -> QuadMesh:
-    """Draws ``(frequency, time)`` with time in seconds and frequency in hertz; rows of other features are numbered.
-
-    Args:
-        axes: The axes.
-        values: The output of ``feature``.
-        feature: The feature, of any class.
-        times: ``(time,)`` the second of each frame.
-        scale: The lowest and the highest value of the colour scale.
-    """
-    rows = len(values)
-    frequencies, y_axis = np.arange(rows, dtype=float), None
-    if isinstance(feature, Spectrogram):
-        frequencies, y_axis = frequencies * feature.sample_rate / feature.n_fft, "linear"
-    elif isinstance(feature, MelSpectrogram):
-        top = feature.f_max or feature.sample_rate / 2
-        frequencies = librosa.mel_frequencies(rows + 2, fmin=feature.f_min, fmax=top, htk=feature.mel_scale == "htk")
-        frequencies, y_axis = frequencies[1:-1], "mel"
-    mesh: QuadMesh = librosa.display.specshow(
-        values,
-        x_coords=times,
-        y_coords=frequencies,
-        x_axis="s",
-        y_axis=y_axis,
-        ax=axes,
-        cmap=DIVERGING if isinstance(feature, MFCC) else SEQUENTIAL,
-        vmin=scale[0],
-        vmax=scale[1],
-        rasterized=True,
-    )
-    axes.set(xlabel="", ylabel="")
-    return mesh
-
-
 def _frame_times(feature: Framed, frames: int) -> NDArray[np.float64]:
     """``(frames,)`` the second of each frame, relative to the first."""
     hop = feature.hop_length or (feature.win_length or feature.n_fft) // 2
     return np.arange(frames) * hop / feature.sample_rate
-
-
-def set_mel_ticks(axes: Axes, hertz: Sequence[int]) -> None:
-    """Puts ticks at these frequencies only."""
-    axes.yaxis.set_major_locator(FixedLocator(hertz))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylim(bottom=0)
 
 
 def _arguments(feature: Feature | None) -> str:
@@ -250,7 +251,7 @@ def _wrapped(genre: str) -> str:
     return "\n".join(words) if len(genre) > 10 else genre
 
 
-def _short(name: str, length: int) -> str:
+def shorten(name: str, length: int) -> str:
     """Cuts a long name in its middle, because the names of an album often begin alike."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from genre._version import __version__
+from genre import __version__
 from genre.calibration import TARGET_ACCURACY
 from genre.data.datamodule import GenreDataModule
 from genre.data.names import unknown_names
@@ -63,11 +63,7 @@ def absent_genres(data: GenreDataModule) -> dict[str, list[str]]:
 
 
 def remarks(metrics: Mapping[str, Any]) -> list[str]:
-    """Warnings for a reader of the scores.
-
-    Args:
-        metrics: The content of ``metrics.json``.
-    """
+    """Warnings for a reader of the scores in ``metrics.json``."""
     lines = []
     unit, seen = metrics["unit"], metrics["seen"]
     if unit == "segments":

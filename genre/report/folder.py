@@ -45,9 +45,26 @@ def write_report(folder: Path, results: Results, metrics: Mapping[str, Any], dat
     (folder / "metrics.json").unlink(missing_ok=True)
     write_results(folder / "predictions.csv", results)
     if history:
-        _write_history(folder / "history.csv", history)
-    pictures = _draw(folder, results, metrics, data, history, best_epoch)
-    _write_page(folder / "index.html", metrics, pictures, history, best_epoch, training or {})
+        with (folder / "history.csv").open("w", encoding="utf-8", newline="") as lines:
+            writer = csv.DictWriter(lines, dict.fromkeys(name for entry in history for name in entry))
+            writer.writeheader()
+            writer.writerows(history)
+    page = render(
+        "genre.report",
+        "report.html.j2",
+        metrics=metrics,
+        scores=SCORES,
+        pictures=_draw(folder, results, metrics, data, history, best_epoch),
+        remarks=remarks(metrics),
+        calibration=describe_calibration(metrics),
+        training=training or {},
+        epochs=len(history),
+        best_epoch=best_epoch,
+        seconds=[entry["seconds"] for entry in history if "seconds" in entry],
+        duration=duration,
+        config="../config.yaml" if (folder.parent / "config.yaml").is_file() else None,
+    )
+    write_whole(folder / "index.html", page)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
@@ -148,14 +165,6 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)  # noqa: PTH105  # Path.replace is the same
 
 
-def _write_history(path: Path, history: History) -> None:
-    names = dict.fromkeys(name for entry in history for name in entry)
-    with path.open("w", encoding="utf-8", newline="") as lines:
-        writer = csv.DictWriter(lines, names)
-        writer.writeheader()
-        writer.writerows(history)
-
-
 def _read_history(path: Path) -> list[dict[str, float]]:
     if not path.is_file():
         raise GenreError(f"{path}: no such file; only a fit writes it: fit this run again, or leave it out")
@@ -224,23 +233,3 @@ def _read_inputs(data: GenreDataModule) -> dict[str, Any]:
                 continue
             inputs[track.genre] = data.features.cpu()(torch.from_numpy(samples)).numpy()
     return dict(sorted(inputs.items()))
-
-
-def _write_page(path: Path, metrics: Mapping[str, Any], pictures: Mapping[str, str], history: History,
-                best_epoch: int | None, training: Mapping[str, float]) -> None:  # fmt: skip
-    page = render(
-        "genre.report",
-        "report.html.j2",
-        metrics=metrics,
-        scores=SCORES,
-        pictures=pictures,
-        remarks=remarks(metrics),
-        calibration=describe_calibration(metrics),
-        training=training,
-        epochs=len(history),
-        best_epoch=best_epoch,
-        seconds=[entry["seconds"] for entry in history if "seconds" in entry],
-        duration=duration,
-        config="../config.yaml" if (path.parents[1] / "config.yaml").is_file() else None,
-    )
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")

@@ -4,7 +4,6 @@ import base64
 import io
 from html import escape
 
-import librosa
 import numpy as np
 import soundfile
 import soxr
@@ -17,7 +16,7 @@ from genre.audio.features import MelSpectrogram
 from genre.audio.mfcc import MFCC
 from genre.audio.recording import open_recording
 from genre.errors import GenreError
-from genre.plots.inputs import features_of, limits
+from genre.plots.spectrogram import features_of, limits, row_centres
 from genre.plots.style import COLORS, SEQUENTIAL
 from genre.prediction import Prediction
 from genre.predictor import Predictor
@@ -161,10 +160,10 @@ def draw_hertz(predictor: Predictor) -> str:
     """The frequency axis of the mel spectrogram."""
     mel = features_of(predictor.features)["mel"]
     assert isinstance(mel, MelSpectrogram)
-    top = mel.f_max or mel.sample_rate / 2
-    centres = librosa.mel_frequencies(mel.n_mels, fmin=mel.f_min, fmax=top, htk=mel.mel_scale == "htk")
+    centres = row_centres(mel, mel.n_mels)
+    heights = (np.arange(mel.n_mels) + 0.5) / mel.n_mels  # the middle of each row of the picture
     return "".join(
-        f'<b style="bottom:{100 * np.interp(hertz, centres, np.linspace(0, 1, len(centres))):.1f}%">{hertz} Hz</b>'
+        f'<b style="bottom:{100 * np.interp(hertz, centres, heights):.1f}%">{hertz} Hz</b>'
         for hertz in (500, 2000, 4000)
         if hertz < 0.9 * centres[-1]
     )

@@ -11,7 +11,7 @@ from genre.data import Track
 from genre.embeddings import Embeddings, write_embeddings
 from genre.errors import GenreError
 from genre.plots import plot_tsne
-from genre.plots.scatter import Points, embedding_points
+from genre.plots.corpus import Points, embedding_points
 
 from ..conftest import QUICK, run_cli
 

@@ -1,5 +1,6 @@
 """Pictures of inputs: what the axes say, and that the values on them are those of librosa."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 import soundfile
 import torch
 from matplotlib.collections import QuadMesh
+from torch import nn
 
 from genre.data import MFCC, Feature, MelSpectrogram, Spectrogram, Track
 from genre.data.files import BadFiles
-from genre.plots.clips import Clip, describe_number, draw_clips, read_clip
-from genre.plots.inputs import INPUTS, features_of, limits, plot_track, plot_tracks
+from genre.plots.inputs import INPUTS, Clip, describe_number, draw_clips, plot_track, plot_tracks, read_clip
+from genre.plots.spectrogram import features_of, limits, row_centres
+from genre.predictor import Predictor
+from genre.serve.song import draw_hertz
 
 from ..conftest import tone
 
@@ -199,3 +203,30 @@ def test_colour_scale_of_mfcc_leaves_out_the_loudness() -> None:
     low, high = limits("mfcc", values)
     assert low == -high
     assert 20 < high < 40
+
+
+def sine(hertz: float) -> torch.Tensor:
+    return torch.sin(2 * torch.pi * hertz * torch.arange(RATE) / RATE)
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [
+        MelSpectrogram(n_mels=40, n_fft=4096, f_min=50.0, f_max=8000.0),
+        MelSpectrogram(n_mels=40, n_fft=4096, mel_scale="htk"),
+        Spectrogram(n_fft=256),
+    ],
+    ids=["slaney", "htk", "linear"],
+)
+def test_a_tone_is_loudest_in_the_row_of_its_frequency(feature: Feature) -> None:
+    """On the axes of pictures, and on the labels of the web page."""
+    rows = len(feature.decibels(sine(500.0)))
+    centres = row_centres(feature, rows)
+    for row in (4, 17, 38):
+        assert int(feature.decibels(sine(centres[row])).mean(-1).argmax()) == row
+    if isinstance(feature, MelSpectrogram):
+        labels = re.findall(r'bottom:([\d.]+)%">(\d+) Hz', draw_hertz(Predictor(nn.Identity(), feature, [], 1.0, 1)))
+        assert len(labels) == 3
+        for height, hertz in labels:
+            row = int(feature.decibels(sine(float(hertz))).mean(-1).argmax())
+            assert row <= rows * float(height) / 100 <= row + 1

@@ -8,8 +8,8 @@ import torch
 from matplotlib.colors import to_hex
 
 from genre.data import MelSpectrogram, Track
-from genre.plots.clips import Clip
-from genre.plots.scatter import Points, feature_points, plot_pca
+from genre.plots.corpus import Points, feature_points, plot_pca
+from genre.plots.inputs import Clip
 
 from ..conftest import tone
 
