@@ -81,7 +81,16 @@ class _Piece(NamedTuple):
 
 
 def predict_catalogue(ensemble: Ensemble, paths: Iterable[Path], settings: Settings) -> Iterator[FilePrediction]:
-    """Yields one result per file, in their order. A bad file has an error; it does not stop the others."""
+    """Predicts the genres of many files, in their order.
+
+    Args:
+        ensemble: The classifiers.
+        paths: The files.
+        settings: The number of workers, and the batches.
+
+    Yields:
+        One result per file. A bad file has an error; it does not stop the others.
+    """
     for predictor in ensemble.predictors:
         predictor.arrange()
     workers = settings.num_workers

@@ -54,7 +54,13 @@ class Explanation:
 def explain(
     predictor: Predictor, recording: Recording, genre: str | None = None, method: Method | None = None
 ) -> Explanation:
-    """Computes what speaks for a genre, or for the most probable one, in the segments that the prediction is made of.
+    """Computes what speaks for a genre in the segments that the prediction is the mean of.
+
+    Args:
+        predictor: The classifier.
+        recording: The recording.
+        genre: The genre; ``None``: the most probable one.
+        method: How; ``None``: see :func:`method_of`.
 
     Raises:
         GenreError: The genre is unknown, or a package is missing.

@@ -1,5 +1,6 @@
 """Scores of tracks: averages the probabilities of a track's segments, and compares them with its genre."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -7,6 +8,13 @@ import torch
 import torch.nn.functional as F
 import torchmetrics
 from torch import Tensor
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_auroc,
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+)
 
 from genre.errors import GenreError
 
@@ -90,8 +98,8 @@ class TrackAverage(torchmetrics.Metric):
         batch = {"logits": logits.float(), "targets": targets, "tracks": tracks, "segments": segments}
         for name, values in batch.items():
             getattr(self, name).append(values[valid])
-        lost = torch.tensor([*bad], dtype=tracks.dtype, device=tracks.device)
-        getattr(self, "bad").append(torch.cat([tracks[~valid], lost]))  # noqa: B009
+        for lost in (tracks[~valid], torch.tensor([*bad], dtype=tracks.dtype, device=tracks.device)):
+            getattr(self, "bad").append(lost)  # noqa: B009
 
     def compute(self) -> TrackPredictions:
         """The predictions, ordered by track.
@@ -143,17 +151,26 @@ def score(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
     Returns:
         Scalars by the names of :data:`SCORES`.
     """
-    scores = _score_draws(probabilities.cpu()[None], targets.cpu(), torch.ones(len(targets), 1))
-    return {name: values[0, 0].to(probabilities.device) for name, values in scores.items()}
+    present = targets.bincount(minlength=probabilities.shape[1]) > 0
+    scores = {"accuracy": multiclass_accuracy(probabilities, targets, probabilities.shape[1], average="micro")}
+    return scores | {name: value[present].mean() for name, value in score_genres(probabilities, targets).items()}
 
 
 def score_genres(probabilities: Tensor, targets: Tensor) -> dict[str, Tensor]:
-    """Precision, recall, F1 and AUC-ROC of every genre: ``(classes,)`` each; see :func:`score`.
-
-    Without a track of another genre, AUC-ROC is 0.5.
-    """
-    scores = _score_genre_draws(probabilities.cpu()[None], targets.cpu(), torch.ones(len(targets), 1))
-    return {name: values[0, 0].nan_to_num(0.5) for name, values in scores.items()}
+    """Precision, recall, F1 and AUC-ROC of every genre: ``(classes,)`` each; see :func:`score`."""
+    classes = probabilities.shape[1]
+    scores: dict[str, Tensor] = {
+        "precision": multiclass_precision(probabilities, targets, classes, average="none"),
+        "recall": multiclass_recall(probabilities, targets, classes, average="none"),
+        "f1": multiclass_f1_score(probabilities, targets, classes, average="none"),
+    }
+    scores["auroc"] = torch.full((classes,), 0.5, device=probabilities.device)
+    present = torch.unique(targets)
+    if len(present) > 1:  # AUC-ROC needs tracks of another genre
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about absent genres, which score() leaves out
+            scores["auroc"] = multiclass_auroc(probabilities, targets, classes, average="none")
+    return scores
 
 
 def intervals(
@@ -176,35 +193,30 @@ def intervals(
     times = torch.zeros(draws.shape).scatter_add_(1, draws, torch.ones(draws.shape)).T
     bounds = {}
     for name, values in _score_draws(runs, targets, times).items():
-        bounds[name] = _interval(values.mean(0))
+        low, high = values.mean(0).quantile(torch.tensor([0.025, 0.975]))
+        bounds[name] = (float(low), float(high))
     return bounds
 
 
 def _score_draws(probabilities: Tensor, targets: Tensor, times: Tensor) -> dict[str, Tensor]:
-    """The scores of :func:`score` for all draws at once, ``(runs, draws)`` each.
+    """The scores of :func:`score` for all draws at once, ``(runs, draws)`` each; a thousand calls would take a second.
 
     ``probabilities`` are ``(runs, N, classes)``, ``targets`` ``(N,)``; ``times``, ``(N, draws)``, says how often each
     track was drawn.
     """
-    absent = times.T @ F.one_hot(targets, probabilities.shape[-1]).float() == 0  # (draws, classes)
-    by_genre = _score_genre_draws(probabilities, targets, times)
-    means = {name: values.masked_fill(absent, torch.nan).nanmean(-1) for name, values in by_genre.items()}
-    right = (probabilities.argmax(-1) == targets).float() @ times  # (runs, draws)
-    return {"accuracy": right / len(targets)} | means | {"auroc": means["auroc"].nan_to_num(0.5)}
-
-
-def _score_genre_draws(probabilities: Tensor, targets: Tensor, times: Tensor) -> dict[str, Tensor]:
-    """The scores of every genre in every draw, ``(runs, draws, classes)`` each; see :func:`_areas` for NaN."""
     classes = probabilities.shape[-1]
     own = F.one_hot(targets, classes).float()  # (N, classes)
     predicted = F.one_hot(probabilities.argmax(-1), classes).float()  # (runs, N, classes)
     tracks, predictions, hits = times.T @ own, times.T @ predicted, times.T @ (predicted * own)  # (…, draws, classes)
-    return {
+    present = tracks > 0
+    by_genre = {
         "precision": hits / predictions.clamp(min=1),
         "recall": hits / tracks.clamp(min=1),
         "f1": 2 * hits / (predictions + tracks).clamp(min=1),
-        "auroc": _areas(probabilities, targets, times),
     }
+    means = {name: (values * present).sum(-1) / present.sum(-1) for name, values in by_genre.items()}
+    areas = _areas(probabilities, targets, times)  # NaN if a draw has no track, or only tracks, of a genre
+    return {"accuracy": hits.sum(-1) / len(targets)} | means | {"auroc": areas.nanmean(-1).nan_to_num(0.5)}
 
 
 def fold_areas(folds: Sequence[Fold]) -> Tensor:
@@ -233,20 +245,12 @@ def mean_area_interval(folds: Sequence[Fold], resamples: int = 1000, seed: int =
         draws = torch.randint(len(targets), (len(targets), resamples), generator=generator)
         times = torch.zeros(draws.shape).scatter_add_(0, draws, torch.ones(draws.shape))
         drawn.append(_areas(probabilities, targets, times))
-    return _interval(mean_area(torch.stack(drawn, 2)).mean(0))
-
-
-def _interval(values: Tensor) -> tuple[float, float]:
-    """The central 95 % of ``(draws,)`` values."""
-    low, high = values.quantile(torch.tensor([0.025, 0.975])).tolist()
-    return low, high
+    low, high = mean_area(torch.stack(drawn, 2)).mean(0).quantile(torch.tensor([0.025, 0.975]))
+    return float(low), float(high)
 
 
 def _areas(probabilities: Tensor, targets: Tensor, times: Tensor) -> Tensor:
-    """AUC-ROC of every genre in every draw: ``(runs, N, classes)`` probabilities to ``(runs, draws, classes)``.
-
-    It is NaN if a draw has no track, or only tracks, of a genre.
-    """
+    """AUC-ROC of every genre in every draw: ``(runs, N, classes)`` probabilities to ``(runs, draws, classes)``."""
     genres = range(probabilities.shape[-1])
     return torch.stack(
         [torch.stack([_area(run[:, genre], targets == genre, times) for genre in genres], 1) for run in probabilities]

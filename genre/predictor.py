@@ -1,8 +1,7 @@
-"""Trained classifiers that predict from files and arrays: one network, the mean of several, and MusiCNN's tags."""
+"""Trained classifiers that predict the genres of files and arrays: one network, and the mean of several."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -18,14 +17,10 @@ from genre.data.names import same_names
 from genre.errors import GenreError, one_line
 from genre.hub import read_classifier
 from genre.models.head import find_head, penultimate
-from genre.models.musicnn import TAGS, MusiCNN
 from genre.prediction import AudioClassifier
 
 #: Segments per batch: memory does not grow with the length of a file.
 BATCH = 16
-
-#: The segments of the tagger: 187 frames each, as in the training of the weights.
-TAG_SECONDS, TAG_SEGMENTS = 2.976, 10
 
 
 class Predictor(AudioClassifier):
@@ -158,30 +153,6 @@ class Ensemble(AudioClassifier):
     @property
     def embedding_size(self) -> int:  # noqa: D102
         return sum(predictor.embedding_size for predictor in self.predictors)
-
-
-class Tagger(Predictor):
-    """MusiCNN as its authors trained it, which predicts tags from waveforms.
-
-    Its ``genres`` are 50 tags. Each has an independent probability; they do not sum to 1.
-
-    Args:
-        weights: "msd": tags of the Million Song Dataset; "mtt": tags of MagnaTagATune.
-        device: Where to compute.
-
-    Raises:
-        GenreError: The weights are not installed.
-    """
-
-    def __init__(self, weights: Literal["msd", "mtt"] = "msd", device: torch.device | str = "cpu") -> None:
-        network, tags = MusiCNN.tagger(weights), list(TAGS[weights])
-        super().__init__(network, MusiCNN.features(), tags, TAG_SECONDS, TAG_SEGMENTS, device)
-
-    @torch.inference_mode()
-    def probabilities(self, waveforms: Tensor) -> Tensor:
-        """Waveforms ``(B, 1, samples)`` to the probabilities of the tags ``(B, 50)``."""
-        logits: Tensor = self.network(self.features(waveforms.to(self.device)))
-        return logits.float().sigmoid()
 
 
 def load(

@@ -1,8 +1,8 @@
-"""Makes the optimizer and the learning-rate schedule of a fit; :class:`genre.GenreClassifier` has the defaults."""
+"""The optimizer and the learning-rate schedule of a fit."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 from torch.optim import Optimizer
@@ -19,14 +19,38 @@ class ReduceLROnPlateau(TorchReduceLROnPlateau):
 
     Args:
         optimizer: The optimizer whose rate is reduced.
-        monitor: The logged value, such as ``val_loss``; ``None``: ``val_accuracy`` for the mode ``max``, otherwise
-            ``val_loss``.
-        options: The other arguments of PyTorch's class.
+        monitor: The logged value, such as ``val_loss``; ``None``: see :func:`monitored_value`.
+        mode: Whether the value is to fall (``min``) or to rise (``max``).
+        factor: What the rate is multiplied by.
+        patience: Epochs without an improvement before the rate is reduced.
+        threshold: The smallest change that counts as an improvement.
+        threshold_mode: Whether ``threshold`` is a share of the best value (``rel``) or a difference (``abs``).
+        cooldown: Epochs after a reduction that do not count.
+        min_lr: The smallest rate.
+        eps: The smallest change of the rate.
     """
 
-    def __init__(self, optimizer: Optimizer, monitor: str | None = None, **options: Any) -> None:
-        super().__init__(optimizer, **options)
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        monitor: str | None = None,
+        mode: Literal["min", "max"] = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: Literal["rel", "abs"] = "rel",
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        eps: float = 1e-8,
+    ) -> None:
+        super().__init__(optimizer, mode, factor, patience, threshold, threshold_mode, cooldown, min_lr, eps)
         self.monitor = monitor
+
+
+def monitored_value(schedule: TorchReduceLROnPlateau) -> str:
+    """The value that a schedule watches: its ``monitor`` or ``val_loss``, for the mode ``max`` ``val_accuracy``."""
+    monitor: str | None = getattr(schedule, "monitor", None)
+    return monitor or ("val_accuracy" if schedule.mode == "max" else "val_loss")
 
 
 def require_monitor(option: str, monitor: str | None, unvalidated: str | None, instead: str = "train_loss") -> None:
@@ -87,8 +111,7 @@ def configure_schedule(
         scale_learning_rates(optimizer)
     config: dict[str, Any] = {"scheduler": schedule, "interval": "epoch" if steps is None else "step"}
     if isinstance(schedule, TorchReduceLROnPlateau):
-        default = "val_accuracy" if schedule.mode == "max" else "val_loss"
-        monitor = getattr(schedule, "monitor", None) or default  # PyTorch's own class has no monitor
+        monitor = monitored_value(schedule)
         config |= {"monitor": monitor, "frequency": validation_epochs if monitor.startswith("val_") else 1}
     return config
 

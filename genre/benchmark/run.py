@@ -12,10 +12,11 @@ from pathlib import Path
 import timm
 
 from genre.benchmark.plan import Cell, Plan, Recipe, Row, merge_options, read_plan
+from genre.benchmark.progress import PlanProgress
 from genre.benchmark.published import augmentation, differences, find_published
 from genre.benchmark.summary import Summary, pooled_metrics, summarize_row
 from genre.benchmark.table import Line, print_table, write_tables
-from genre.benchmark.worker import CellFolder, PlanProgress, start_server
+from genre.benchmark.worker import CellFolder, start_server
 from genre.errors import GenreError
 from genre.report.folder import short, write_report
 from genre.terminal import say

@@ -21,7 +21,8 @@ from genre.cli.predict_formats import CsvFile, Entry, check_output_file
 from genre.cli.predict_output import PredictOutput
 from genre.cli.processes import Place, choose_device, find_place
 from genre.errors import GenreError, printable
-from genre.predictor import Ensemble, Tagger, load
+from genre.predictor import Ensemble, load
+from genre.tagger import Tagger
 from genre.terminal import say, terminal
 
 #: The number of runners-up in the table. A song can have several tags, so it has more of them.

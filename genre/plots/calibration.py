@@ -15,8 +15,12 @@ def plot_reliability(
 ) -> Figure:
     """Draws the accuracy of tracks by their highest probability, and their number below.
 
-    ``after`` are probabilities ``(N, genres)`` with the temperature; ``before``, drawn to the left, those without it.
-    The other arguments are those of :func:`genre.plots.plot_roc`.
+    Args:
+        targets: ``(N,)`` true class indices.
+        after: ``(N, genres)`` probabilities with the temperature.
+        before: ``(N, genres)`` probabilities without it, drawn to the left, if given.
+        subset: The subset that is scored, such as ``test``.
+        unit: The unit that is scored: ``tracks`` or ``segments``.
     """
     panels = {"before temperature scaling": before, "after temperature scaling": after}
     given = {title: values for title, values in panels.items() if values is not None}
@@ -39,7 +43,12 @@ def plot_coverage(
 ) -> Figure:
     """Draws the accuracy of the tracks that a threshold keeps by their share, over all thresholds.
 
-    ``threshold`` is marked, if given. The other arguments are those of :func:`genre.plots.plot_roc`.
+    Args:
+        targets: ``(N,)`` true class indices.
+        probabilities: ``(N, genres)``.
+        threshold: The threshold that is marked, if any.
+        subset: The subset that is scored, such as ``test``.
+        unit: The unit that is scored: ``tracks`` or ``segments``.
     """
     levels, kept, right = coverage(probabilities, targets)
     figure = Figure(figsize=(PAGE_WIDTH * 0.7, 4.2), layout="constrained")

@@ -17,7 +17,7 @@ from torch import Tensor
 from genre.audio.decode import AudioError, probe, read_segment
 from genre.audio.features import Feature, MelSpectrogram, Spectrogram
 from genre.audio.mfcc import MFCC
-from genre.data.scan import BadFiles
+from genre.data.files import BadFiles
 from genre.data.track import Track
 from genre.plots.spectrogram import MEL_TICKS, Framed, features_of, limits, set_mel_ticks, show_feature
 from genre.plots.style import COLORS, PAGE_WIDTH, WIDTH

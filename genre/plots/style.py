@@ -1,11 +1,15 @@
 """The colours, lines and sizes that all pictures share, and functions that save pictures."""
 
+import re
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import matplotlib.style
+import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -32,15 +36,28 @@ def line(index: int) -> dict[str, Any]:
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG, without interpreting names of genres and files as formulas."""
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # drawn as a box
+        # A character without a glyph is drawn as a box. Matplotlib attributes its warnings to its caller, this module.
+        warnings.filterwarnings("ignore", category=UserWarning, module=rf"{re.escape(__name__)}\b")
         for text in figure.findobj(Text):
             text.set_parse_math(False)  # for texts that exist already
         figure.savefig(path, dpi=DPI)
 
 
 def save_small(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG with a palette of its 256 main colours, at a third of the size."""
+    """Writes a figure in the colour maps of inputs as PNG with a palette, at a third of the size."""
     save(figure, path)
     with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        small = picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
     small.save(path, optimize=True)
+
+
+@cache
+def _palette() -> Image.Image:
+    """256 colours: both colour maps, greys for text, and the colours of lines, mixed with white for smooth edges."""
+    maps = [scale(np.arange(scale.N))[:, :3] for scale in (SEQUENTIAL, DIVERGING)]
+    greys = np.linspace(0, 1, 32)[:, None].repeat(3, 1)
+    share = np.linspace(1, 0.1, 9)[:, None]
+    lines = [share * to_rgb(color) + 1 - share for color in COLORS]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette((255 * np.concatenate([*maps, greys, *lines])).round().astype(np.uint8).tobytes())
+    return palette

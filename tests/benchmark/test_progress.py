@@ -6,7 +6,7 @@ import pytest
 
 from genre.benchmark import worker
 from genre.benchmark.plan import Cell, Row
-from genre.benchmark.worker import PlanProgress, describe_seconds
+from genre.benchmark.progress import PlanProgress, describe_seconds
 
 
 def test_estimate_goes_by_the_recipes_own_speed(monkeypatch: pytest.MonkeyPatch) -> None:
