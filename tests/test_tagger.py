@@ -13,7 +13,7 @@ import torch
 
 from genre.models import MusiCNN
 from genre.models.musicnn import TAGS
-from genre.predictor import Tagger
+from genre.tagger import Tagger
 
 from .conftest import run_cli, tone
 
