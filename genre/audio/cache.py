@@ -235,21 +235,24 @@ def _decode(path: Path) -> Decoded:
     """Decodes a file; raises an :class:`AudioError` if any part of it is bad."""
     # One large array: the system gives it large memory pages, which take a fifth of the time of small ones.
     wave, length = np.empty(probe(path).frames, np.float32), 0
+    high = low = 0.0
     encoding, blocks = decode(path)
     for block in blocks:
-        wave[length : length + len(block)] = mix_down(block)
+        part = mix_down(block, wave[length : length + len(block)])
+        high, low = float(np.maximum(high, part.max())), float(np.minimum(low, part.min()))  # these keep NaN
         length += len(block)
     wave = wave[:length]
     if not length:
         raise EmptyAudioError(path, "no audio frames")
-    high, low = float(wave.max()), float(wave.min())
     if reason := fault(float(np.maximum(high, -low))):
         raise AudioError(path, reason)
     top = max(high * 2**15 / (2**15 - 1), -low)
     scale = 2.0 ** (max(-60, math.ceil(math.log2(top))) - 15) if top > 0 else 2.0**-15
     quantised = np.empty(length, np.int16)
     for start in range(0, length, QUANTISED):
-        quantised[start : start + QUANTISED] = np.rint(wave[start : start + QUANTISED] / np.float32(scale))
+        steps = wave[start : start + QUANTISED]
+        steps *= np.float32(1 / scale)  # exact, as the scale is a power of two
+        quantised[start : start + QUANTISED] = np.rint(steps, out=steps)
     return Decoded(torch.from_numpy(quantised), scale, encoding.sample_rate)
 
 

@@ -51,7 +51,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         augment_waveform: Modules on ``(B, 1, samples)``, applied in training only.
         augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
         mixup: Blends train clips and their targets, if given.
-        num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8; 0, or ``cache: memory``: none.
+        num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8, or none with a cache and without a
+            GPU; 0, or ``cache: memory``: none.
         seed: Seeds the crops and the augmentation. The split has its own seed.
         exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
             :func:`genre.data.exclusions.read_exclusions`.
@@ -78,8 +79,6 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         >>> batch.inputs.shape, batch.targets.shape
         (torch.Size([4, 1, 66150]), torch.Size([4]))
         >>> data.to_inputs(batch).inputs.shape
-        torch.Size([4, 1, 64, 130])
-        >>> data.features(batch.inputs).shape
         torch.Size([4, 1, 64, 130])
     """
 
@@ -117,7 +116,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
         self.fixed_segments, self.seed, self.cache, self.artist = fixed_segments, seed, cache, artist
-        self.num_workers = choose_workers(num_workers, cache)
+        self._workers, self.num_workers = num_workers, choose_workers(num_workers, cache)
         self.exclude = None if exclude is None else Path(exclude).expanduser()
         self.bad_files = BadFiles()
         self.embedder: Embedder | None = None
@@ -295,5 +294,6 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         """A loader of segments; with embeddings in place of waveforms if there is a frozen network."""
         if self.embedder is not None and self.trainer is not None:
             self.measure_features()
-            embed_segments(segments, self.embedder, self.features, self.trainer.strategy.root_device, self.num_workers)
+            device, workers = self.trainer.strategy.root_device, choose_workers(self._workers, None)
+            embed_segments(segments, self.embedder, self.features, device, workers)
         return make_loader(segments, self.batch_size, self.num_workers, sampler)

@@ -79,14 +79,19 @@ class LateLoader(DataLoader[Any]):
 def choose_workers(num_workers: int | Literal["auto"], cache: str | None) -> int:
     """The number of processes that decode.
 
-    ``auto``: one less than there are cores, at least 1 and at most :data:`MAX_WORKERS`. With a cache in memory there
-    are none: the main process reads it.
+    ``auto``: one less than there are cores, at least 1 and at most :data:`MAX_WORKERS`. With a cache there are none on
+    a machine without a GPU: the network fills the cores, and a worker takes more from it than reading the cache does.
+    With a cache in memory there are none at all.
     """
     if num_workers != "auto" and num_workers < 0:
         raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
     if cache == "memory":
         return 0
-    return min(MAX_WORKERS, max(1, count_cores() - 1)) if num_workers == "auto" else num_workers
+    if num_workers != "auto":
+        return num_workers
+    if cache is not None and not torch.accelerator.is_available():
+        return 0
+    return min(MAX_WORKERS, max(1, count_cores() - 1))
 
 
 def make_loader(

@@ -156,10 +156,13 @@ def test_evaluation_decodes_a_file_in_one_pass(music: dict[str, Path], monkeypat
 
 
 def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for cores, expected in ((1, 1), (2, 1), (4, 3), (64, MAX_WORKERS)):
-        monkeypatch.setattr("genre.data.loaders.count_cores", lambda cores=cores: cores)
-        assert choose_workers("auto", None) == choose_workers("auto", "data/decoded") == expected
-    assert choose_workers(5, None) == 5
+    for has_gpu in (False, True):
+        monkeypatch.setattr("torch.accelerator.is_available", lambda has_gpu=has_gpu: has_gpu)
+        for cores, expected in ((1, 1), (2, 1), (4, 3), (64, MAX_WORKERS)):
+            monkeypatch.setattr("genre.data.loaders.count_cores", lambda cores=cores: cores)
+            assert choose_workers("auto", None) == expected
+            assert choose_workers("auto", "data/decoded") == (expected if has_gpu else 0)
+    assert choose_workers(5, None) == choose_workers(5, "data/decoded") == 5
     assert choose_workers(5, "memory") == choose_workers("auto", "memory") == 0
     with pytest.raises(GenreError, match="num_workers must be 0"):
         choose_workers(-1, None)
