@@ -1,11 +1,11 @@
 """Decoding with libsndfile: wav, flac, ogg and similar formats."""
 
 import functools
-import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -178,13 +178,14 @@ class Chain(Source):
 
 
 class StretchFile:
-    """The methods of a file object that libsndfile calls, over a stretch of a file."""
+    """The methods of a file object that libsndfile calls, over a stretch of a file; owns the file."""
 
-    def __init__(self, path: Path, stretch: Stretch) -> None:
-        self._stretch, self._place = stretch, 0
+    def __init__(self, file: BinaryIO, stretch: Stretch) -> None:
+        self._file, self._stretch, self._place = file, stretch, 0
         self._size = len(stretch.head) + stretch.stop - stretch.start
-        with path.open("rb") as file:
-            self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def __del__(self) -> None:
+        self._file.close()
 
     def tell(self) -> int:  # noqa: D102
         return self._place
@@ -193,13 +194,16 @@ class StretchFile:
         self._place = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
         return self._place
 
-    def read(self, count: int) -> bytes:  # noqa: D102
-        head, start, stop = self._stretch
-        data = head[self._place : self._place + count]
-        first = start + max(0, self._place - len(head))
-        data += self._file[first : min(stop, first + count - len(data))]
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # noqa: D102
+        head, start, _ = self._stretch
+        wanted = max(0, min(len(buffer), self._size - self._place))
+        data = head[self._place : self._place + wanted]
+        if len(data) < wanted:
+            self._file.seek(start + self._place + len(data) - len(head))
+            data += self._file.read(wanted - len(data))
+        buffer[: len(data)] = data
         self._place += len(data)
-        return data
+        return len(data)
 
 
 @cached_by_file()
@@ -245,6 +249,6 @@ def _open(path: Path, stretch: Stretch | None = None) -> soundfile.SoundFile:
         # The content is not MPEG. A file object has no name, so libsndfile does not choose mpg123 by the suffix.
         stretch = Stretch(b"", 0, path.stat().st_size)
     try:
-        return soundfile.SoundFile(path if stretch is None else StretchFile(path, stretch))
+        return soundfile.SoundFile(path if stretch is None else StretchFile(path.open("rb"), stretch))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless format such as .raw
         raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None

@@ -96,12 +96,13 @@ def cached_by_file(
     """Keeps up to ``maxsize`` results of a function whose first argument is a file; reads a changed file again."""
 
     def decorate(function: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
-        @functools.lru_cache(maxsize)
-        def cached(path: Path, size: int, changed: int, *args: Any, **kwargs: Any) -> T:
+        def read(path: Path, size: int, changed: int, *args: Any, **kwargs: Any) -> T:
             return function(path, *args, **kwargs)
 
+        cached: Callable[..., T] = functools.lru_cache(maxsize)(read)
+
         @functools.wraps(function)
-        def call(path: Path, *args: P.args, **kwargs: P.kwargs) -> T:
+        def call(path: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
             status = path.stat()
             return cached(path, status.st_size, status.st_mtime_ns, *args, **kwargs)
 
