@@ -80,8 +80,9 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     path = str(config.get("class_path"))
     module_name, _, class_name = path.rpartition(".")
     source: ModuleType | None
-    if _public_home(module_name) in HOMES:
-        source = importlib.import_module(_public_home(module_name))
+    home = _public_home(module_name)
+    if home in HOMES:
+        source = importlib.import_module(home)
         cls = getattr(source, class_name, None)  # the package imports its classes when they are asked for
     else:
         source = sys.modules.get(MAIN if module_name == _main_name() else module_name)
@@ -91,7 +92,7 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
             f"the checkpoint needs the class {path}, which a notebook or a function has defined; define it again, pass "
             "network= to genre.load, or train with a class that stands in a module"
         )
-    if cls is None and _is_ours(module_name):
+    if cls is None and _is_ours(module_name) and (source is None or home in HOMES):
         raise UnknownClassError(
             f"the checkpoint needs the class {path}, which genre {__version__} does not have; install the version that "
             "it was trained with"
