@@ -105,7 +105,8 @@ class Service:
 
     def _page(self, checkpoint: str) -> gr.Blocks:
         genres = ", ".join(self.predictor.genres)
-        with gr.Blocks(title="genre", analytics_enabled=False, delete_cache=CLEANING) as page:
+        page = gr.Blocks(title="genre", analytics_enabled=False, delete_cache=CLEANING)
+        with page:
             gr.HTML(
                 f"<h1>Which genre is it?</h1><p>Drop a song or record one: <b>{escape(checkpoint)}</b> knows "
                 f"{escape(genres)}. Nothing that you send is kept.</p>"
