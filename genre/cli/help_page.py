@@ -111,7 +111,7 @@ class PrintCompletion(argparse.Action):
             for name, choices, path_type in _options():
                 action = verb.add_argument(name, choices=choices)
                 if path_type in completers:
-                    action.complete = completers[path_type]  # type: ignore[attr-defined]  # shtab reads it
+                    action.complete = completers[path_type]  # shtab reads it
         print(shtab.complete(parser, shell=given[1]))
         parser.exit()
 
