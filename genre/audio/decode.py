@@ -136,12 +136,13 @@ def locate(
 
 def mix_down(frames: NDArray[np.float32], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """The mean of the channels: ``(frames, channels)`` to ``(frames,)``; in ``out``, if given."""
+    first: NDArray[np.float32]
     first, *others = frames.T  # the sum of long columns is 20 times as fast as NumPy's mean of short rows
     if not others:
         if out is not None:
             np.copyto(out, first)
         return first
-    mean = np.add(first, others[0], out=out)
+    mean: NDArray[np.float32] = np.add(first, others[0], out=out)
     for channel in others[1:]:
         mean += channel
     mean /= np.float32(frames.shape[1])

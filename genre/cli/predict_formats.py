@@ -1,4 +1,7 @@
-"""The formats of ``genre predict --out``: csv, jsonl and parquet, with one row per audio file."""
+"""The formats of ``genre predict --out``: csv, jsonl and parquet, with one row per audio file.
+
+:mod:`genre.report.results` writes the ``predictions.csv`` of a report.
+"""
 
 import csv
 import importlib.util

@@ -16,8 +16,8 @@ log = logging.getLogger(__name__)
 def exclude(corpus: Corpus, source: Path, root: Path) -> Corpus:
     """Drops the tracks that an exclusion list names, and logs their number; see :func:`read_exclusions`.
 
-    Relative paths in the list start at ``root``, the folder of the data set; if ``root`` is a CSV file of tracks, at
-    its folder.
+    Relative paths in the list start at ``root``, the folder of the data set, or at the folder of ``root`` if that is a
+    CSV file of tracks.
     """
     base = root if root.is_dir() else root.parent
     listed = {str(_location(base / path)) for path in read_exclusions(source)}

@@ -10,7 +10,7 @@ from genre.metrics import SCORES
 from genre.report.conditions import remarks
 from genre.report.folder import render
 
-#: What a checkpoint's fit and the fits before it did with the tracks of each subset of its provenance.
+#: The phrase for the tracks of each subset of a provenance.
 VERBS = {
     "train": "trained on",
     "validation": "chosen on",

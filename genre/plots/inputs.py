@@ -64,7 +64,7 @@ def read_clip(track: Track, feature: Feature, seconds: float, position: float = 
 
     Args:
         track: The track.
-        feature: Gives the sample rate and the minimal length; an even shorter track is repeated.
+        feature: Gives the sample rate and, by its ``n_fft``, the smallest length; only a shorter track is repeated.
         seconds: The length of the part.
         position: The start of the part, from 0 (the track's beginning) to 1 (the last possible start).
 
