@@ -1,6 +1,7 @@
 """The formats of ``genre predict --out``: csv, jsonl and parquet, with one row per audio file.
 
-:mod:`genre.report.results` writes the ``predictions.csv`` of a report.
+:mod:`genre.cli.predict_output` continues such a file after a crash; :mod:`genre.report.results` writes the
+``predictions.csv`` of a report.
 """
 
 import csv
