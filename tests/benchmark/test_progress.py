@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from genre.benchmark import worker
+from genre.benchmark import progress
 from genre.benchmark.plan import Cell, Row
 from genre.benchmark.progress import PlanProgress, describe_seconds
 
 
 def test_estimate_goes_by_the_recipes_own_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(worker, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
     fast, slow = Row((Path("fast.yaml"),)), Row((Path("slow.yaml"),))
     cells = [Cell(fast, 0), Cell(slow, 0), Cell(fast, 1), Cell(slow, 1)]
     plan = PlanProgress(dict.fromkeys(cells, 10))
@@ -30,7 +30,7 @@ def test_estimate_goes_by_the_recipes_own_speed(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_failed_cell_and_a_finished_one_leave_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(worker, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "monotonic", lambda: now[0])
     row = Row((Path("recipe.yaml"),))
     cells = [Cell(row, seed) for seed in range(3)]
     plan = PlanProgress(dict.fromkeys(cells, 4))

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from genre.config import from_config
+import genre.models
+from genre.config import factory, from_config
 
 # What a checkpoint of an earlier version says and holds: class path, arguments, input; number of tensors, first and
 # last name; and the logits of the first three classes that the network gave with weights and input by formula.
@@ -73,3 +74,13 @@ def test_checkpoints_of_earlier_versions(path: str) -> None:
     with torch.no_grad():
         logits = model.eval()(x)[0, :3]
     assert logits.tolist() == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.mark.parametrize("path", ["cnn.GaitanouCNN", "crnn.GaitanouCRNN", "rnn.WuRNN"])
+def test_a_class_whose_file_is_gone_before_its_first_use(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new interpreter, where the package has not imported the class yet."""
+    name = path.rpartition(".")[2]
+    monkeypatch.delitem(vars(genre.models), name, raising=False)
+    assert factory({"class_path": f"genre.models.{path}", "init_args": {}}, nn.Module).func is getattr(
+        genre.models, name
+    )
