@@ -33,6 +33,7 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         try:
             import uvicorn
 
+            from genre.serve.page import build_page
             from genre.serve.service import Service
             from genre.serve.upload import Decoder
         except ImportError as error:
@@ -41,7 +42,7 @@ def serve(checkpoint: Path, host: str, port: int, max_mb: int, max_minutes: int)
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
         ready = f"genre: serving {checkpoint} at {address}; Ctrl-C ends it"
-        app = service.app(checkpoint.name, started=lambda: print(ready, flush=True))
+        app = build_page(service.app(lambda: print(ready, flush=True)), service, checkpoint)
         # log_config None: uvicorn's loggers have no handler of their own; its access log would name uploads.
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none")
 

@@ -1,14 +1,10 @@
-"""The HTTP service, one file in and JSON out; and the web page, on which a song is dropped or recorded."""
+"""The HTTP service: one file in, JSON out; :mod:`genre.serve.page` mounts the page beside it."""
 
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from html import escape
-from importlib.resources import files
 from pathlib import Path, PurePath
-from typing import Any
 
-import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
@@ -28,9 +24,6 @@ OVERHEAD = 1 << 16
 #: The content security policy: a browser loads no font, script or image from other servers.
 POLICY = b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'; form-action 'self'"
 
-#: Seconds between two searches for uploads that were never analysed, and the age at which they are deleted.
-CLEANING = (60, 300)
-
 
 class Service:
     """Names the genre of uploads.
@@ -45,11 +38,10 @@ class Service:
         self.predictor, self.decoder, self.max_mb = predictor, decoder, max_mb
         self._computing = threading.Lock()  # one at a time: memory does not grow with the number of requests
 
-    def app(self, checkpoint: str, started: Callable[[], None]) -> FastAPI:
+    def app(self, started: Callable[[], None]) -> FastAPI:
         """The web application, without FastAPI's own pages, because they load scripts from other servers.
 
         Args:
-            checkpoint: The name that the page shows.
             started: Called when the application is ready.
         """
 
@@ -61,14 +53,7 @@ class Service:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
         app.add_middleware(Guard, max_mb=self.max_mb)
         app.add_api_route("/predict", self.predict, methods=["POST"], response_model=None)
-        system = ["system-ui", "sans-serif"]  # no font of another server
-        script, style = ((files("genre.serve") / f"page.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
-        mounted: FastAPI = gr.mount_gradio_app(
-            app, self._page(checkpoint), path="/", css=style, head=f"<script>{script}</script>", footer_links=[],
-            theme=gr.themes.Default(primary_hue="indigo", font=system, font_mono=["ui-monospace", "monospace"]),
-            run_history=False, ssr_mode=False,
-        )  # fmt: skip
-        return mounted
+        return app
 
     async def predict(self, request: Request) -> JSONResponse:
         """``POST /predict``: the genre of the audio file in the form's field ``file``."""
@@ -103,57 +88,19 @@ class Service:
             }
         )
 
-    def _page(self, checkpoint: str) -> gr.Blocks:
-        genres = ", ".join(self.predictor.genres)
-        page = gr.Blocks(title="genre", analytics_enabled=False, delete_cache=CLEANING)
-        with page:
-            gr.HTML(
-                f"<h1>Which genre is it?</h1><p>Drop a song or record one: <b>{escape(checkpoint)}</b> knows "
-                f"{escape(genres)}. Nothing that you send is kept.</p>"
-            )
-            song = gr.Audio(
-                sources=["upload", "microphone"], type="filepath", format=None, label="Song", elem_id="genre-upload"
-            )
-            title = gr.HTML(elem_id="genre-title")
-            label = gr.Label(
-                num_top_classes=10, label="Genre", show_heading=False, visible=False, elem_id="genre-label"
-            )
-            shown = gr.HTML(elem_id="genre-result")
-            song.input(
-                self._show, song, [song, title, label, shown], concurrency_limit=4, api_visibility="private",
-                show_progress_on=[shown],
-            )  # fmt: skip
-        return page
+    def analyse(self, path: Path) -> tuple[Prediction, str]:
+        """The prediction for an upload and its pictures in HTML, for the page; deletes the upload.
 
-    def _show(self, upload: str | None) -> list[Any]:
-        """Clears the page's input, deletes its file, and fills the title, the label and the pictures."""
-        if upload is None:
-            return [None, gr.skip(), gr.skip(), gr.skip()]
-        path = Path(upload)
+        Raises:
+            GenreError: The upload cannot be used.
+        """
         try:
-            try:
-                with path.open("rb") as content:
-                    waveform = self.decoder.decode(content, path.name)
-            finally:
-                path.unlink(missing_ok=True)
-            with self._computing:
-                prediction, html = analyse(self.predictor, waveform)
-        except GenreError as error:
-            alert = f'<p class="genre-error" role="alert"><b>{escape(path.name)}</b>: {escape(reason_of(error))}</p>'
-            return [None, alert, gr.Label(visible=False), ""]
-        title = title_of(prediction, self.predictor.calibration.threshold)
-        return [None, title, gr.Label(prediction.probabilities, visible=True), html]
-
-
-def title_of(prediction: Prediction, threshold: float | None) -> str:
-    """The genre as a heading; or "unknown" with the most probable genre, if that is below the threshold."""
-    named = prediction.genre_above(threshold)
-    if named == prediction.genre:
-        return f"<h2>{escape(named)}</h2>"
-    return (
-        f"<h2>{named}</h2><p>The most probable genre, {escape(prediction.genre)}, has a probability of "
-        f"{prediction.probability:.2f}, below the threshold of {threshold:.2f}.</p>"
-    )
+            with path.open("rb") as content:
+                waveform = self.decoder.decode(content, path.name)
+        finally:
+            path.unlink(missing_ok=True)
+        with self._computing:
+            return analyse(self.predictor, waveform)
 
 
 def reason_of(error: GenreError) -> str:

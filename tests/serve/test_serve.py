@@ -102,7 +102,7 @@ def test_fifty_requests_at_once(server: Server, tmp_path: Path) -> None:
 
 
 def test_the_page_says_unknown_below_the_threshold() -> None:
-    from genre.serve.service import title_of  # here, as it imports gradio, which takes seconds
+    from genre.serve.page import title_of  # here, as it imports gradio, which takes seconds
 
     prediction = genre.Prediction(None, "<rock>", 0.5, {"<rock>": 0.5, "jazz": 0.5})
     assert title_of(prediction, None) == title_of(prediction, 0.5) == "<h2>&lt;rock&gt;</h2>"
