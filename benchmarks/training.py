@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -28,7 +28,7 @@ class Machine(NamedTuple):
     device: str = "cpu"
     batch: int = 32
     precision: Any = "32-true"
-    num_workers: int = 1
+    num_workers: int | Literal["auto"] = "auto"
 
 
 CPU = Machine()
