@@ -98,6 +98,11 @@ class DecodedCache:
         random.Random(os.getpid()).shuffle(missing)  # processes that fill one folder share the work
         run_parallel(self._keep, missing, "decoding")
 
+    def resamples(self, path: Path) -> bool:
+        """Whether the segments of a file are resampled when they are read."""
+        decoded = self._open(path)
+        return decoded is not None and decoded.source_rate != self.sample_rate
+
     def segment(
         self, path: Path, samples: int, position: float, excerpt: tuple[float, float] | None
     ) -> tuple[Tensor, float]:

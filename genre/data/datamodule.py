@@ -51,8 +51,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         augment_waveform: Modules on ``(B, 1, samples)``, applied in training only.
         augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
         mixup: Blends train clips and their targets, if given.
-        num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8, or none with a cache and without a
-            GPU; 0, or ``cache: memory``: none.
+        num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8, or none if a cache needs none.
         seed: Seeds the crops and the augmentation. The split has its own seed.
         exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
             :func:`genre.data.exclusions.read_exclusions`.
@@ -113,16 +112,17 @@ class GenreDataModule(pl.LightningDataModule, ABC):
                 "leave locks, open files and random generators out of their attributes"
             ) from error
         self.features, self.split, self.augment_waveform, self.augment_spectrogram, self.mixup = copies
-        self.segment_seconds, self.evaluation_segments = segment_seconds, evaluation_segments
+        self.segment_seconds, self.evaluation_segments, self.seed = segment_seconds, evaluation_segments, seed
         self.batch_size, self.crops_per_track, self.balanced = batch_size, crops_per_track, balanced
-        self.fixed_segments, self.seed, self.cache, self.artist = fixed_segments, seed, cache, artist
-        self._workers, self.num_workers = num_workers, choose_workers(num_workers, cache)
+        self.fixed_segments, self.num_workers, self.cache, self.artist = fixed_segments, num_workers, cache, artist
         self.exclude = None if exclude is None else Path(exclude).expanduser()
         self.bad_files = BadFiles()
         self.embedder: Embedder | None = None
         self._classes, self._given_statistics = genres, (features.mean, features.std)
         self._decoded: DecodedCache | None = None
         self._subsets: Subsets | None = None
+        if num_workers != "auto" and num_workers < 0:
+            raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
         if self.samples < 1:
             raise GenreError(f"segment_seconds must be positive; found {self.segment_seconds}")
         for name in ("evaluation_segments", "batch_size", "crops_per_track"):
@@ -210,7 +210,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
     def predict_dataloader(self) -> DataLoader[list[Segment]]:
         """The fixed segments of the test tracks; a batch holds all segments of each of its tracks."""
         tracks = EvaluationTracks(self._evaluation_segments(self.test_subset))
-        return make_loader(tracks, max(1, self.batch_size // self.evaluation_segments), self.num_workers)
+        workers = choose_workers(self.num_workers, tracks.segments)
+        return make_loader(tracks, max(1, self.batch_size // self.evaluation_segments), workers)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Turns waveforms into features with :meth:`to_inputs`, in a Trainer's training steps with augmentation."""
@@ -284,7 +285,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
             folder = None if self.cache == "memory" else Path(self.cache).expanduser()
             self._decoded = DecodedCache(folder, self.features.sample_rate)
         self._decoded.fill(track.path for track in tracks)
-        if self.trainer is not None and self.num_workers == 0:
+        if self.trainer is not None:
             self._decoded.to(self.trainer.strategy.root_device)
         return self._decoded
 
@@ -292,8 +293,8 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         self, segments: TrainSegments | EvaluationSegments, sampler: TrainSampler | None = None
     ) -> DataLoader[Segment]:
         """A loader of segments; with embeddings in place of waveforms if there is a frozen network."""
+        workers = choose_workers(self.num_workers, segments)
         if self.embedder is not None and self.trainer is not None:
             self.measure_features()
-            device, workers = self.trainer.strategy.root_device, choose_workers(self._workers, None)
-            embed_segments(segments, self.embedder, self.features, device, workers)
-        return make_loader(segments, self.batch_size, self.num_workers, sampler)
+            embed_segments(segments, self.embedder, self.features, self.trainer.strategy.root_device, workers)
+        return make_loader(segments, self.batch_size, workers, sampler)

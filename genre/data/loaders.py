@@ -11,8 +11,7 @@ import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from genre.audio.cache import count_cores
-from genre.data.segments import Batch, Draw, EvaluationSegments, EvaluationTracks, TrainSegments
-from genre.errors import GenreError
+from genre.data.segments import Batch, Draw, EvaluationSegments, EvaluationTracks, Segments, TrainSegments
 
 #: The largest number of decoding processes that is chosen automatically.
 MAX_WORKERS = 8
@@ -76,20 +75,19 @@ class LateLoader(DataLoader[Any]):
         yield from super().__iter__()
 
 
-def choose_workers(num_workers: int | Literal["auto"], cache: str | None) -> int:
-    """The number of processes that decode.
+def choose_workers(num_workers: int | Literal["auto"], segments: Segments) -> int:
+    """The number of processes that read segments.
 
-    ``auto``: one less than there are cores, at least 1 and at most :data:`MAX_WORKERS`. With a cache there are none on
-    a machine without a GPU: the network fills the cores, and a worker takes more from it than reading the cache does.
-    With a cache in memory there are none at all.
+    ``auto``: one less than there are cores, at least 1 and at most :data:`MAX_WORKERS`. On a machine without a GPU,
+    there are none if a cache gives the segments without resampling: the network fills the cores, and a worker would
+    take more from it than reading does. With a cache in memory there are none at all.
     """
-    if num_workers != "auto" and num_workers < 0:
-        raise GenreError(f"num_workers must be 0, to decode in the main process, or more; found {num_workers}")
-    if cache == "memory":
+    cache = segments.cache
+    if cache is not None and cache.in_memory:
         return 0
     if num_workers != "auto":
         return num_workers
-    if cache is not None and not torch.accelerator.is_available():
+    if cache and segments.tracks and not (torch.accelerator.is_available() or cache.resamples(segments.tracks[0].path)):
         return 0
     return min(MAX_WORKERS, max(1, count_cores() - 1))
 

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -14,9 +14,11 @@ from torch.utils.data import DataLoader
 from genre import GenreClassifier
 from genre.audio import cache as caching
 from genre.audio import decode as decoding
-from genre.data import Folder, KFoldSplit, MelSpectrogram, StratifiedSplit
+from genre.audio.cache import DecodedCache
+from genre.data import Folder, KFoldSplit, MelSpectrogram, StratifiedSplit, Track
 from genre.data import segments as segment_reading
 from genre.data.loaders import MAX_WORKERS, choose_workers
+from genre.data.segments import TrainSegments
 from genre.errors import GenreError
 from genre.models import SpectralCNN
 
@@ -155,14 +157,25 @@ def test_evaluation_decodes_a_file_in_one_pass(music: dict[str, Path], monkeypat
     torch.testing.assert_close(torch.cat([batch.inputs for batch in batches]), alone, rtol=0, atol=2.5e-7)
 
 
-def test_automatic_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_automatic_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    paths = {rate: tmp_path / f"{rate}.wav" for rate in (8000, 16000)}
+    for rate, path in paths.items():
+        soundfile.write(path, np.zeros(rate), rate)
+    folder, memory = DecodedCache(tmp_path / "decoded", 8000), DecodedCache(None, 8000)
+
+    def choose(num_workers: int | Literal["auto"], cache: DecodedCache | None, rate: int = 8000) -> int:
+        return choose_workers(num_workers, TrainSegments([Track(paths[rate], "jazz")], [0], 8000, 8000, cache))
+
     for has_gpu in (False, True):
         monkeypatch.setattr("torch.accelerator.is_available", lambda has_gpu=has_gpu: has_gpu)
         for cores, expected in ((1, 1), (2, 1), (4, 3), (64, MAX_WORKERS)):
             monkeypatch.setattr("genre.data.loaders.count_cores", lambda cores=cores: cores)
-            assert choose_workers("auto", None) == expected
-            assert choose_workers("auto", "data/decoded") == (expected if has_gpu else 0)
-    assert choose_workers(5, None) == choose_workers(5, "data/decoded") == 5
-    assert choose_workers(5, "memory") == choose_workers("auto", "memory") == 0
+            assert choose("auto", None) == choose("auto", folder, 16000) == expected
+            assert choose("auto", folder) == (expected if has_gpu else 0)
+    assert choose(5, None) == choose(5, folder) == 5
+    assert choose(5, memory) == choose("auto", memory) == 0
+
+
+def test_a_negative_number_of_workers(folder: Path) -> None:
     with pytest.raises(GenreError, match="num_workers must be 0"):
-        choose_workers(-1, None)
+        Folder(folder, MelSpectrogram(), StratifiedSplit(), num_workers=-1)
