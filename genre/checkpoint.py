@@ -235,7 +235,10 @@ def require_content(checkpoint: Mapping[str, Any], source: object) -> None:
 
 
 def _is_compressed(stream: BinaryIO) -> bool:
-    """Whether the members of a zip archive are longer than the archive, and so could fill the memory."""
+    """Whether a zip archive has compressed members, or members longer than itself, which could fill the memory.
+
+    ``torch.save`` compresses nothing. The stream is at its beginning afterwards.
+    """
     size = stream.seek(0, 2)
     try:
         with zipfile.ZipFile(stream) as archive:

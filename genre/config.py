@@ -84,6 +84,8 @@ def factory(config: Config, base: type[nn.Module]) -> functools.partial[nn.Modul
     if home in HOMES:
         source = importlib.import_module(home)
         cls = getattr(source, class_name, None)  # the package imports its classes when they are asked for
+        if cls is None and module_name in sys.modules:  # a class that the package does not list
+            cls = vars(sys.modules[module_name]).get(class_name)
     else:
         source = sys.modules.get(MAIN if module_name == _main_name() else module_name)
         cls = None if source is None or _is_ours(module_name) else vars(source).get(class_name)  # getattr could import

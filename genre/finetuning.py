@@ -115,7 +115,7 @@ class GradualUnfreezing(pl.Callback):
         self.freeze_statistics = freeze_statistics
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: D102
-        require_backbone(pl_module.network)
+        backbone_layers(require_backbone(pl_module.network))
 
     def on_train_batch_start(  # noqa: D102
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -167,7 +167,8 @@ def parameter_groups(network: nn.Module, layer_decay: float) -> list[dict[str, A
     parameters form separate groups with a ``weight_decay`` of 0.
     """
     groups = [{"params": list(network.parameters())}] if layer_decay == 1 else _layer_groups(network, layer_decay)
-    exempt = {id(network.get_parameter(name)) for name in getattr(network, "no_weight_decay", set)()}
+    named: Callable[[], set[str]] | None = getattr(network, "no_weight_decay", None)
+    exempt = {id(network.get_parameter(name)) for name in named()} if named else set()
     if not exempt:
         return groups
     split = []
@@ -249,8 +250,8 @@ def warn_of_other_features(network: nn.Module, features: Feature) -> None:
 
     The network's method ``pretrained_features``, if it has one, returns the latter, or ``None``.
     """
-    pretrained_features: Callable[[], Feature | None] = getattr(network, "pretrained_features", lambda: None)
-    expected, name = pretrained_features(), type(network).__name__
+    pretrained_features: Callable[[], Feature | None] | None = getattr(network, "pretrained_features", None)
+    expected, name = pretrained_features() if pretrained_features else None, type(network).__name__
     if expected is None:
         return
     theirs, ours = to_config(expected), to_config(features)

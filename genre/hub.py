@@ -42,10 +42,6 @@ def read_classifier(source: Path | str) -> dict[str, Any]:
         folder = _download(str(source))
     elif not (folder / CONFIG).exists():
         return read_checkpoint(source)
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            kind = "no regular file" if (folder / name).exists() else "no such file"
-            raise CheckpointError(f"{folder / name}: {kind}; a classifier's folder has {CONFIG} and {WEIGHTS}")
     config = _read_config(folder / CONFIG)
     content = {name: value for name, value in config.items() if name not in (LIBRARY, SCORES)}
     weights = _read_weights(folder / WEIGHTS)
@@ -55,6 +51,7 @@ def read_classifier(source: Path | str) -> dict[str, Any]:
 
 
 def _read_config(file: Path) -> dict[str, Any]:
+    _require_file(file)
     if file.stat().st_size > MAX_CONFIG:
         raise CheckpointError(f"{file}: found {file.stat().st_size:,} bytes; a classifier's config.json has a few kB")
     try:
@@ -67,6 +64,7 @@ def _read_config(file: Path) -> dict[str, Any]:
 
 
 def _read_weights(file: Path) -> dict[str, Tensor]:
+    _require_file(file)
     size = file.stat().st_size
     with file.open("rb") as stream:
         header = int.from_bytes(stream.read(8), "little")
@@ -81,6 +79,12 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{file}: damaged or cut short ({describe_error(error)}); download or export it again"
         ) from None
+
+
+def _require_file(file: Path) -> None:
+    if not file.is_file():
+        kind = "no regular file" if file.exists() else "no such file"
+        raise CheckpointError(f"{file}: {kind}; a classifier's folder has {CONFIG} and {WEIGHTS}")
 
 
 def _download(source: str) -> Path:

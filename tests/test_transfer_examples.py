@@ -116,5 +116,5 @@ def test_calibration_of_all_folds(
     # All in one bin: the mean distance from 1/2 of the share of heads among 1000 coins.
     half = torch.full((1000, 2), 0.5)
     assert script["perfect_error"](half) == pytest.approx((2 / (1000 * torch.pi)) ** 0.5 / 2, rel=0.15)
-    with pytest.raises(GenreError, match="found no cell of other"):
+    with pytest.raises(GenreError, match="found no finished cell of other"):
         script["main"](tmp_path, ["other"])

@@ -58,9 +58,10 @@ def main(benchmark: Path, rows: Sequence[str]) -> None:
     """Prints the calibration error with its 95 % interval, and the log-likelihood, of each row."""
     quiet()
     for row in rows:
-        runs = sorted(benchmark.glob(f"cells/{row}-*-fold*-seed0/version_0"))
+        reports = benchmark.glob(f"cells/{row}-*-fold*-seed0/version_0/report/metrics.json")
+        runs = sorted(report.parents[1] for report in reports)
         if not runs:
-            raise genre.GenreError(f"{benchmark}: found no cell of {row}; expected the name of a row's recipe")
+            raise genre.GenreError(f"{benchmark}: found no finished cell of {row}; expected the name of a row's recipe")
         folds = [predict_fold(run) for run in runs]
         temperatures = [temperature for temperature, _ in folds]
         targets = torch.cat([test.targets for _, test in folds])

@@ -48,8 +48,8 @@ class Backbone(nn.Module):
         torch.Size([2, 10])
     """
 
-    picture: Tensor  # scale and shift of pictures
-    feature: Tensor  # and those of features
+    picture_affine: Tensor  # scale and shift of pictures
+    feature_affine: Tensor  # and those of features
 
     def __init__(
         self,
@@ -75,8 +75,10 @@ class Backbone(nn.Module):
             torch.tensor(values).view(-1, 1, 1) for values in (config["mean"], config["std"], *IMAGENET)
         )
         # A picture x is normalised to (x − mean) / std. A feature x first becomes a picture, deviation · x + mean.
-        self.register_buffer("picture", torch.stack([1 / std, -mean / std]), persistent=False)
-        self.register_buffer("feature", torch.stack([imagenet_std, imagenet_mean - mean]) / std, persistent=False)
+        self.register_buffer("picture_affine", torch.stack([1 / std, -mean / std]), persistent=False)
+        self.register_buffer(
+            "feature_affine", torch.stack([imagenet_std, imagenet_mean - mean]) / std, persistent=False
+        )
         self.size, self.multiple = _fixed_size(self.backbone)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,9 +106,9 @@ class Backbone(nn.Module):
     def _with_channels(self, x: Tensor) -> Tensor:
         """The input with the backbone's channels, normalised like the pictures of its weights."""
         if x.shape[1] == 1 and self.in_channels == 3:  # features have mean 0 and deviation 1
-            return self.feature[0] * x + self.feature[1]  # (B, 1, F, T) → (B, 3, F, T)
+            return self.feature_affine[0] * x + self.feature_affine[1]  # (B, 1, F, T) → (B, 3, F, T)
         check_input(self, x, channels=self.in_channels)
-        return x if self.in_channels == 1 else self.picture[0] * x + self.picture[1]
+        return x if self.in_channels == 1 else self.picture_affine[0] * x + self.picture_affine[1]
 
     def _resize(self, x: Tensor) -> Tensor:
         """The input in the size that the architecture fixes, or in a multiple of its patches; most fix neither."""

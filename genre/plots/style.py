@@ -36,7 +36,8 @@ def line(index: int) -> dict[str, Any]:
 def save(figure: Figure, path: Path) -> None:
     """Writes a figure as PNG, without interpreting names of genres and files as formulas."""
     with matplotlib.rc_context({"text.parse_math": False}), warnings.catch_warnings():
-        # A character without a glyph is drawn as a box. Matplotlib attributes its warnings to its caller, this module.
+        # Such as that a character has no glyph and is drawn as a box, or that labels leave little room for the axes.
+        # Matplotlib attributes its warnings to its caller, this module.
         warnings.filterwarnings("ignore", category=UserWarning, module=rf"{re.escape(__name__)}\b")
         for text in figure.findobj(Text):
             text.set_parse_math(False)  # for texts that exist already
