@@ -1,8 +1,8 @@
 """Augmentation for training, in batches on the device: modules that draw from torch's random generator.
 
 The DataModule seeds the generator from the batch before it calls them, so the random numbers depend only on the run's
-seed and the step. Any module with the same shapes can replace them. Filters, echo, reverberation and pitch are in
-:mod:`genre.audio.effects`.
+seed and the step. Any module with the same shapes can replace them. Filters, echo and reverberation are in
+:mod:`genre.audio.effects`, the pitch shift is in :mod:`genre.audio.pitch_shift`.
 """
 
 import math

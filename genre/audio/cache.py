@@ -99,9 +99,9 @@ class DecodedCache:
         run_parallel(self._keep, missing, "decoding")
 
     def resamples(self, path: Path) -> bool:
-        """Whether the segments of a file are resampled when they are read."""
+        """Whether the segments of a file are resampled when they are read, or decoded, as the file is not kept."""
         decoded = self._open(path)
-        return decoded is not None and decoded.source_rate != self.sample_rate
+        return decoded is None or decoded.source_rate != self.sample_rate
 
     def segment(
         self, path: Path, samples: int, position: float, excerpt: tuple[float, float] | None
@@ -244,7 +244,7 @@ def _decode(path: Path) -> Decoded:
     encoding, blocks = decode(path)
     for block in blocks:
         part = mix_down(block, wave[length : length + len(block)])
-        high, low = float(np.maximum(high, part.max())), float(np.minimum(low, part.min()))  # these keep NaN
+        high, low = float(part.max(initial=high)), float(part.min(initial=low))  # a block may be empty; these keep NaN
         length += len(block)
     wave = wave[:length]
     if not length:

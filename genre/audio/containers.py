@@ -65,7 +65,7 @@ def find_stretches(path: Path, announced: int) -> tuple[Stretch, ...]:
     return ()
 
 
-# Chunked files, and au, which has a header of fixed size.
+# Chunked files, and au, whose header has fields in fixed places.
 
 Order: TypeAlias = Literal["little", "big"]
 

@@ -204,8 +204,6 @@ def _open(path: Path) -> Source:
             source = sndfile.SndFile(path, Stretch(b"", stream.start, path.stat().st_size))
     except OSError as error:
         raise AudioError(path, f"unreadable ({error.strerror})") from None
-    except UnicodeEncodeError:
-        raise AudioError(path, "its name is not in UTF-8; rename the file") from None
     if source.frames <= 0:
         raise AudioError(path, "undecodable (no frame after the header)")
     return source

@@ -111,7 +111,8 @@ def open_recording(audio: Audio, sample_rate: float | None = None, label: str | 
 
     Raises:
         GenreError: The type, the shape or the dtype is another, or ``sample_rate`` is missing or superfluous.
-        AudioError: The file object cannot be read, or the array is empty or holds NaN.
+        AudioError: The file object cannot be read, or the array is empty or holds NaN. An error inside the block names
+            the file object once it leaves the block.
     """
     if isinstance(audio, np.ndarray | Tensor):
         yield _array_recording(audio, sample_rate, label or "the array")

@@ -208,7 +208,7 @@ class StretchFile:
 
 @cached_by_file()
 def _count_flac(path: Path, stretch: Stretch | None) -> int:
-    """The number of frames that the header states, if the last one can be reached; else that which can be decoded."""
+    """The number of frames that the header states, if the last one can be reached, else that can be decoded."""
     with _open(path, stretch) as file:
         try:
             file.seek(file.frames - 1)
@@ -252,3 +252,5 @@ def _open(path: Path, stretch: Stretch | None = None) -> soundfile.SoundFile:
         return soundfile.SoundFile(path if stretch is None else StretchFile(path.open("rb"), stretch))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless format such as .raw
         raise AudioError(path, f"undecodable ({str(error).rpartition(': ')[2].rstrip('.')})") from None
+    except UnicodeEncodeError:
+        raise AudioError(path, "its name is not in UTF-8; rename the file") from None

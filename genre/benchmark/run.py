@@ -216,7 +216,7 @@ def _check_options(names: Set[str], plan: Plan) -> None:
 
 
 def _shared_cache(folder: Path, setup: Recipe, cells: int) -> Path | None:
-    """The folder of decoded tracks that several cells share; ``None`` if they have a cache, or their data takes none."""
+    """The folder of decoded tracks that cells share; ``None`` if they have a cache or their data takes none."""
     takes_cache = "cache" in inspect.signature(type(setup.data)).parameters
     return folder / DECODED if cells > 1 and takes_cache and setup.data.cache is None else None
 

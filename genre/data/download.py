@@ -1,6 +1,7 @@
 """Downloads data sets: resumes, verifies checksums, and unpacks them into the layout that the DataModules read."""
 
 import logging
+import re
 import shutil
 import urllib.error
 import urllib.request
@@ -172,6 +173,10 @@ def _append(archive: Archive, part: Path, url: str, size: int) -> bool:
         start = size if response.status == 206 else 0  # 206: a part, 200: all
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdecimal() else None
+        if match := re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "")):
+            start, total = int(match[1]), None if match[2] == "*" else int(match[2])
+            if start not in (0, size):
+                raise HTTPException(f"the server sends byte {start}, expected {size}")
         if total is not None:
             require_space(part.parent, total - start + archive.unpacked, f"for {archive.name} and what is in it")
         columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())

@@ -29,8 +29,8 @@ def select_tracks(
 ) -> Corpus:
     """Drops the excluded tracks of a data set below ``root``, checks its genres, and sets the artists.
 
-    ``exclusions`` is a list for :func:`read_exclusions`; the artists are those of the corpus or, with ``tags``, those
-    of the files' tags; ``data_set`` is the name of the data set, for messages.
+    ``exclusions`` is a list for :func:`genre.data.exclusions.read_exclusions`; the artists are those of the corpus or,
+    with ``tags``, those of the files' tags; ``data_set`` is the name of the data set, for messages.
     """
     if exclusions is not None:
         corpus = exclude(corpus, exclusions, root)
@@ -50,7 +50,7 @@ def class_names(corpus: Corpus, classes: Sequence[str] | None) -> list[str]:
         GenreError: The corpus has a genre that is not among the classes of the model.
     """
     if classes is None:
-        return corpus.genres
+        return list(corpus.genres)
     unknown = unknown_names(corpus.genres, classes)
     if unknown:
         raise GenreError(

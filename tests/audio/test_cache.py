@@ -16,7 +16,7 @@ from genre.audio.cache import DecodedCache
 from genre.audio.decode import read_segment
 from genre.errors import AudioError, GenreError
 
-from .odd_files import RATE, wave
+from .odd_files import RATE, put, sound, wave
 
 POSITIONS = (0.0, 0.123, 0.5, 0.999, 1.0)
 
@@ -228,3 +228,15 @@ def test_a_segment_is_a_view(cache: DecodedCache, tmp_path: Path) -> None:
     whole, segment = cache.segment(path, 3 * RATE, 0, None)[0], cache.segment(path, RATE, 1, None)[0]
     assert segment.dtype == torch.int16
     assert segment.data_ptr() == whole.data_ptr() + 2 * 2 * RATE
+
+
+def test_an_mp3_that_states_too_many_frames(cache: DecodedCache, tmp_path: Path) -> None:
+    """The decoder then gives an empty block at the end."""
+    path = tmp_path / "a.mp3"
+    data = sound(path)
+    place = max(data.find(b"Xing"), data.find(b"Info")) + 8  # after the name and the flags
+    put(path, data, place, (int.from_bytes(data[place : place + 4], "big") + 600).to_bytes(4, "big"))
+    cache.fill([path])
+    for position in (0.0, 1.0):
+        expected = read_segment(path, RATE, RATE, position)
+        np.testing.assert_allclose(read(cache, path, RATE, position), expected, rtol=0, atol=2**-15)

@@ -65,6 +65,7 @@ class Server:
         self.drops = 0
         self.ranges: list[str | None] = []
         self.ignore_range = False
+        self.slice: int | None = None  # the largest number of bytes of an answer
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,12 +91,13 @@ class Server:
         if start >= len(data):
             handler.send_error(416)
             return
-        handler.send_response(206 if start else 200)
-        if start:
-            handler.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        handler.send_header("Content-Length", str(len(data) - start))
+        end = min(len(data), start + (self.slice or len(data)))
+        is_part = start > 0 or end < len(data)
+        handler.send_response(206 if is_part else 200)
+        if is_part:
+            handler.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
+        handler.send_header("Content-Length", str(end - start))
         handler.end_headers()
-        end = len(data)
         if self.drops:
             self.drops -= 1
             end = start + max(1, (len(data) - start) // 2)
@@ -151,6 +153,13 @@ def test_ballroom_goes_on_in_another_call(
     assert [path.name for path in tmp_path.iterdir()] == ["BallroomData"]
     name, _, corpus = read_data_set(tmp_path)
     assert (name, len(corpus.tracks)) == ("Ballroom", 6)
+
+
+def test_a_server_that_sends_slices(server: Server, tmp_path: Path) -> None:
+    archive = server.archive("a.zip", zipped({"a/b": bytes(range(256))}), "a")
+    server.slice = 100
+    assert download.fetch(archive, tmp_path).read_bytes() == server.files["a.zip"]
+    assert len(server.ranges) == -(-len(server.files["a.zip"]) // 100)
 
 
 def test_a_complete_part_is_verified_and_unpacked(server: Server, tmp_path: Path) -> None:
