@@ -10,9 +10,10 @@ from genre.prediction import list_files
 
 
 class AudioFiles:
-    """The audio files in files and folders, in order; each bad one prints a line on stderr.
+    """The audio files in files and folders, in order; a line on stderr names each bad file or folder.
 
     Attributes:
+        paths: The audio files.
         faults: The number of bad files and folders so far.
     """
 

@@ -6,7 +6,7 @@ import pydoc
 import re
 import textwrap
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -125,18 +125,30 @@ def parameters(cls: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     The annotation of an argument is its type; ``Any`` where it is not known.
     """
     result: dict[str, inspect.Parameter] = {}
+    takes_more = True
     for function in _constructors(cls):
-        try:
-            there = inspect.signature(function, eval_str=True).parameters
-        except (NameError, TypeError):  # a name that is imported only for type checkers
-            there = inspect.signature(function).parameters
+        there = _signature(function)
         for name, item in there.items():
-            if name != "self" and item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
-                known = item.annotation is not item.empty and not isinstance(item.annotation, str)
-                result.setdefault(name, item if known else item.replace(annotation=Any))
-        if not any(item.kind is item.VAR_KEYWORD for item in there.values()):
-            break
+            if name == "self" or item.kind in (item.VAR_POSITIONAL, item.VAR_KEYWORD):
+                continue
+            if takes_more:
+                result.setdefault(name, item.replace(annotation=Any))
+            # A class may leave the type of an argument to its base.
+            if name in result and result[name].annotation is Any and _is_type(item.annotation):
+                result[name] = result[name].replace(annotation=item.annotation)
+        takes_more = takes_more and any(item.kind is item.VAR_KEYWORD for item in there.values())
     return result
+
+
+def _signature(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function, eval_str=True).parameters
+    except (NameError, TypeError, AttributeError, SyntaxError, ImportError):  # an annotation that has no value here
+        return inspect.signature(function).parameters
+
+
+def _is_type(annotation: Any) -> bool:
+    return annotation is not inspect.Parameter.empty and not isinstance(annotation, str | list | dict | set)
 
 
 def known_names(option: str) -> str:
@@ -173,7 +185,7 @@ def _words(hint: Any) -> Iterator[str]:
         for item in arguments:
             yield from _words(item)
     elif origin is Callable:
-        yield f"a class derived from {getattr(arguments[-1], '__name__', arguments[-1])}"
+        yield f"a class derived from {getattr(arguments[-1], '__name__', arguments[-1])}" if arguments else "a function"
     elif hint in WORDS:
         yield WORDS[hint]
     elif isinstance(origin, type) and issubclass(origin, Sequence):

@@ -5,9 +5,9 @@ from textwrap import fill
 
 #: The verbs that LightningCLI parses, and what each does.
 FIT_VERBS = {
-    "fit": "Train a classifier, test its best checkpoint, write a report to runs/<name>/version_N.",
-    "validate": "Score a checkpoint on the validation tracks, print the scores.",
-    "test": "Score a checkpoint on the test tracks, write a report to runs/<name>/version_N.",
+    "fit": "Train a classifier, test its best checkpoint, and write a report to runs/<name>/version_N.",
+    "validate": "Score a checkpoint on the validation tracks, and print the scores.",
+    "test": "Score a checkpoint on the test tracks, and write a report to runs/<name>/version_N.",
 }
 
 #: Defaults of this command line that differ from Lightning's.

@@ -32,6 +32,7 @@ from genre.cli.user_errors import (
     as_list,
     check_fit,
     check_monitor,
+    check_seed,
     check_trainer,
     check_validation,
     fit_error,
@@ -104,6 +105,7 @@ class GenreCLI(LightningCLI):
         except ArgumentError as error:
             report_mistake(error, parser, args)
         drop_objects(self.config)
+        check_seed(self.config.seed_everything)
         check_monitor(self.config)
         checkpoint = self.config.ckpt_path
         self.checkpoint = None if checkpoint is None or checkpoint in KEYWORDS else read_checkpoint(checkpoint)

@@ -80,7 +80,7 @@ def _mistake(name: str, value: Any, classes: Mapping[str, Any], known: Sequence[
     cls = classes.get(owner)
     if cls is Any:  # unknown: for example, several classes have this short name
         return None
-    argument = name.removeprefix(f"{owner}.").removeprefix("dict_kwargs.").partition(".")[0]
+    argument = (name.removeprefix(f"{owner}.").removeprefix("dict_kwargs.") if owner else name).partition(".")[0]
     if argument not in (known if cls is None else parameters(cls)):
         inner = [f"{group}.{item}" for group, one in classes.items() if one is not Any for item in parameters(one)]
         return f"unknown option --{name}{did_you_mean(f'--{name}', [*known, *inner])}"

@@ -69,7 +69,11 @@ def predict_files(checkpoints: Sequence[Path], paths: Sequence[Path], list_: Pat
 
 
 class PredictCall:
-    """One call of ``genre predict``."""
+    """One call of ``genre predict``.
+
+    Attributes:
+        speed: The speed so far, without the merge of parts; empty before the first file.
+    """
 
     speed = ""
 

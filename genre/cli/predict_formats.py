@@ -100,7 +100,11 @@ class LineFile(OutputFile):
             os.truncate(self.file, sum(map(len, self.records())))
 
     def records(self) -> Iterator[bytes]:
-        """Yields the header and every complete row, as they are in the file; raises :meth:`foreign` of another file."""
+        """Yields the header and every complete row, as they are in the file.
+
+        Raises:
+            GenreError: The file is not one of ours.
+        """
         if not self.file.exists():
             return
         record, begun = b"", False

@@ -29,7 +29,7 @@ class PredictOutput:
         self._size = f"-of-{world_size}.part"
         own = JsonLines(file.with_name(f"{file.name}.{rank}{self._size}"), *self._layout)
         self._own = self._main if isinstance(self._main, LineFile) and not self.several else own
-        self.append, self.close = self._own.append, self._own.close  # a row at once; the end of the rows
+        self.append, self.close = self._own.append, self._own.close  # append writes a row at once; close ends the file
 
     def begin(self, resume: bool) -> set[str]:
         """Prepares the file; returns the paths that already have a row, as :func:`printable` gives them.
@@ -67,5 +67,6 @@ class PredictOutput:
 
     def _parts(self) -> list[JsonLines]:
         name = re.compile(re.escape(self.file.name) + r"\.\d+-of-\d+\.part")
-        paths = sorted(path for path in self.file.parent.glob("*.part") if name.fullmatch(path.name))
+        folder = self.file.parent  # glob would hide that a folder cannot be listed
+        paths = sorted(path for path in (folder.iterdir() if folder.is_dir() else ()) if name.fullmatch(path.name))
         return [JsonLines(path, *self._layout) for path in paths]

@@ -45,6 +45,12 @@ def check_monitor(options: Any) -> None:
     raise GenreError(f"checkpoint.monitor: found {monitor}; a fit logs {', '.join(LOGGED)}; {hint}")
 
 
+def check_seed(seed: int | bool) -> None:
+    """Checks that NumPy takes the seed; ``true`` and ``false`` stand for a seed of Lightning's, and none."""
+    if not isinstance(seed, bool) and not 0 <= seed < 2**32:
+        raise GenreError(f"seed_everything: found {seed}; give a whole number from 0 to {2**32 - 1}")
+
+
 def check_validation(options: Any, data: GenreDataModule) -> None:
     """Checks that nothing monitors a validation score if the split has no validation subset."""
     unvalidated = None if data.partition["validation"] else type(data.split).__name__

@@ -31,6 +31,7 @@ MISTAKES = {
     "none of the values": (["--model.network=genre.models.CRNN", "--model.network.cell=LSTM"], 2, "model.network.cell: expected lstm, gru or rnn; found 'LSTM'"),
     "neither number nor null": (["--trainer.max_epochs=banana"], 2, "expected a whole number or null; found 'banana'"),
     "none of the choices": (["--trainer.precision=bf16x"], 2, "bf16-true, bf16-mixed, 32-true, 64-true, bf16 or null; found 'bf16x'"),
+    "too small a seed": (["--seed_everything=-1"], 1, "seed_everything: found -1; give a whole number from 0 to 4294967295"),
     "impossible share": (["--data.split.test=2"], 1, "found validation=0.15, test=2.0"),
     "missing root": (["--data.root=/nowhere"], 1, "/nowhere: found nothing, expected a folder of audio"),
     "missing config": (["--config=/nowhere.yaml"], 2, "/nowhere.yaml"),
