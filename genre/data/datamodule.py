@@ -51,7 +51,7 @@ class GenreDataModule(pl.LightningDataModule, ABC):
         augment_waveform: Modules on ``(B, 1, samples)``, applied in training only.
         augment_spectrogram: Modules on ``(B, 1, frequency, time)``, applied in training only.
         mixup: Blends train clips and their targets, if given.
-        num_workers: Processes that decode; ``auto``: one less than cores, 1 to 8, or none if a cache needs none.
+        num_workers: Processes that decode; ``auto``: cores - 1, 1 to 8; on a CPU none for a cache at the same rate.
         seed: Seeds the crops and the augmentation. The split has its own seed.
         exclude: A file that lists tracks to leave out, such as the ``exclude.txt`` of ``genre audit``; see
             :func:`genre.data.exclusions.read_exclusions`.

@@ -237,6 +237,5 @@ def test_an_mp3_that_states_too_many_frames(cache: DecodedCache, tmp_path: Path)
     place = max(data.find(b"Xing"), data.find(b"Info")) + 8  # after the name and the flags
     put(path, data, place, (int.from_bytes(data[place : place + 4], "big") + 600).to_bytes(4, "big"))
     cache.fill([path])
-    for position in (0.0,):
-        expected = read_segment(path, RATE, RATE, position)
-        np.testing.assert_allclose(read(cache, path, RATE, position), expected, rtol=0, atol=2**-15)
+    expected = read_segment(path, RATE, RATE, 0.0)
+    np.testing.assert_allclose(read(cache, path, RATE, 0.0), expected, rtol=0, atol=2**-15)
